@@ -1,0 +1,46 @@
+"""What every test may use: the reference folder, and a quiet TensorFlow."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _reference():
+    return Path(os.environ.get("WDSR_TF_REFERENCE", REPOSITORY.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The folder of reference data (golden vectors, weights, pictures); skips where it is absent."""
+    folder = _reference()
+    if not (folder / "golden").is_dir():
+        pytest.skip(f"no reference data at {folder}: set WDSR_TF_REFERENCE to the folder that holds golden/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden(reference):
+    """`golden(name)` gives the arrays of golden/name.npz and the facts of golden/name.json."""
+
+    def read(name):
+        with np.load(reference / "golden" / f"{name}.npz") as arrays:
+            return dict(arrays), json.loads((reference / "golden" / f"{name}.json").read_text())
+
+    return read
+
+
+@pytest.fixture
+def policy():
+    """Sets the global dtype policy for one test: `policy("mixed_float16")`."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)

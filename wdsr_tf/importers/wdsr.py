@@ -1,0 +1,35 @@
+"""WDSR's published layouts: the authors' two releases, krasserm's, and Keras 2 weights through tensorflow-addons."""
+
+
+def official(tensors, model):
+    """JiahuiYu/wdsr_ntire2018: `head.0`, `body.{i}.body.{0,2[,3]}`, `tail.0`, `skip.0`, weight-normalised."""
+    scale = model.scale
+    weights = {
+        "head": tensors.weight_norm_conv("head.0"),
+        f"tail_x{scale}": tensors.weight_norm_conv("tail.0", shuffle=scale),
+        f"skip_x{scale}": tensors.weight_norm_conv("skip.0", shuffle=scale),
+    }
+    parts = _parts(model)
+    for i in range(model.hyperparameters["num_res_blocks"]):
+        for part, k in zip(parts, (0, 2, 3), strict=False):
+            weights[f"body_{i}_{part}"] = tensors.weight_norm_conv(f"body.{i}.body.{k}")
+    return weights
+
+
+def reloaded(tensors, model):
+    """ychfan/wdsr: `body.0` is the head, `body.{1..B}.body.{0,2}` the blocks, `body.{B+1}` the tail, `skip.0`."""
+    scale = model.scale
+    blocks = model.hyperparameters["num_res_blocks"]
+    weights = {
+        "head": tensors.weight_norm_conv("body.0"),
+        f"tail_x{scale}": tensors.weight_norm_conv(f"body.{blocks + 1}", shuffle=scale),
+        f"skip_x{scale}": tensors.weight_norm_conv("skip.0", shuffle=scale),
+    }
+    for i in range(blocks):
+        weights[f"body_{i}_expand"] = tensors.weight_norm_conv(f"body.{i + 1}.body.0")
+        weights[f"body_{i}_project"] = tensors.weight_norm_conv(f"body.{i + 1}.body.2")
+    return weights
+
+
+def _parts(model):
+    return ("expand", "project") if model.architecture == "wdsr-a" else ("expand", "low_rank", "project")

@@ -1,0 +1,145 @@
+"""Layers that Keras lacks."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class WeightNormConv2D(layers.Layer):
+    """A convolution whose kernel is `g * v / ||v||`, one g and one norm per output channel.
+
+    Salimans and Kingma, 2016, https://arxiv.org/abs/1602.07868. Weights, in this order: g (filters,), v (kernel
+    height, kernel width, channels, filters), bias (filters,). g and v stay in float32 and so does the norm, also under
+    mixed precision, because half precision loses small squares; the finished kernel is cast last.
+
+    `g_initializer=None` starts g at ||v||, so that the layer begins as the plain convolution with kernel v.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        padding="same",
+        g_initializer=None,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.padding = padding
+        self.g_initializer = keras.initializers.get(g_initializer)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, input_shape):
+        shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
+        v = self.kernel_initializer(shape, dtype="float32")
+        g = self.g_initializer or (lambda shape, dtype: _norm(v))
+        self.g = self.add_weight(shape=(self.filters,), initializer=g, dtype="float32", autocast=False, name="g")
+        self.v = self.add_weight(
+            shape=shape, initializer=lambda shape, dtype: v, dtype="float32", autocast=False, name="v"
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer=self.bias_initializer, name="bias")
+
+    @property
+    def kernel(self):
+        """The effective kernel, float32, of the shape of v."""
+        return self.v * (self.g / _norm(self.v))
+
+    def call(self, inputs):
+        kernel = ops.cast(self.kernel, self.compute_dtype)
+        return ops.conv(inputs, kernel, padding=self.padding) + self.bias
+
+    def compute_output_shape(self, input_shape):
+        lost = 0 if self.padding == "same" else self.kernel_size - 1
+        batch, height, width, _ = input_shape
+        return (batch, height and height - lost, width and width - lost, self.filters)
+
+    def get_config(self):
+        return super().get_config() | {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "padding": self.padding,
+            "g_initializer": self.g_initializer and keras.initializers.serialize(self.g_initializer),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }
+
+
+def _norm(v):
+    return ops.sqrt(ops.sum(ops.square(v), axis=(0, 1, 2)))
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class PixelShuffle(layers.Layer):
+    """Rearranges (H, W, C * scale^2) to (scale * H, scale * W, C).
+
+    Input channels are ordered (row, column, colour) as in TensorFlow and Keras. `order="pytorch"` takes (colour, row,
+    column), for grouped convolutions, whose output channels an importer cannot permute.
+    """
+
+    def __init__(self, scale, order="keras", **kwargs):
+        super().__init__(**kwargs)
+        if order not in ("keras", "pytorch"):
+            raise ValueError(f"order is {order!r}; it can be 'keras' or 'pytorch'")
+        self.scale = scale
+        self.order = order
+
+    def call(self, inputs):
+        if self.order == "pytorch":
+            batch, height, width, channels = ops.shape(inputs)
+            split = ops.reshape(inputs, (batch, height, width, channels // self.scale**2, self.scale**2))
+            inputs = ops.reshape(ops.swapaxes(split, -1, -2), (batch, height, width, channels))
+        return ops.depth_to_space(inputs, self.scale)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (batch, height and height * self.scale, width and width * self.scale, channels // self.scale**2)
+
+    def get_config(self):
+        return super().get_config() | {"scale": self.scale, "order": self.order}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class InferencePad(layers.Layer):
+    """Pads height and width by `size` on each side at inference, and not at all in training (as dropout in reverse).
+
+    An unpadded network then trains on clean borders, and at inference still returns the whole picture. `mode` is one
+    of "symmetric" (.. b a | a b ..), "edge" (.. a a | a b ..) and "zeros". Pictures may be smaller than `size`.
+    """
+
+    def __init__(self, size, mode="symmetric", **kwargs):
+        super().__init__(**kwargs)
+        if mode not in ("symmetric", "edge", "zeros"):
+            raise ValueError(f"mode is {mode!r}; it can be 'symmetric', 'edge' or 'zeros'")
+        self.size = size
+        self.mode = mode
+
+    def call(self, inputs, training=None):
+        if training:
+            return inputs
+        if self.mode == "zeros":
+            return ops.pad(inputs, [(0, 0), (self.size, self.size), (self.size, self.size), (0, 0)])
+        return self._extend(self._extend(inputs, axis=1), axis=2)
+
+    def _extend(self, inputs, axis):
+        # Gathered by index rather than by ops.pad, which refuses to mirror more than the picture holds.
+        length = ops.shape(inputs)[axis]
+        index = ops.arange(-self.size, length + self.size, dtype="int32")
+        if self.mode == "edge":
+            index = ops.clip(index, 0, length - 1)
+        else:
+            index = index % (2 * length)
+            index = ops.minimum(index, 2 * length - 1 - index)
+        return ops.take(inputs, index, axis=axis)
+
+    def compute_output_spec(self, inputs, training=None):
+        batch, height, width, channels = inputs.shape
+        grown = 0 if training else 2 * self.size
+        shape = (batch, height and height + grown, width and width + grown, channels)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        return super().get_config() | {"size": self.size, "mode": self.mode}

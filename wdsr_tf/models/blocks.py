@@ -1,0 +1,58 @@
+"""What two or more networks share, and nothing else."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from wdsr_tf.layers import PixelShuffle, WeightNormConv2D
+
+DIV2K_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # RGB, of the 800 training pictures
+
+
+def normalise(lr, mean=DIV2K_MEAN, std=127.5):
+    """`(lr - mean) / std` in float32, whatever the dtype policy."""
+    return layers.Rescaling(1 / std, offset=(-mean / std).tolist(), dtype="float32", name="normalise")(lr)
+
+
+def denormalise(x, mean=DIV2K_MEAN, std=127.5):
+    """`x * std + mean` in float32, whatever the dtype policy: the last step of a network."""
+    return layers.Rescaling(std, offset=mean.tolist(), dtype="float32", name="sr")(x)
+
+
+def conv(x, filters, kernel_size, *, name, padding="same", weight_norm=False, init="keras", g_initializer=None):
+    """A convolution with bias and without activation, plain or weight-normalised.
+
+    `init` is "keras" (Glorot uniform, zero bias), "pytorch" (uniform in +-1/sqrt(fan_in), bias too) or "zero-bias"
+    (PyTorch's kernel, zero bias).
+    """
+    initializers = {} if init == "keras" else pytorch_init(x, kernel_size)
+    if init == "zero-bias":
+        initializers["bias_initializer"] = "zeros"
+    if weight_norm:
+        layer = WeightNormConv2D(
+            filters, kernel_size, padding=padding, g_initializer=g_initializer, name=name, **initializers
+        )
+    else:
+        layer = layers.Conv2D(filters, kernel_size, padding=padding, name=name, **initializers)
+    return layer(x)
+
+
+def pytorch_init(x, kernel_size, groups=1):
+    """Keras arguments for PyTorch's default: kernel and bias uniform in +-1/sqrt(fan_in)."""
+    limit = (kernel_size**2 * x.shape[-1] // groups) ** -0.5
+    return {
+        "kernel_initializer": keras.initializers.RandomUniform(-limit, limit),
+        "bias_initializer": keras.initializers.RandomUniform(-limit, limit),
+    }
+
+
+def upsampler(x, scale, num_filters, **conv_arguments):
+    """EDSR's upsampler: convolution and pixel shuffle, twice for x4, without activation.
+
+    Layers are named after what they do, so that a x4 network takes the first stage of a x2 network by name.
+    """
+    stages = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}[scale]
+    for i, factor in enumerate(stages, start=1):
+        x = conv(x, num_filters * factor**2, 3, name=f"upsampler_x{factor}_{i}", **conv_arguments)
+        x = PixelShuffle(factor, name=f"upsampler_x{factor}_{i}_shuffle")(x)
+    return x

@@ -1,0 +1,157 @@
+"""The registry of networks, and the model class that remembers how it was built.
+
+A builder returns a functional `keras.Model` that keeps the house's contract: RGB in [0, 255], NHWC, uint8 or float,
+comes in; RGB in [0, 255] as float32, `scale` times as large, comes out.
+"""
+
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from wdsr_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """What the house may ask about a network without building it.
+
+    Attributes:
+        name: the registry's name, as typed after `--model`.
+        build: the builder, `build(scale, **hyperparameters) -> keras.Model`.
+        scales: the scales that it can be built for.
+        luma: whether the network computes on luma alone and takes the colours from an enlarged input.
+        global_mean: whether an output pixel depends on a mean over the whole input, so that tiles are not exact.
+    """
+
+    name: str
+    build: Callable
+    scales: tuple
+    luma: bool = False
+    global_mean: bool = False
+
+    @property
+    def hyperparameters(self):
+        """The builder's keyword arguments with their defaults."""
+        parameters = inspect.signature(self.build).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+_architectures = {}
+
+
+def register(name, scales, *, luma=False, global_mean=False):
+    """Registers the decorated builder under `name`; a name that is taken raises ValueError."""
+
+    def decorate(build):
+        if name in _architectures:
+            raise ValueError(f"a network named {name!r} is registered already")
+        _architectures[name] = Architecture(name, build, tuple(scales), luma, global_mean)
+        return build
+
+    return decorate
+
+
+def list_models():
+    """The names of all networks, sorted."""
+    return sorted(_architectures)
+
+
+def get_architecture(name):
+    """The `Architecture` of that name; an unknown name raises InputError with the nearest known one."""
+    if name not in _architectures:
+        near = difflib.get_close_matches(name, _architectures, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"there is no network {name!r}; {hint}known are {', '.join(list_models())}")
+    return _architectures[name]
+
+
+def create_model(name, scale, **hyperparameters):
+    """Builds a network with fresh weights under the global dtype policy.
+
+    An unknown name, a scale that the network does not have, or a misspelt hyperparameter raises InputError.
+    """
+    architecture = get_architecture(name)
+    if scale not in architecture.scales:
+        raise InputError(f"{name} has no scale {scale}; it has {', '.join(map(str, architecture.scales))}")
+    known = architecture.hyperparameters
+    for wrong in hyperparameters.keys() - known.keys():
+        raise InputError(f"{name} has no hyperparameter {wrong!r}; it has {', '.join(known)}")
+    # Defaults are written down too: a checkpoint then loads even after a default has changed.
+    hyperparameters = known | hyperparameters
+    graph = architecture.build(scale, **hyperparameters)
+    return SRModel(graph.inputs[0], graph.outputs[0], architecture=name, scale=scale, hyperparameters=hyperparameters)
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class SRModel(keras.Model):
+    """A network that saves its recipe as its config and is rebuilt from it, under the caller's dtype policy.
+
+    Attributes:
+        architecture, scale, hyperparameters: the recipe, complete with defaults.
+        facts: a dictionary of plain values that travels with the checkpoint (where it came from, what it reached).
+
+    Loss and metrics see HR cropped at its centre to the size of the output, because networks without padding return
+    less than they were given when they train. Standard Keras losses thus work as they are.
+    """
+
+    def __init__(self, inputs, outputs, *, architecture, scale, hyperparameters, facts=None):
+        super().__init__(inputs=inputs, outputs=outputs, name=architecture.replace("-", "_"))
+        self.architecture = architecture
+        self.scale = scale
+        self.hyperparameters = dict(hyperparameters)
+        self.facts = dict(facts or {})
+
+    @property
+    def recipe(self):
+        """What `create_model` needs to build this network again."""
+        return {"name": self.architecture, "scale": self.scale, **self.hyperparameters}
+
+    def get_config(self):
+        return {
+            "architecture": self.architecture,
+            "scale": self.scale,
+            "hyperparameters": dict(self.hyperparameters),
+            "facts": dict(self.facts),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        model = create_model(config["architecture"], config["scale"], **config["hyperparameters"])
+        model.facts = dict(config.get("facts", {}))
+        return model
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return super().compute_loss(x, centre_crop(y, y_pred), y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, centre_crop(y, y_pred), y_pred, sample_weight)
+
+
+def centre_crop(image, like):
+    """Cuts as much from each side of `image` (NHWC) as makes it the size of `like`."""
+    height, width = ops.shape(like)[1:3]
+    top = (ops.shape(image)[1] - height) // 2
+    left = (ops.shape(image)[2] - width) // 2
+    return image[:, top : top + height, left : left + width]
+
+
+def fold(model):
+    """A network of plain convolutions with the same output as the weight-normalised `model`.
+
+    Layers are matched by name. A model without weight normalization comes back as an equal copy.
+    """
+    recipe = model.recipe
+    if "weight_norm" in recipe:
+        recipe["weight_norm"] = False
+    plain = create_model(**recipe)
+    plain.facts = dict(model.facts)
+    for layer in model.layers:
+        weights = layer.get_weights()
+        if hasattr(layer, "g"):  # WeightNormConv2D: g, v, bias -> kernel, bias
+            weights = [ops.convert_to_numpy(layer.kernel), weights[2]]
+        plain.get_layer(layer.name).set_weights(weights)
+    return plain

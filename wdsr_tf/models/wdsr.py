@@ -1,0 +1,122 @@
+"""WDSR: Wide Activation for Efficient and Accurate Image Super-Resolution.
+
+Yu et al., 2018, https://arxiv.org/abs/1808.08718.
+
+    lr -> normalise -> head -> n residual blocks -> tail -> shuffle -> add -> denormalise -> sr
+                   \\-> skip (5x5) -------------------> shuffle -/
+
+WDSR-A widens before the ReLU with a 3x3 convolution, WDSR-B more, with 1x1 convolutions and a low-rank step behind it.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+from keras import layers
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.layers import InferencePad, PixelShuffle
+from wdsr_tf.models.blocks import DIV2K_MEAN, conv, denormalise, normalise
+from wdsr_tf.models.registry import register
+
+
+@dataclasses.dataclass(frozen=True)
+class Flavour:
+    """In what the published implementations differ: borders, ranges and how weights start."""
+
+    unpadded: bool = False  # head, tail and skip see no zeros: nothing is padded in training, mirrored at inference
+    mean: tuple = tuple(DIV2K_MEAN)
+    std: float = 127.5
+    init: str = "keras"
+    gains: bool = False  # g starts at fixed values instead of ||v||
+
+
+FLAVOURS = {
+    "krasserm": Flavour(unpadded=True),
+    "official": Flavour(init="pytorch"),  # the NTIRE 2018 release
+    "reloaded": Flavour(mean=(127.5,) * 3, std=255.0, init="zero-bias", gains=True),  # the authors' release of 2020
+}
+
+
+@register("wdsr-a", scales=(2, 3, 4))
+def wdsr_a(
+    scale,
+    *,
+    num_filters=32,
+    num_res_blocks=8,
+    res_expansion=4,
+    res_scaling=None,
+    weight_norm=False,
+    flavour="krasserm",
+):
+    """Builds WDSR-A. The published baseline has 16 blocks."""
+    block = block_a
+    return wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, flavour)
+
+
+@register("wdsr-b", scales=(2, 3, 4))
+def wdsr_b(
+    scale,
+    *,
+    num_filters=32,
+    num_res_blocks=8,
+    res_expansion=6,
+    res_scaling=None,
+    weight_norm=False,
+    flavour="krasserm",
+):
+    """Builds WDSR-B."""
+    if flavour == "reloaded":
+        raise InputError("the reloaded release has WDSR-A only; WDSR-B has the flavours krasserm and official")
+    block = block_b
+    return wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, flavour)
+
+
+def wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, flavour):
+    if flavour not in FLAVOURS:
+        raise InputError(f"there is no WDSR flavour {flavour!r}; known are {', '.join(FLAVOURS)}")
+    how = FLAVOURS[flavour]
+    edge = {"padding": "valid" if how.unpadded else "same", "weight_norm": weight_norm, "init": how.init}
+    gain = _gain(how, 1.0)
+
+    lr = keras.Input((None, None, 3), name="lr")
+    x = normalise(lr, np.array(how.mean), how.std)
+    if how.unpadded:
+        x = InferencePad(2, "symmetric", name="pad")(x)
+
+    skip = conv(x, 3 * scale**2, 5, name=f"skip_x{scale}", g_initializer=gain, **edge)
+    skip = PixelShuffle(scale, name="skip_shuffle")(skip)
+
+    x = conv(x, num_filters, 3, name="head", g_initializer=gain, **edge)
+    for i in range(num_res_blocks):
+        branch = block(x, num_filters, res_expansion, weight_norm, how, num_res_blocks, name=f"body_{i}")
+        if res_scaling is not None:
+            branch = layers.Rescaling(res_scaling, name=f"body_{i}_scale")(branch)
+        x = layers.Add(name=f"body_{i}_add")([x, branch])
+    x = conv(x, 3 * scale**2, 3, name=f"tail_x{scale}", g_initializer=gain, **edge)
+    x = PixelShuffle(scale, name="tail_shuffle")(x)
+
+    x = layers.Add(name="skip_add", dtype="float32")([x, skip])
+    return keras.Model(lr, denormalise(x, np.array(how.mean), how.std))
+
+
+def block_a(x, num_filters, res_expansion, weight_norm, how, num_res_blocks, name):
+    """3x3 wide -> ReLU -> 3x3."""
+    kind = {"weight_norm": weight_norm, "init": how.init}
+    wide = num_filters * res_expansion
+    x = conv(x, wide, 3, name=f"{name}_expand", g_initializer=_gain(how, 2.0), **kind)
+    x = layers.ReLU(name=f"{name}_relu")(x)
+    return conv(x, num_filters, 3, name=f"{name}_project", g_initializer=_gain(how, num_res_blocks**-0.5), **kind)
+
+
+def block_b(x, num_filters, res_expansion, weight_norm, how, num_res_blocks, name):
+    """1x1 wider -> ReLU -> 1x1 to 0.8 of the width -> 3x3."""
+    kind = {"weight_norm": weight_norm, "init": how.init}
+    x = conv(x, num_filters * res_expansion, 1, name=f"{name}_expand", **kind)
+    x = layers.ReLU(name=f"{name}_relu")(x)
+    x = conv(x, int(num_filters * 0.8), 1, name=f"{name}_low_rank", **kind)
+    return conv(x, num_filters, 3, name=f"{name}_project", **kind)
+
+
+def _gain(how, value):
+    return keras.initializers.Constant(value) if how.gains else None
