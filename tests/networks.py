@@ -1,5 +1,6 @@
 """How a network is held against its golden vector."""
 
+import keras
 import numpy as np
 
 from wdsr_tf.importers.tensors import Tensors, land
@@ -14,6 +15,12 @@ def golden_model(arrays, layout, name, scale, **hyperparameters):
     tensors = Tensors({key[2:]: array for key, array in arrays.items() if key.startswith("w/")})
     land(model, tensors, layout(tensors, model))
     return model
+
+
+def luma_core(model, *names):
+    """A luma network between its colour conversions: from the outputs of the layers `names` to the luma it returns."""
+    inputs = [model.get_layer(name).output for name in names]
+    return keras.Model(inputs if len(names) > 1 else inputs[0], model.get_layer("sr").input[1])
 
 
 def nhwc(array):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from tests.networks import assert_equals_golden, golden_model, nhwc
@@ -42,3 +43,9 @@ def test_krasserm_flavour_equals_its_golden_vector(golden, file, scale):
     model = golden_model(arrays, krasserm.in_order, "edsr", scale, num_filters=32, num_res_blocks=2, **scaling)
     assert_equals_golden(model(arrays["input"]), arrays["output"])
     assert_equals_golden(model(arrays["input"], training=True), arrays["output_training"])
+
+
+def test_as_a_generator_it_ends_in_tanh():
+    model = create_model("edsr", 2, num_filters=4, num_res_blocks=1, tanh=True)
+    model.get_layer("tail").set_weights([np.zeros((3, 3, 4, 3)), np.array([-100.0, 0.0, 100.0])])
+    np.testing.assert_allclose(model(np.zeros((1, 2, 3, 3), "uint8"))[0, 0, 0], [0, 127.5, 255], atol=1e-4)

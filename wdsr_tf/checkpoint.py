@@ -46,8 +46,11 @@ def read_config(path):
     try:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+    except Exception as error:  # zipfile and zlib raise whatever the broken bytes led to
         raise CheckpointError(f"{path}: is not a whole .keras file ({error})") from error
     if not isinstance(config, dict) or config.get("registered_name") != "wdsr_tf>SRModel":
         raise CheckpointError(f"{path}: is a Keras file, but not a network of wdsr_tf")
-    return config["config"]
+    recipe = config.get("config")
+    if not isinstance(recipe, dict) or not {"architecture", "scale", "hyperparameters"} <= recipe.keys():
+        raise CheckpointError(f"{path}: says it is a network of wdsr_tf, but its recipe is incomplete")
+    return recipe

@@ -14,6 +14,7 @@ from absl import flags
 from wdsr_tf.errors import InputError
 
 FLAGS = flags.FLAGS
+_retired = {}
 
 
 def parse(argv, profiles=None):
@@ -27,7 +28,14 @@ def parse(argv, profiles=None):
     profiles = profiles or Path(argv[0]).resolve().parent / "profiles"
     typed = [underscored(word) for word in argv[1:]]
     FLAGS.set_gnu_getopt(True)
-    return FLAGS([argv[0], *profile_flags(typed, profiles), *typed])
+    try:
+        positional = FLAGS([argv[0], *profile_flags(typed, profiles), *typed])
+    except flags.Error as error:  # absl explains these only where it parses itself
+        sys.exit(f"{Path(argv[0]).name}: {error}")
+    for name, reason in _retired.items():
+        if FLAGS[name].present:
+            print(f"--{name.replace('_', '-')} is ignored: {reason}", file=sys.stderr)
+    return positional
 
 
 def underscored(word):
@@ -51,13 +59,32 @@ def profile_flags(typed, profiles):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise flags.Error(f"there is no profile {name!r}; {hint}known are {', '.join(known)}")
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return read_flags(path)
+
+
+def read_flags(path):
+    """The flags in a file of one flag a line; `#` begins a comment line."""
+    lines = (line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
     return [underscored(line) for line in lines if line and not line.startswith("#")]
+
+
+def replay(path, profiles=None):
+    """Parses again, with the flags in `path` (a run's args.txt) before the profile and what is typed."""
+    profiles = profiles or Path(sys.argv[0]).resolve().parent / "profiles"
+    typed = [underscored(word) for word in sys.argv[1:]]
+    FLAGS.unparse_flags()
+    FLAGS([sys.argv[0], *read_flags(path), *profile_flags(typed, profiles), *typed])
+
+
+def define_retired(name, reason, define=flags.DEFINE_string):
+    """Accepts a flag of the ancestor that has lost its meaning; `parse` warns with the reason when it is given."""
+    define(name, None, f"no longer needed: {reason}")
+    _retired[name] = reason
 
 
 def _profile_name(typed):
     name = None
-    for word, following in zip(typed, [*typed[1:], None], strict=True):
+    for word, following in zip(typed, [*typed, None][1:], strict=True):
         if word in ("-p", "--p", "--profile"):
             name = following
         elif word.startswith(("-p=", "--p=", "--profile=")):
@@ -65,10 +92,11 @@ def _profile_name(typed):
     return name
 
 
-def typed_flags(module_flags):
-    """All flags of a command as `--name=value` lines, sorted: a file of them replays the command."""
-    lines = (flag.serialize() for flag in module_flags if flag.value is not None)
-    return sorted(line for text in lines for line in text.splitlines() if line)
+def effective_flags(leave_out=()):
+    """Every flag of the command as it stands, as sorted `--name=value` lines: a file of them replays the command."""
+    listed = FLAGS.get_key_flags_for_module(sys.argv[0])
+    wanted = (f for f in listed if f.value is not None and f.name not in {*leave_out, *_retired})
+    return sorted(line for flag in wanted for line in flag.serialize().splitlines())
 
 
 def say(*words):
@@ -82,7 +110,7 @@ def guarded(main):
     def run(argv):
         try:
             return main(argv)
-        except (InputError, OSError) as error:
+        except (InputError, OSError, flags.Error) as error:
             if os.environ.get("WDSR_TF_TRACEBACK"):
                 raise
             print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)

@@ -6,3 +6,5 @@ class InputError(ValueError):
 
     The commands print the message alone and exit with 1; any other exception is a defect and keeps its traceback.
     """
+
+    _keras_call_info_injected = True  # so Keras does not wrap the message when a layer raises it

@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from wdsr_tf.errors import InputError
+
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class WeightNormConv2D(layers.Layer):
@@ -73,6 +75,19 @@ def _norm(v):
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
+class GroupedConv2D(layers.Conv2D):
+    """A convolution in `groups`, made of one convolution per group.
+
+    Keras hands grouped convolutions to XLA alone on TensorFlow: compiled anew for every size of picture, and on CPU
+    twenty times slower to train than this.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        groups = zip(ops.split(inputs, self.groups, -1), ops.split(kernel, self.groups, -1), strict=True)
+        return ops.concatenate([ops.conv(x, k, self.strides, self.padding) for x, k in groups], -1)
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
 class PixelShuffle(layers.Layer):
     """Rearranges (H, W, C * scale^2) to (scale * H, scale * W, C).
 
@@ -119,10 +134,18 @@ class InferencePad(layers.Layer):
 
     def call(self, inputs, training=None):
         if training:
+            self._check_patch(inputs.shape)
             return inputs
         if self.mode == "zeros":
             return ops.pad(inputs, [(0, 0), (self.size, self.size), (self.size, self.size), (0, 0)])
         return self._extend(self._extend(inputs, axis=1), axis=2)
+
+    def _check_patch(self, shape):
+        if any(length is not None and length <= 2 * self.size for length in shape[1:3]):
+            raise InputError(
+                f"training takes {self.size} pixels off each side here, and the patch has {shape[1]} x {shape[2]}: "
+                "give a larger --lr-patch-size"
+            )
 
     def _extend(self, inputs, axis):
         # Gathered by index rather than by ops.pad, which refuses to mirror more than the picture holds.
@@ -143,3 +166,77 @@ class InferencePad(layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"size": self.size, "mode": self.mode}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class PadToMultiple(layers.Layer):
+    """Repeats the last row and column until height and width are multiples of `multiple`; in training too."""
+
+    def __init__(self, multiple, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, inputs):
+        return self._extend(self._extend(inputs, axis=1), axis=2)
+
+    def _extend(self, inputs, axis):
+        length = ops.shape(inputs)[axis]
+        index = ops.arange(length + -length % self.multiple, dtype="int32")
+        return ops.take(inputs, ops.minimum(index, length - 1), axis=axis)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        grow = [length and length + -length % self.multiple for length in (height, width)]
+        return (batch, *grow, channels)
+
+    def get_config(self):
+        return super().get_config() | {"multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class CropToMatch(layers.Layer):
+    """Of `[x, like]`, cuts x at its bottom and right to `scale` times the size of `like` less `border` on each side.
+
+    Behind an unpadded network it takes off what `PadToMultiple` added.
+    """
+
+    def __init__(self, scale, border, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.border = border
+
+    def call(self, inputs):
+        x, like = inputs
+        height, width = (self.scale * (length - 2 * self.border) for length in ops.shape(like)[1:3])
+        return x[:, :height, :width]
+
+    def compute_output_shape(self, input_shape):
+        (batch, _, _, channels), like = input_shape
+        cut = [length and self.scale * (length - 2 * self.border) for length in like[1:3]]
+        return (batch, *cut, channels)
+
+    def get_config(self):
+        return super().get_config() | {"scale": self.scale, "border": self.border}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class ClipThrough(layers.Layer):
+    """Clips to `low`..`high`; gradients pass as if it did not, so that what was clipped goes on learning.
+
+    What is not finite comes out as NaN rather than as white or black.
+    """
+
+    def __init__(self, low, high, **kwargs):
+        super().__init__(**kwargs)
+        self.low = low
+        self.high = high
+
+    def call(self, inputs):
+        # The difference is exactly 0, and its gradient 1.
+        return ops.stop_gradient(ops.clip(inputs, self.low, self.high)) + (inputs - ops.stop_gradient(inputs))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {"low": self.low, "high": self.high}

@@ -1,6 +1,29 @@
 """Every network of the house, by name: `create_model("wdsr-a", scale=2, num_res_blocks=16)`."""
 
-from wdsr_tf.models import edsr, wdsr  # noqa: F401  (importing a network registers it)
-from wdsr_tf.models.registry import SRModel, create_model, fold, get_architecture, list_models
+from wdsr_tf.models import (  # noqa: F401  (importing a network registers it)
+    carn,
+    carn_v2,
+    cunet,
+    dcscn,
+    drrn,
+    edsr,
+    espcn,
+    msrn,
+    sr_resnet,
+    srcnn,
+    upconv7,
+    vgg7,
+    wdsr,
+)
+from wdsr_tf.models.registry import SRModel, create_model, get_architecture, list_models
+from wdsr_tf.models.weights import fold, initialise_from_data, transfer
 
-__all__ = ["SRModel", "create_model", "fold", "get_architecture", "list_models"]
+__all__ = [
+    "SRModel",
+    "create_model",
+    "fold",
+    "get_architecture",
+    "initialise_from_data",
+    "list_models",
+    "transfer",
+]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from wdsr_tf.layers import PixelShuffle, WeightNormConv2D
+from wdsr_tf.layers import GroupedConv2D, PixelShuffle, WeightNormConv2D
 
 DIV2K_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # RGB, of the 800 training pictures
 
@@ -19,13 +19,21 @@ def denormalise(x, mean=DIV2K_MEAN, std=127.5):
     return layers.Rescaling(std, offset=mean.tolist(), dtype="float32", name="sr")(x)
 
 
-def conv(x, filters, kernel_size, *, name, padding="same", weight_norm=False, init="keras", g_initializer=None):
-    """A convolution with bias and without activation, plain or weight-normalised.
+def tanh_output(x):
+    """tanh, brought from [-1, 1] to [0, 255], in float32: the last step of a network that generates for a GAN."""
+    x = layers.Activation("tanh", dtype="float32", name="tanh")(x)
+    return denormalise(x, np.full(3, 127.5), 127.5)
+
+
+def conv(
+    x, filters, kernel_size, *, name, padding="same", groups=1, weight_norm=False, init="keras", g_initializer=None
+):
+    """A convolution with bias and without activation, plain (in `groups`) or weight-normalised.
 
     `init` is "keras" (Glorot uniform, zero bias), "pytorch" (uniform in +-1/sqrt(fan_in), bias too) or "zero-bias"
     (PyTorch's kernel, zero bias).
     """
-    initializers = {} if init == "keras" else pytorch_init(x, kernel_size)
+    initializers = {} if init == "keras" else pytorch_init(x, kernel_size, groups)
     if init == "zero-bias":
         initializers["bias_initializer"] = "zeros"
     if weight_norm:
@@ -33,8 +41,13 @@ def conv(x, filters, kernel_size, *, name, padding="same", weight_norm=False, in
             filters, kernel_size, padding=padding, g_initializer=g_initializer, name=name, **initializers
         )
     else:
-        layer = layers.Conv2D(filters, kernel_size, padding=padding, name=name, **initializers)
+        layer = conv_class(groups)(filters, kernel_size, padding=padding, groups=groups, name=name, **initializers)
     return layer(x)
+
+
+def conv_class(groups):
+    """The class of plain convolutions in so many groups."""
+    return layers.Conv2D if groups == 1 else GroupedConv2D
 
 
 def pytorch_init(x, kernel_size, groups=1):
@@ -55,4 +68,17 @@ def upsampler(x, scale, num_filters, **conv_arguments):
     for i, factor in enumerate(stages, start=1):
         x = conv(x, num_filters * factor**2, 3, name=f"upsampler_x{factor}_{i}", **conv_arguments)
         x = PixelShuffle(factor, name=f"upsampler_x{factor}_{i}_shuffle")(x)
+    return x
+
+
+def cascade(x, stages, fuse, name):
+    """CARN's cascade: each stage sees what `fuse` makes of the input and the outputs of all stages before it.
+
+    `stages` are functions of a tensor; `fuse(x, filters, name)` brings the joined features back to the input's width.
+    """
+    filters = x.shape[-1]
+    features = [x]
+    for i, stage in enumerate(stages):
+        features = [*features, stage(x)]
+        x = fuse(layers.Concatenate(name=f"{name}_concat_{i}")(features), filters, name=f"{name}_fuse_{i}")
     return x

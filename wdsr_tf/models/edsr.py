@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.models.blocks import conv, denormalise, normalise, upsampler
+from wdsr_tf.models.blocks import conv, denormalise, normalise, tanh_output, upsampler
 from wdsr_tf.models.registry import register
 
 # krasserm divides by 127.5 and starts as Keras does; the authors only subtract the mean and start as PyTorch does.
@@ -26,10 +26,12 @@ def edsr(
     weight_norm=False,
     flavour="krasserm",
     scale_identity=False,
+    tanh=False,
 ):
     """Builds EDSR. The defaults are the paper's baseline; the full model is 256 / 32 / 0.1.
 
-    `scale_identity` multiplies after the addition, as krasserm's code did before July 2019.
+    `scale_identity` multiplies after the addition, as krasserm's code did before July 2019. `tanh` ends the network
+    as krasserm's generators for a GAN end (profile edsr-gen).
     """
     if flavour not in FLAVOURS:
         raise InputError(f"there is no EDSR flavour {flavour!r}; known are {', '.join(FLAVOURS)}")
@@ -45,7 +47,7 @@ def edsr(
 
     x = upsampler(x, scale, num_filters, **kind)
     x = conv(x, 3, 3, name="tail", **kind)
-    return keras.Model(lr, denormalise(x, std=std))
+    return keras.Model(lr, tanh_output(x) if tanh else denormalise(x, std=std))
 
 
 def res_block(x, num_filters, res_scaling, scale_identity, kind, name):

@@ -1,7 +1,8 @@
 """The registry of networks, and the model class that remembers how it was built.
 
 A builder returns a functional `keras.Model` that keeps the house's contract: RGB in [0, 255], NHWC, uint8 or float,
-comes in; RGB in [0, 255] as float32, `scale` times as large, comes out.
+comes in; RGB in [0, 255] as float32, `scale` times as large, comes out. Further outputs of that model are auxiliary:
+they are pictures too, but exist in training only.
 """
 
 import dataclasses
@@ -83,7 +84,7 @@ def create_model(name, scale, **hyperparameters):
     # Defaults are written down too: a checkpoint then loads even after a default has changed.
     hyperparameters = known | hyperparameters
     graph = architecture.build(scale, **hyperparameters)
-    return SRModel(graph.inputs[0], graph.outputs[0], architecture=name, scale=scale, hyperparameters=hyperparameters)
+    return SRModel(graph.inputs[0], graph.outputs, architecture=name, scale=scale, hyperparameters=hyperparameters)
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
@@ -95,11 +96,14 @@ class SRModel(keras.Model):
         facts: a dictionary of plain values that travels with the checkpoint (where it came from, what it reached).
 
     Loss and metrics see HR cropped at its centre to the size of the output, because networks without padding return
-    less than they were given when they train. Standard Keras losses thus work as they are.
+    less than they were given when they train. Standard Keras losses thus work as they are. With auxiliary outputs, the
+    model returns a list when `training`, and the loss is the mean of the losses of its outputs; metrics see the first.
     """
 
     def __init__(self, inputs, outputs, *, architecture, scale, hyperparameters, facts=None):
-        super().__init__(inputs=inputs, outputs=outputs, name=architecture.replace("-", "_"))
+        super().__init__(inputs=inputs, outputs=outputs[0], name=architecture.replace("-", "_"))
+        # A function, because Keras would list and save a model as a layer of this one.
+        self._all_outputs = keras.Function(inputs, outputs) if len(outputs) > 1 else None
         self.architecture = architecture
         self.scale = scale
         self.hyperparameters = dict(hyperparameters)
@@ -124,11 +128,19 @@ class SRModel(keras.Model):
         model.facts = dict(config.get("facts", {}))
         return model
 
+    def call(self, inputs, training=None, mask=None):
+        if training and self._all_outputs:
+            return self._all_outputs(ops.cast(inputs, "float32"))
+        return super().call(inputs, training=training, mask=mask)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return super().compute_loss(x, centre_crop(y, y_pred), y_pred, sample_weight, training)
+        loss = super().compute_loss
+        outputs = y_pred if isinstance(y_pred, list) else [y_pred]
+        return sum(loss(x, centre_crop(y, sr), sr, sample_weight, training) for sr in outputs) / len(outputs)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, centre_crop(y, y_pred), y_pred, sample_weight)
+        sr = y_pred[0] if isinstance(y_pred, list) else y_pred
+        return super().compute_metrics(x, centre_crop(y, sr), sr, sample_weight)
 
 
 def centre_crop(image, like):
@@ -137,21 +149,3 @@ def centre_crop(image, like):
     top = (ops.shape(image)[1] - height) // 2
     left = (ops.shape(image)[2] - width) // 2
     return image[:, top : top + height, left : left + width]
-
-
-def fold(model):
-    """A network of plain convolutions with the same output as the weight-normalised `model`.
-
-    Layers are matched by name. A model without weight normalization comes back as an equal copy.
-    """
-    recipe = model.recipe
-    if "weight_norm" in recipe:
-        recipe["weight_norm"] = False
-    plain = create_model(**recipe)
-    plain.facts = dict(model.facts)
-    for layer in model.layers:
-        weights = layer.get_weights()
-        if hasattr(layer, "g"):  # WeightNormConv2D: g, v, bias -> kernel, bias
-            weights = [ops.convert_to_numpy(layer.kernel), weights[2]]
-        plain.get_layer(layer.name).set_weights(weights)
-    return plain

@@ -1,0 +1,153 @@
+"""Training patches per second beside a PyTorch DataLoader: python -m benchmarks.pipeline
+
+The peer is written here: two workers, each of which loads both whole arrays for every patch, as EDSR-PyTorch does.
+It needs PyTorch, which this project does not: pip install torch
+"""
+
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from absl import app, flags
+
+from wdsr_tf import cli
+from wdsr_tf.errors import InputError
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_integer("pictures", 24, "Pictures that are made for this run.", lower_bound=1)
+flags.DEFINE_integer("width", 2040, "Width of an HR picture.", lower_bound=2)
+flags.DEFINE_integer("height", 1356, "Height of an HR picture.", lower_bound=2)
+flags.DEFINE_integer("scale", 2, "Factor between LR and HR.", lower_bound=1)
+flags.DEFINE_integer("batch_size", 16, "Patches per batch.", lower_bound=1)
+flags.DEFINE_integer("lr_patch_size", 48, "Side of a patch, in LR pixels.", lower_bound=1)
+flags.DEFINE_integer("workers", 2, "Workers of the DataLoader.", lower_bound=1)
+flags.DEFINE_integer("rounds", 9, "Rounds; in each every loader has its turn.", lower_bound=1)
+flags.DEFINE_float("seconds", 2.0, "Of each turn.", lower_bound=0.1)
+
+WARM_UP = 16  # batches before the clock starts in each turn: what was read ahead while others had theirs is gone
+PEER = "PyTorch DataLoader, whole arrays"
+
+
+class Pair(NamedTuple):
+    name: str
+    lr: Path
+    hr: Path
+
+
+def main(argv):
+    try:
+        import torch
+    except ImportError as error:
+        raise InputError("the peer of this benchmark needs PyTorch: pip install torch") from error
+
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = make_pictures(Path(folder))
+        loaders = {PEER: peer(torch, pairs)}  # first: its workers fork before TensorFlow starts threads
+        loaders |= ours(pairs)
+        print_protocol(torch)
+        rates = {name: [] for name in loaders}
+        for _ in range(FLAGS.rounds):
+            for name, loader in loaders.items():
+                rates[name].append(patches_per_second(loader))
+        print_table(rates)
+
+
+def make_pictures(folder):
+    """Pairs of random uint8 pictures; what they show makes no difference to speed."""
+    rng = np.random.default_rng(0)
+    pairs = []
+    for i in range(FLAGS.pictures):
+        pair = Pair(f"{i:04d}", folder / f"{i:04d}x{FLAGS.scale}.npy", folder / f"{i:04d}.npy")
+        height, width = FLAGS.height // FLAGS.scale, FLAGS.width // FLAGS.scale
+        np.save(pair.lr, rng.integers(0, 256, (height, width, 3), "uint8"))
+        np.save(pair.hr, rng.integers(0, 256, (height * FLAGS.scale, width * FLAGS.scale, 3), "uint8"))
+        pairs.append(pair)
+    return pairs
+
+
+def ours(pairs):
+    """Our `tf.data` pipeline, with memory maps and in memory, as endless iterators of batches."""
+    from wdsr_tf.data.pipeline import training_dataset
+    from wdsr_tf.data.sampler import Sampler
+
+    loaders = {}
+    for name, memory_fraction in (("tf.data, memory maps", 0.0), ("tf.data, in memory", 1.0)):
+        sampler = Sampler(
+            pairs,
+            FLAGS.scale,
+            batch_size=FLAGS.batch_size,
+            lr_patch_size=FLAGS.lr_patch_size,
+            memory_fraction=memory_fraction,
+        )
+        if sampler.in_memory != bool(memory_fraction):
+            raise InputError("the pictures do not fit into the free memory: take fewer --pictures")
+        loaders[name] = iter(training_dataset(sampler))
+    return loaders
+
+
+def peer(torch, pairs):
+    """An endless iterator of the DataLoader's batches; they stay uint8, which spares it a conversion."""
+    size, scale = FLAGS.lr_patch_size, FLAGS.scale
+
+    class Patches(torch.utils.data.Dataset):
+        def __len__(self):
+            return len(pairs)
+
+        def __getitem__(self, i):
+            lr, hr = np.load(pairs[i].lr), np.load(pairs[i].hr)
+            top, left = random.randint(0, lr.shape[0] - size), random.randint(0, lr.shape[1] - size)
+            lr = lr[top : top + size, left : left + size]
+            hr = hr[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
+            flip, turns = random.random() < 0.5, random.randrange(4)
+            patches = (np.rot90(x[:, ::-1] if flip else x, turns) for x in (lr, hr))
+            return tuple(torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1))) for x in patches)
+
+    dataset = Patches()
+    endless = torch.utils.data.RandomSampler(dataset, replacement=True, num_samples=10**9)
+    return iter(torch.utils.data.DataLoader(dataset, FLAGS.batch_size, sampler=endless, num_workers=FLAGS.workers))
+
+
+def patches_per_second(loader):
+    for _ in range(WARM_UP):
+        next(loader)
+    batches, start = 0, time.perf_counter()
+    while (passed := time.perf_counter() - start) < FLAGS.seconds:
+        next(loader)
+        batches += 1
+    return batches * FLAGS.batch_size / passed
+
+
+def print_protocol(torch):
+    import tensorflow as tf
+
+    hr_patch_size = FLAGS.lr_patch_size * FLAGS.scale
+    cli.say(
+        f"$ python -m benchmarks.pipeline {' '.join(sys.argv[1:])}\n"
+        f"{len(os.sched_getaffinity(0))} CPU cores; TensorFlow {tf.__version__}, PyTorch {torch.__version__}\n"
+        f"{FLAGS.pictures} pictures of {FLAGS.width} x {FLAGS.height} and their LR x{FLAGS.scale}, uint8 .npy, page "
+        f"cache warm\n"
+        f"patches of {hr_patch_size} x {hr_patch_size} HR and {FLAGS.lr_patch_size} x {FLAGS.lr_patch_size} LR, "
+        f"flipped and rotated, batches of {FLAGS.batch_size}; DataLoader with {FLAGS.workers} workers\n"
+        f"{FLAGS.rounds} rounds; in each, every loader in turn for {FLAGS.seconds} s behind {WARM_UP} batches of "
+        f"warm-up\n"
+    )
+
+
+def print_table(rates):
+    """Medians over the rounds, and ratios to the peer paired by round."""
+    cli.say("| loader | patches per second, median | ratio to the DataLoader, median (range) |\n| --- | --- | --- |")
+    for name, values in rates.items():
+        ratios = [a / b for a, b in zip(values, rates[PEER], strict=True)]
+        spread = f"{statistics.median(ratios):.1f} ({min(ratios):.1f}-{max(ratios):.1f})" if name != PEER else "1"
+        cli.say(f"| {name} | {statistics.median(values):,.0f} | {spread} |")
+
+
+if __name__ == "__main__":
+    app.run(cli.guarded(main), flags_parser=cli.parse)

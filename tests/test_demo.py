@@ -1,0 +1,143 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.conftest import REPOSITORY
+from wdsr_tf import checkpoint, images
+from wdsr_tf.errors import InputError
+from wdsr_tf.inference.folder import best_checkpoint, is_done, plan
+
+RGB = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype="uint8")
+
+
+def demo(*words, cwd):
+    command = [sys.executable, str(REPOSITORY / "demo.py"), *map(str, words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def planned(indir, outdir):
+    return {str(source.relative_to(indir)): str(target.relative_to(outdir)) for source, target in plan(indir, outdir)}
+
+
+def test_a_folder_is_upscaled_whole_and_what_is_broken_named(tmp_path):
+    from wdsr_tf.models import create_model
+
+    network = create_model("wdsr-a", 2, num_filters=4, num_res_blocks=1)
+    checkpoint.save(network, tmp_path / "output/models/epoch-001-psnr-30.0000.keras")
+    images.write(tmp_path / "in/a.png", RGB)
+    images.write(tmp_path / "in/käthe/b.jpg", RGB)
+    images.write(tmp_path / "in/grey.webp", images.Picture(RGB[..., :1].repeat(3, 2), alpha=RGB[..., 1], grey=True))
+    (tmp_path / "in/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    images.write(tmp_path / "out/a-sr.png", RGB)  # stands for an earlier run's work
+
+    run = demo("-i", "in", "-o", "out", cwd=tmp_path)
+    assert run.returncode == 1, run.stderr
+    assert "broken.png: is not a picture" in run.stderr and "Traceback" not in run.stderr
+    assert "2 pictures written" in run.stdout and "wdsr-a x2" in run.stdout
+    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")) == [
+        "a-sr.png",
+        "grey-sr.webp",
+        "käthe/b-sr.png",
+    ]
+    np.testing.assert_array_equal(images.read(tmp_path / "out/a-sr.png"), RGB)
+    grey = images.read_picture(tmp_path / "out/grey-sr.webp")
+    assert grey.grey and grey.rgb.shape == (18, 24, 3) and grey.alpha.shape == (18, 24)
+    sr = np.asarray(network(images.read(tmp_path / "in/käthe/b.jpg")[None]))[0]
+    difference = np.abs(images.read(tmp_path / "out/käthe/b-sr.png") - np.clip(sr, 0, 255))
+    assert difference.max() <= 0.51  # half a level of rounding, and float32
+
+    run = demo("--indir=in/a.png", "-m", tmp_path / "output/models", "--overwrite", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert images.read(tmp_path / "out/a-sr.png").shape == (18, 24, 3)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("-i", "nowhere"), "no such file or folder"),
+        (("-i", "empty"), "holds no pictures"),
+        (("-i", "a.png"), "train.py"),
+        (("-i", "a.png", "-m", "a.png"), "not a whole .keras file"),
+        (("a.png",), "named with -i"),
+        (("--inputdir", "a.png"), "inputdir"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path, words, message):
+    images.write(tmp_path / "a.png", RGB)
+    (tmp_path / "empty").mkdir()
+    run = demo(*words, cwd=tmp_path)
+    assert run.returncode == 1
+    assert message in run.stdout + run.stderr and "Traceback" not in run.stderr
+
+
+def test_help_needs_no_network_library(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", str(REPOSITORY / "demo.py"), "--help"],
+        env=os.environ | {"PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "--outdir" in run.stdout
+    assert not any(name in run.stderr for name in ("keras", "tensorflow", "numpy"))
+
+
+def test_the_best_checkpoint_is_the_one_with_the_highest_psnr(tmp_path):
+    names = ("epoch-001-psnr-9.5000.keras", "epoch-002-psnr-31.2000.keras", "epoch-003-psnr-31.1000.keras")
+    touch(tmp_path / "run/models", *names, "epoch-004-psnr-nan.keras", ".epoch-005-psnr-99.0000.keras", "x.keras")
+    (tmp_path / "models").symlink_to(tmp_path / "run/models", target_is_directory=True)
+    assert best_checkpoint(tmp_path / "models").name == names[1]
+    assert best_checkpoint(tmp_path / "models" / names[0]).name == names[0]
+    with pytest.raises(InputError, match="no trained network"):
+        best_checkpoint(tmp_path / "nowhere")
+
+
+def test_names_keep_structure_and_lossless_suffixes(tmp_path):
+    touch(tmp_path / "in", "a.png", "b.JPG", "sub/c.TIF", "sub/d.webp", "e.f.jpeg")
+    assert planned(tmp_path / "in", tmp_path / "out") == {
+        "a.png": "a-sr.png",
+        "b.JPG": "b-sr.png",
+        "e.f.jpeg": "e.f-sr.png",
+        "sub/c.TIF": "sub/c-sr.tif",
+        "sub/d.webp": "sub/d-sr.webp",
+    }
+
+
+def test_no_two_pictures_share_a_name(tmp_path):
+    touch(tmp_path, "a.jpg", "a.png", "a.jpeg", "A.Jpg", "a-jpg.png")
+    targets = [target.lower() for target in planned(tmp_path, tmp_path / "out").values()]
+    assert len(set(targets)) == 5
+    assert planned(tmp_path, tmp_path / "out")["a.png"] == "a-sr.png"
+
+
+def test_earlier_output_is_not_enlarged_again(tmp_path):
+    touch(tmp_path, "a.png", "a-sr.png", "out/a-sr.png", "b-sr.png")
+    assert planned(tmp_path, tmp_path / "out") == {
+        "a.png": "a-sr.png",
+        "a-sr.png": "a-sr-sr.png",
+        "b-sr.png": "b-sr-sr.png",
+    }
+    assert planned(tmp_path, tmp_path) == {
+        "a.png": "a-sr.png",
+        "b-sr.png": "b-sr-sr.png",
+        "out/a-sr.png": "out/a-sr-sr.png",
+    }
+
+
+def test_a_changed_picture_is_not_done(tmp_path):
+    touch(tmp_path, "a.png", "a-sr.png")
+    source, target = tmp_path / "a.png", tmp_path / "a-sr.png"
+    os.utime(source, (100, 100))
+    assert is_done(source, target)
+    os.utime(target, (99, 99))
+    assert not is_done(source, target)
+    assert not is_done(source, tmp_path / "b-sr.png")

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from tests.networks import assert_equals_golden, golden_model, nhwc
+from wdsr_tf.errors import InputError
+from wdsr_tf.importers import msrn
+from wdsr_tf.models import create_model
+
+SMALL = {"num_filters": 16, "num_res_blocks": 2}
+
+
+@pytest.mark.parametrize(
+    "flavour, scale, count",
+    [
+        ("official", 2, 5_930_307),
+        ("official", 3, 6_114_947),
+        ("official", 4, 6_078_019),
+        ("official", 8, 6_225_731),
+        ("seed", 2, 5_893_379),
+        ("seed", 3, 6_078_019),
+        ("seed", 4, 6_336_515),
+    ],
+)
+def test_parameter_counts_are_the_published_ones(flavour, scale, count):
+    assert create_model("msrn", scale, flavour=flavour).count_params() == count
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_official_flavour_equals_its_golden_vector(golden, scale):
+    arrays, _ = golden(f"msrn_b2f16_x{scale}")
+    model = golden_model(arrays, msrn.official, "msrn", scale, **SMALL)
+    assert_equals_golden(model(nhwc(arrays["input"])), nhwc(arrays["output"]))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_seed_flavour_equals_its_golden_vector_with_channels_turned_to_rgb(golden, scale):
+    arrays, _ = golden(f"msrn_seed_b2f16_x{scale}")
+    model = golden_model(arrays, msrn.seed, "msrn", scale, flavour="seed", last_relu=True, **SMALL)
+    assert_equals_golden(model(nhwc(arrays["input"])[..., ::-1]), nhwc(arrays["output"])[..., ::-1])
+
+
+def test_without_its_last_relu_the_seed_flavour_goes_below_the_mean_colour(golden):
+    arrays, _ = golden("msrn_seed_b2f16_x2")
+    model = golden_model(arrays, msrn.seed, "msrn", 2, flavour="seed", **SMALL)
+    sr = np.asarray(model(nhwc(arrays["input"])[..., ::-1]))
+    clipped = nhwc(arrays["output"])[..., ::-1]
+    mean = clipped.min(axis=(0, 1, 2))  # where the ReLU gave zero
+    assert (sr < mean).any()
+    assert_equals_golden(np.maximum(sr, mean), clipped)
+
+
+@pytest.mark.parametrize("how", [{"flavour": "sed"}, {"last_relu": True}])
+def test_what_cannot_be_built_is_refused(how):
+    with pytest.raises(InputError):
+        create_model("msrn", 2, **how)

@@ -1,0 +1,53 @@
+import keras
+import numpy as np
+import pytest
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.training.schedules import create_schedule
+
+PLAN = {"steps": 1000, "steps_per_epoch": 10, "step_size": 20, "decay": 0.5}
+
+
+def at(schedule, *steps):
+    return [float(schedule(np.int64(step))) for step in steps]
+
+
+def test_step_halves_at_the_start_of_every_twentieth_epoch():
+    assert at(create_schedule("step", 1e-3, **PLAN), 0, 199, 200, 399, 400) == pytest.approx(
+        [1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4]
+    )
+
+
+def test_cosine_ends_at_one_percent_also_behind_a_warm_up():
+    schedule = create_schedule("cosine", 1e-3, warmup_steps=100, **PLAN)
+    assert at(schedule, 0, 49, 99, 100, 1000) == pytest.approx([1e-5, 5e-4, 1e-3, 1e-3, 1e-5])
+
+
+def test_triangular_is_the_published_formula():
+    schedule = create_schedule("triangular", 1e-4, maximum=4e-4, **PLAN)
+    half = 200
+    for step in (0, 1, 150, 200, 333, 400, 777):
+        cycle = np.floor(1 + step / (2 * half))
+        x = abs(step / half - 2 * cycle + 1)
+        assert at(schedule, step)[0] == pytest.approx(1e-4 + 3e-4 * max(0, 1 - x), rel=1e-5)
+
+
+def test_inverse_time_divides_by_one_plus_steps_times_decay():
+    schedule = create_schedule("inverse-time", 2.5e-4, **PLAN | {"decay": 0.01})
+    assert at(schedule, 0, 100) == pytest.approx([2.5e-4, 1.25e-4])
+
+
+def test_constant_stays():
+    assert at(create_schedule("constant", 1e-3, **PLAN), 0, 5000) == pytest.approx([1e-3, 1e-3])
+
+
+def test_a_misspelt_schedule_is_refused():
+    with pytest.raises(InputError, match="cosine"):
+        create_schedule("cosin", 1e-3, **PLAN)
+
+
+@pytest.mark.parametrize("name", ["triangular", "cosine"])
+def test_schedules_come_back_from_a_checkpoint(name):
+    schedule = create_schedule(name, 1e-3, warmup_steps=7, **PLAN)
+    again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
+    assert at(again, 0, 5, 7, 300) == at(schedule, 0, 5, 7, 300)

@@ -1,0 +1,177 @@
+"""The training command as a person runs it, on a data set of small drawn patterns."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.conftest import REPOSITORY
+from wdsr_tf.checkpoint import read_config
+
+TINY = [
+    "--model=wdsr-a",
+    "--num-filters=4",
+    "--num-res-blocks=1",
+    "--weightnorm",
+    "--steps-per-epoch=4",
+    "--validation-steps=1",
+    "--batch-size=2",
+    "--lr-patch-size=12",
+    "--precision=float32",
+]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """A set named TOY: four training pictures and two for validation, at x2 and x3."""
+    root = tmp_path_factory.mktemp("toy")
+    random = np.random.default_rng(0)
+    for split, ids in (("train", range(1, 5)), ("valid", range(5, 7))):
+        for i in ids:
+            hr = np.kron(random.integers(0, 256, (12, 14, 3), dtype="uint8"), np.ones((6, 6, 1), "uint8"))
+            pictures = {f"TOY_{split}_HR/{i:04d}.npy": hr}
+            pictures |= {f"TOY_{split}_LR_bicubic/X{s}/{i:04d}x{s}.npy": hr[::s, ::s] for s in (2, 3)}
+            for name, picture in pictures.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                np.save(root / name, picture)
+    return root
+
+
+def command(dataset, outdir, *more):
+    return [sys.executable, "train.py", f"--dataset={dataset}", f"--outdir={outdir}", *more]
+
+
+def train(dataset, outdir, *more):
+    """Runs train.py to its end; returns what it said and its exit code."""
+    done = subprocess.run(
+        command(dataset, outdir, *more), cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
+    )
+    return done
+
+
+def run_of(outdir):
+    (run,) = Path(outdir).glob("[0-9]*-[0-9]*")
+    return run
+
+
+def numbers(state, tmp_path):
+    """Every array in a checkpoint, optimizer included, by its path in the file."""
+    import zipfile
+
+    with zipfile.ZipFile(state) as archive:
+        archive.extract("model.weights.h5", tmp_path)
+    arrays = {}
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def finished(dataset, tmp_path_factory):
+    """A run of four epochs that nothing interrupted, with a moving average of the weights."""
+    outdir = tmp_path_factory.mktemp("finished")
+    done = train(dataset, outdir, *TINY, "--epochs=4", "--ema=0.9")
+    assert done.returncode == 0, done.stderr
+    return outdir
+
+
+def test_a_killed_run_resumes_to_the_last_bit(dataset, finished, tmp_path):
+    killed = subprocess.Popen(
+        command(dataset, tmp_path, *TINY, "--epochs=4", "--ema=0.9"), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    for line in killed.stdout:
+        if line.startswith("epoch 2/4"):
+            os.kill(killed.pid, signal.SIGKILL)
+            break
+    killed.wait()
+    killed.stdout.close()
+    assert killed.returncode == -signal.SIGKILL
+    done = train(dataset, tmp_path, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "behind epoch" in done.stdout
+    ours, theirs = (numbers(run_of(outdir) / "state.keras", tmp_path) for outdir in (tmp_path, finished))
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not np.array_equal(ours[name], theirs[name])] == []
+    history = (run_of(tmp_path) / "history.csv").read_text()
+    assert history == (run_of(finished) / "history.csv").read_text()
+
+
+def test_a_run_leaves_its_flags_history_log_and_checkpoints(finished):
+    run = run_of(finished)
+    assert "--num_filters=4" in (run / "args.txt").read_text().splitlines()
+    assert len((run / "history.csv").read_text().splitlines()) == 1 + 4
+    assert list((run / "log").rglob("events.*"))
+    names = sorted(path.name for path in (run / "models").iterdir())
+    assert len(names) == 8  # raw and averaged weights of four epochs
+    assert names[0].startswith("epoch-001-psnr-")
+    assert (finished / "models").resolve() == (run / "models").resolve()
+
+
+def test_args_txt_replays_the_run(dataset, finished, tmp_path):
+    done = train(dataset, tmp_path, f"--profile={run_of(finished) / 'args.txt'}", f"--outdir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert (run_of(tmp_path) / "history.csv").read_text() == (run_of(finished) / "history.csv").read_text()
+
+
+def test_a_loss_that_stays_not_finite_stops_the_run_and_leaves_the_last_good_state(dataset, finished, tmp_path):
+    (good,) = (run_of(finished) / "models").glob("epoch-004-*[0-9].keras")
+    done = train(
+        dataset,
+        tmp_path,
+        *TINY,
+        "--epochs=40",
+        "--learning-rate=1e30",
+        f"--pretrained-model={good}",
+        "--schedule=constant",
+    )
+    assert done.returncode == 1
+    assert "has not been finite" in done.stderr
+    assert "--learning-rate" in done.stderr
+    assert "since step" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((run_of(tmp_path) / "models").iterdir())
+
+
+def test_x3_starts_from_x2_and_says_what_stayed_fresh(dataset, finished, tmp_path):
+    (best,) = (run_of(finished) / "models").glob("epoch-004-*[0-9].keras")
+    done = train(dataset, tmp_path, *TINY, "--scale=3", "--epochs=1", f"--pretrained-model={best}", "--benchmark")
+    assert done.returncode == 0, done.stderr
+    assert "fresh: " in done.stdout
+    assert {"skip_x3", "tail_x3"} == set(done.stdout.split("fresh: ")[1].splitlines()[0].split(", "))
+    (model,) = (run_of(tmp_path) / "models").iterdir()
+    assert read_config(model)["scale"] == 3
+
+
+@pytest.mark.parametrize(
+    "typed, complaint",
+    [
+        (["--lerning-rate=1"], "learning_rate"),
+        (["--profile=wdsr-a-23"], "wdsr-a-"),
+        (["--model=wsdr-a"], "wdsr-a"),
+        (["--scale=5"], "X5"),
+        (["--set=flavor=official"], "flavour"),
+        (["--training-images=1-80"], "80"),
+        (["--lr-patch-size=400"], "400"),
+        (["--pretrained-model=nowhere.keras"], "nowhere.keras"),
+        (["--num-init-batches=2"], "--weightnorm"),
+        (["output"], "output"),
+        (["--resume"], "nothing to resume"),
+    ],
+)
+def test_bad_input_ends_with_one_message_and_leaves_nothing(dataset, tmp_path, typed, complaint):
+    done = train(dataset, tmp_path / "out", "--lr-patch-size=12", *typed)
+    assert done.returncode == 1
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_flags_that_lost_their_meaning_warn_with_the_reason(dataset, tmp_path):
+    done = train(dataset, tmp_path / "out", "--use-multiprocessing", "--num-workers=4", "--resume")
+    assert "--use-multiprocessing is ignored: " in done.stderr
+    assert "--num-workers is ignored: " in done.stderr

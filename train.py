@@ -1,0 +1,229 @@
+"""Trains a network: python train.py --profile wdsr-a-32 --scale 2
+
+Writes OUTDIR/YYYYMMDD-HHMMSS/ with args.txt, models/, log/ and history.csv; OUTDIR/models points at the newest run's
+models. `--resume` continues the newest run, `--resume RUN` a named one, to the bit as if it had not been interrupted.
+"""
+
+import ast
+
+from absl import app, flags
+
+from wdsr_tf import cli
+from wdsr_tf.errors import InputError
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string(
+    "profile", None, "File of flags: a name in profiles/ or a path; what is typed wins.", short_name="p"
+)
+flags.DEFINE_string("outdir", "./output", "Where runs are written.", short_name="o")
+flags.DEFINE_bool("resume", False, "Continue the newest run under --outdir, or the run named behind it.")
+
+# Data
+flags.DEFINE_string("dataset", "./DIV2K_BIN", "Folder that convert.py wrote.", short_name="d")
+flags.DEFINE_integer("scale", 2, "Factor between LR and HR.", short_name="s")
+flags.DEFINE_string("downgrade", "bicubic", "How LR was made: bicubic, bicubic_jpeg_90, unknown, ...")
+flags.DEFINE_string("training_images", None, "Inclusive range of ids, such as 1-800; default: all.")
+flags.DEFINE_string("validation_images", None, "Inclusive range of ids, such as 801-900; default: all.")
+flags.DEFINE_integer("lr_patch_size", 48, "Side of a training patch, in LR pixels.", lower_bound=1)
+flags.DEFINE_integer("batch_size", 16, "Patches per step.", lower_bound=1)
+flags.DEFINE_bool("augment", True, "Flip and rotate patches.")
+flags.DEFINE_float("memory_fraction", 0.5, "Load the set whole if it fits in this part of free memory.", 0.0, 1.0)
+
+# Network
+flags.DEFINE_string("model", "wdsr-b", "Network; docs/models.md lists them.", short_name="m")
+flags.DEFINE_integer("num_filters", None, "Width of the body; default: the network's own, as for all below.")
+flags.DEFINE_integer("num_res_blocks", None, "Residual blocks of the body.")
+flags.DEFINE_integer("res_expansion", None, "Widening before the ReLU of WDSR.")
+flags.DEFINE_float("res_scaling", None, "Factor on residual branches.")
+flags.DEFINE_bool("weightnorm", None, "Weight normalization.")
+flags.DEFINE_multi_string("set", [], "Any other hyperparameter, as name=value; may be given several times.")
+flags.DEFINE_integer("num_init_batches", 0, "Batches for the data-based start of weight normalization; 0: none.")
+flags.DEFINE_string("pretrained_model", None, "Checkpoint to take weights from, by layer name.")
+flags.DEFINE_integer("initial_epoch", 0, "Continue --pretrained-model, optimizer included, behind this epoch.")
+flags.DEFINE_bool("print_model_summary", False, "Print the network's layers.")
+
+# Optimization
+flags.DEFINE_integer("epochs", 300, "Epochs in all.", lower_bound=1)
+flags.DEFINE_integer("steps_per_epoch", 1000, "Steps of an epoch.", lower_bound=1)
+flags.DEFINE_alias("iterations_per_epoch", "steps_per_epoch")
+flags.DEFINE_string("loss", "mae", "mae, mse, ...: wdsr_tf/losses.py lists them.")
+flags.DEFINE_enum("optimizer", "adam", ["adam", "amsgrad", "adamw", "sgd"], "How gradients become steps.")
+flags.DEFINE_float("learning_rate", 1e-3, "At the start.", lower_bound=0)
+flags.DEFINE_enum(
+    "schedule", "step", ["step", "cosine", "triangular", "inverse-time", "constant"], "Course of the learning rate."
+)
+flags.DEFINE_integer("learning_rate_step_size", 200, "Epochs between two steps; half a period of triangular.")
+flags.DEFINE_float("learning_rate_decay", 0.5, "Factor of a step; decay per step of inverse-time.")
+flags.DEFINE_float("max_learning_rate", None, "Peak of triangular; default: four times --learning-rate.")
+flags.DEFINE_integer("warmup_steps", 0, "Steps that grow linearly to --learning-rate.")
+flags.DEFINE_float("weight_decay", 0.0, "L2 in the gradient; decoupled in adamw.")
+flags.DEFINE_float("momentum", 0.9, "Of sgd.")
+flags.DEFINE_float("global_clipnorm", None, "Clips the norm of all gradients together.")
+flags.DEFINE_float("clipvalue", None, "Clips every gradient's value.")
+flags.DEFINE_float("adjustable_clip", None, "sgd: clips the gradients' norm to this over the learning rate.")
+flags.DEFINE_float("ema", None, "Momentum of a moving average of the weights, such as 0.999; validated and saved too.")
+flags.DEFINE_enum(
+    "precision", None, ["float32", "mixed_float16", "mixed_bfloat16"], "Default: float32 on CPU, mixed_float16 on GPU."
+)
+flags.DEFINE_integer("seed", 0, "Of everything random.")
+
+# Validation and checkpoints
+flags.DEFINE_integer("validation_steps", 100, "Random validation batches per epoch.", lower_bound=1)
+flags.DEFINE_bool("benchmark", False, "Validate on full-size images; keep only what improves.")
+flags.DEFINE_bool("save_best_models_only", False, "Keep a checkpoint only when validation PSNR improves.")
+flags.DEFINE_integer("save_models_after_epoch", 0, "Keep none up to this epoch.")
+
+cli.define_retired("use_multiprocessing", "the input pipeline runs in threads", flags.DEFINE_bool)
+cli.define_retired("num_workers", "the input pipeline runs in threads")
+cli.define_retired("max_queue_size", "the input pipeline reads ahead by itself")
+cli.define_retired("gpu_memory_fraction", "frameworks take GPU memory as they need it")
+
+
+def main(argv):
+    from wdsr_tf.training.run import Run
+
+    resumed = Run.find(FLAGS.outdir, *argv[1:2]) if FLAGS.resume else None
+    if resumed:
+        cli.replay(resumed.args)
+    elif argv[1:]:
+        raise InputError(f"{argv[1]!r} is not a flag; only --resume takes a name behind it")
+    if FLAGS.initial_epoch and not FLAGS.pretrained_model:
+        raise InputError("--initial-epoch continues a --pretrained-model; to continue a run use --resume")
+
+    training, validation = pairs("train", FLAGS.training_images), pairs("valid", FLAGS.validation_images)
+    batches, checks = sampler(training), sampler(validation)
+
+    import keras  # seconds: only now that the data are known to be good
+
+    from wdsr_tf.data import feed
+    from wdsr_tf.training import trainer
+
+    keras.utils.set_random_seed(FLAGS.seed)
+    keras.config.set_dtype_policy(FLAGS.precision or trainer.default_precision())
+
+    model = network()
+    epoch, rows = prepare(model, batches, resumed)
+    run = resumed or Run.start(FLAGS.outdir, cli.effective_flags(leave_out=("profile", "resume")))
+    cli.say(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters; writes {run.folder}")
+
+    trainer.fit(
+        model,
+        run,
+        feed.endless(batches, start=epoch * FLAGS.steps_per_epoch),
+        feed.full_images(validation) if FLAGS.benchmark else feed.first(checks, FLAGS.validation_steps),
+        epochs=FLAGS.epochs,
+        steps_per_epoch=FLAGS.steps_per_epoch,
+        batch_size=FLAGS.batch_size,
+        initial_epoch=epoch,
+        rows=rows,
+        best_only=FLAGS.save_best_models_only or FLAGS.benchmark,
+        after_epoch=FLAGS.save_models_after_epoch,
+        say=cli.say,
+    )
+
+
+def pairs(split, ids):
+    """The checked pairs of one split of the dataset."""
+    from wdsr_tf.data import div2k
+
+    return div2k.pairs(FLAGS.dataset, split, FLAGS.scale, FLAGS.downgrade, ids and div2k.parse_ids(ids))
+
+
+def sampler(pairs):
+    """Random patches of `pairs` as the flags want them."""
+    from wdsr_tf.data.sampler import Sampler
+
+    return Sampler(
+        pairs,
+        FLAGS.scale,
+        batch_size=FLAGS.batch_size,
+        lr_patch_size=FLAGS.lr_patch_size,
+        seed=FLAGS.seed,
+        augment=FLAGS.augment,
+        memory_fraction=FLAGS.memory_fraction,
+    )
+
+
+def network():
+    """The network with the hyperparameters that were given; all others keep the network's own defaults."""
+    from wdsr_tf.models import create_model
+
+    own = {
+        "num_filters": FLAGS.num_filters,
+        "num_res_blocks": FLAGS.num_res_blocks,
+        "res_expansion": FLAGS.res_expansion,
+        "res_scaling": FLAGS.res_scaling,
+        "weight_norm": FLAGS.weightnorm,
+    }
+    given = {name: value for name, value in own.items() if value is not None}
+    return create_model(FLAGS.model, FLAGS.scale, **given, **dict(map(assignment, FLAGS.set)))
+
+
+def assignment(text):
+    """`"multi_scale=True"` -> ("multi_scale", True); what is no Python literal stays text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set takes name=value; given was {text!r}")
+    try:
+        return name.replace("-", "_"), ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name.replace("-", "_"), value
+
+
+def prepare(model, batches, resumed):
+    """Gives `model` its first weights and compiles it; returns the epoch to begin with and the history before it."""
+    import numpy as np
+
+    from wdsr_tf import checkpoint, losses
+    from wdsr_tf.models import initialise_from_data, transfer
+    from wdsr_tf.training import trainer
+
+    trainer.compile_model(model, optimizer(), losses.get_loss(FLAGS.loss))
+    if resumed and resumed.state.is_file():
+        facts = trainer.restore(model, resumed.state)
+        cli.say(f"resumes {resumed.folder} behind epoch {facts['epoch']}")
+        return facts["epoch"], facts["history"]
+    if FLAGS.initial_epoch:
+        trainer.restore(model, FLAGS.pretrained_model)
+    elif FLAGS.pretrained_model:
+        taken, fresh = transfer(checkpoint.load(FLAGS.pretrained_model), model)
+        cli.say(f"taken from {FLAGS.pretrained_model}: {len(taken)} layers; fresh: {', '.join(fresh) or 'none'}")
+        if not taken:
+            raise InputError(f"{FLAGS.pretrained_model} has no layer in common with {model.architecture}")
+    elif FLAGS.num_init_batches:
+        if not FLAGS.weightnorm:
+            raise InputError("--num-init-batches starts weight normalization from data: it needs --weightnorm")
+        initialise_from_data(model, np.concatenate([batches.batch(k)[0] for k in range(FLAGS.num_init_batches)]))
+    return FLAGS.initial_epoch, []
+
+
+def optimizer():
+    """The optimizer with its schedule, as the flags want it."""
+    from wdsr_tf.training.optimizers import create_optimizer
+    from wdsr_tf.training.schedules import create_schedule
+
+    schedule = create_schedule(
+        FLAGS.schedule,
+        FLAGS.learning_rate,
+        steps=FLAGS.epochs * FLAGS.steps_per_epoch,
+        steps_per_epoch=FLAGS.steps_per_epoch,
+        step_size=FLAGS.learning_rate_step_size,
+        decay=FLAGS.learning_rate_decay,
+        maximum=FLAGS.max_learning_rate,
+        warmup_steps=FLAGS.warmup_steps,
+    )
+    return create_optimizer(
+        FLAGS.optimizer,
+        schedule,
+        weight_decay=FLAGS.weight_decay,
+        momentum=FLAGS.momentum,
+        global_clipnorm=FLAGS.global_clipnorm,
+        clipvalue=FLAGS.clipvalue,
+        adjustable_clip=FLAGS.adjustable_clip,
+        ema_momentum=FLAGS.ema,
+    )
+
+
+if __name__ == "__main__":
+    app.run(cli.guarded(main), flags_parser=cli.parse)

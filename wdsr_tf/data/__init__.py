@@ -1,0 +1,1 @@
+"""Pictures on disk become batches: layout, cache, augmentation, sampling, pipeline."""

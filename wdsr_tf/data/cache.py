@@ -1,0 +1,233 @@
+"""Files made from pictures, on all cores: each whole or absent, none made twice, a killed run resumed.
+
+The folder that is written to holds `convert-manifest.jsonl`: one line per picture, appended when its files are whole,
+with its source, the source's size and time, the recipe, and the size, shape and SHA-256 of every file.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from wdsr_tf import images
+from wdsr_tf.data import div2k
+from wdsr_tf.errors import InputError
+from wdsr_tf.files import atomic
+
+MANIFEST = "convert-manifest.jsonl"
+
+
+class Task(NamedTuple):
+    """What becomes of one picture.
+
+    Attributes:
+        source: the picture.
+        files: what is made of it, relative to the root; the first one stands for the task in the manifest.
+        recipe: says what is made and how; a picture whose recipe has changed is done again.
+        make: called as `make(source, paths)` in another process, so it is a module's function or a partial of one.
+    """
+
+    source: Path
+    files: tuple
+    recipe: str
+    make: Callable
+
+
+class Report(NamedTuple):
+    """How a conversion ended.
+
+    Attributes:
+        done, kept: how many pictures were done, and how many were done before.
+        failed, left_out: (picture, reason) of those that could not be read, and of those that do not qualify.
+        removed: how many were done before and do not belong any more.
+    """
+
+    done: int
+    kept: int
+    failed: list
+    left_out: list | tuple = ()
+    removed: int = 0
+
+
+def convert_tree(indir, outdir, **how):
+    """Every picture below `indir` -> uint8 H x W x 3 `.npy` at the same place below `outdir`; `how` goes to `run`."""
+    return run(mirror(indir, ".npy", "numpy", save_array), outdir, **how)
+
+
+def mirror(indir, suffix, recipe, make, below=""):
+    """A task for each picture below `indir`: one file at the same place in the root's folder `below`."""
+    sources = images.find(indir)
+    if not sources:
+        raise InputError(f"{indir}: holds no picture ({', '.join(images.SUFFIXES)})")
+    places = [Path(below) / source.relative_to(indir).with_suffix(suffix) for source in sources]
+    return [Task(*each, recipe, make) for each in zip(sources, [(p.as_posix(),) for p in places], strict=True)]
+
+
+def save_array(source, paths):
+    """Writes the picture as one `.npy`."""
+    write_array(paths[0], images.read(source))
+
+
+def write_array(path, array):
+    """Writes `array` to `path` (suffix `.npy`), whole or not at all."""
+    with atomic(path) as temporary:
+        np.save(temporary, array, allow_pickle=False)
+
+
+def run(tasks, root, jobs=None, verify=False):
+    """Does those of `tasks` whose files below `root` are missing, damaged or older than their source.
+
+    Damage is noticed by a file's size and header; with `verify` by its checksum. A picture that cannot be read is
+    reported, and the others are done. `jobs` is the number of processes (default: one per core).
+    """
+    root = Path(root)
+    refuse_collisions(tasks)
+    manifest = Manifest(root / MANIFEST)
+    checked = tqdm(tasks, "checking", unit="picture", disable=not verify, leave=False)
+    todo = [task for task in checked if not is_current(task, root, manifest.records.get(task.files[0]), verify)]
+    failed = []
+    for task, record, reason in tqdm(_perform_all(todo, root, jobs), total=len(todo), unit="picture", disable=not todo):
+        if record:
+            manifest.add(record)
+        else:
+            failed.append((task.source, reason))
+    return Report(len(todo) - len(failed), len(tasks) - len(todo), sorted(failed))
+
+
+def refuse_collisions(tasks):
+    """Raises InputError where two pictures would become one file."""
+    sources = {}
+    for task in tasks:
+        sources.setdefault(task.files[0], []).append(str(task.source))
+    several = [f"{', '.join(found)} -> {file}" for file, found in sources.items() if len(found) > 1]
+    if several:
+        raise InputError(
+            "different pictures would become the same file; rename one of them:\n  " + "\n  ".join(several)
+        )
+
+
+class Manifest:
+    """What was made, by the first file of each task.
+
+    Lines are appended, so that a killed run loses no finished picture. What a kill left of a line, and lines that
+    later ones replaced, are cleared away when the manifest is opened.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.records = {}
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        for line in text.splitlines():
+            try:
+                record = json.loads(line)
+                self.records[next(iter(record["files"]))] = record
+            except (ValueError, TypeError, KeyError, StopIteration, AttributeError):
+                continue  # an unfinished line: its picture is done again
+        if text != self._text():
+            self._rewrite()
+
+    def add(self, record):
+        """Appends the record of a finished task."""
+        self.records[next(iter(record["files"]))] = record
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def drop(self, keys):
+        """Removes the records of tasks whose files are gone."""
+        for key in keys:
+            del self.records[key]
+        self._rewrite()
+
+    def _text(self):
+        return "".join(json.dumps(record) + "\n" for record in self.records.values())
+
+    def _rewrite(self):
+        with atomic(self.path) as temporary:
+            temporary.write_text(self._text(), encoding="utf-8")
+
+
+def is_current(task, root, record, verify=False):
+    """Whether the files of `task` are whole and were made from its source as it is now."""
+    if not record or record["recipe"] != task.recipe or tuple(record["files"]) != task.files:
+        return False
+    if record["source"] != _source(task.source):
+        return False
+    return all(_is_whole(root / file, facts, verify) for file, facts in record["files"].items())
+
+
+def _source(path):
+    status = path.stat()
+    return {"path": str(path.absolute()), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _facts(path):
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "shape": _shape(path), "sha256": digest}
+
+
+def _is_whole(path, facts, verify):
+    try:
+        if verify:
+            return _facts(path) == facts
+        return path.stat().st_size == facts["bytes"] and _shape(path) == facts["shape"]
+    except (InputError, OSError):
+        return False
+
+
+def _shape(path):
+    """Shape by the file's header."""
+    return list(div2k.load(path).shape) if path.suffix == ".npy" else [*images.size(path), 3]
+
+
+def _perform_all(tasks, root, jobs):
+    """Yields (task, record or None, reason or None) as tasks end."""
+    jobs = min(jobs or os.cpu_count() or 1, len(tasks))
+    if jobs <= 1:
+        yield from ((task, *_perform(task, root)) for task in tasks)
+        return
+    spawn = multiprocessing.get_context("spawn")  # the same on every system
+    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker)
+    try:
+        futures = {pool.submit(_perform, task, root): task for task in tasks}
+        for future in as_completed(futures):
+            yield futures[future], *future.result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process was ended from outside, perhaps for want of memory; --jobs 1 needs least"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker():
+    """Leaves Ctrl-C to the parent, and ends with it: a pool's processes would otherwise outlive its kill."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _perform(task, root):
+    """(record, None) of the finished task, or (None, reason) where its picture cannot be used."""
+    try:
+        source = _source(task.source)  # taken before it is read: a later change shows
+        task.make(task.source, [root / file for file in task.files])
+    except InputError as error:
+        return None, str(error)
+    facts = {file: _facts(root / file) for file in task.files}
+    return {"source": source, "recipe": task.recipe, "files": facts}, None

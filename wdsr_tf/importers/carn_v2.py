@@ -1,0 +1,52 @@
+"""CARN-V2's published layout."""
+
+import numpy as np
+
+from wdsr_tf.errors import InputError
+
+
+def official(tensors, model):
+    """yu45020/Waifu2x: `entry_block`, `blocks.{i}.blocks.{k}`, `blocks.{i}.singles.{k}`, `singles.{k}`, `exit_conv`.
+
+    The modules that the reference pairing never runs are in the file, untrained: that pairing leaves them there. The
+    upsampler's one convolution is there once for each doubling.
+    """
+    how = model.hyperparameters
+    weights = {
+        "head": tensors.conv("entry_block.m.0"),
+        "tail": tensors.conv("exit_conv"),
+        "upsampler_x2": _upsampler(tensors, model.scale),
+    }
+    for i in range(3):
+        weights[f"body_fuse_{i}"] = tensors.conv(f"singles.{i}.m.0")
+        for j in range(3):
+            weights[f"body_{i}_fuse_{j}"] = tensors.conv(f"blocks.{i}.singles.{j}.m.0")
+        parts = ("unit", "scse") if how["scse"] else ("unit",)
+        modules = [(part, j) for j in range(3) for part in parts]
+        for k, (part, j) in enumerate(modules):
+            prefix, layer = f"blocks.{i}.blocks.{k}.", f"body_{i}_{part}_{j}"
+            module = scse(tensors, prefix, layer) if part == "scse" else _unit(tensors, prefix, layer)
+            if k < 3 or how["pairing"] == "intended":
+                weights |= module
+    return weights
+
+
+def _unit(tensors, prefix, layer):
+    return {f"{layer}_conv_1": tensors.conv(f"{prefix}m.0"), f"{layer}_conv_2": tensors.conv(f"{prefix}m.2")}
+
+
+def scse(tensors, prefix, layer):
+    """`{prefix}spatial_excite.0` and `{prefix}channel_excite.{0,2}` for the gate whose layers begin with `layer`."""
+    weights = {f"{layer}_pixel": tensors.conv(f"{prefix}spatial_excite.0", bias=False)}
+    for part, k in (("squeeze", 0), ("excite", 2)):
+        name = f"{prefix}channel_excite.{k}"
+        weights[f"{layer}_{part}"] = [tensors.take(f"{name}.weight").T, tensors.take(f"{name}.bias")]
+    return weights
+
+
+def _upsampler(tensors, scale):
+    first, *others = (tensors.conv(f"upsampler.m.{i}.0", shuffle=2) for i in range(scale.bit_length() - 1))
+    for other in others:
+        if not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True)):
+            raise InputError("the file's upsampling convolutions differ; CARN-V2 uses one for all of them")
+    return first

@@ -1,0 +1,1 @@
+"""From a small picture to a large one with a trained network."""

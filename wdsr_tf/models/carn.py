@@ -1,0 +1,146 @@
+"""CARN and CARN-M: Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network.
+
+Ahn et al., ECCV 2018, https://arxiv.org/abs/1803.08664.
+
+    lr -> normalise -> head -> cascade of 3 blocks -> upsampler -> tail -> denormalise -> sr
+
+A block is the same cascade one level lower, of 3 residual units. CARN-M (for mobile) groups the convolutions of its
+units and uses one unit three times in each block.
+
+The authors trained one set of weights with three upsamplers for x2, x3 and x4. `multi_scale=True` is that network: at
+every scale it has the same weights, of which the upsampler of that scale runs. So the weights of one fit the others
+(`create_model("carn", 4, multi_scale=True).set_weights(x2.get_weights())`), and any file of it holds all three.
+"""
+
+from functools import partial
+
+import keras
+from keras import layers, ops
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.layers import PixelShuffle
+from wdsr_tf.models.blocks import cascade, conv, denormalise, normalise, pytorch_init
+from wdsr_tf.models.registry import register
+
+STAGES = {2: [2], 3: [3], 4: [2, 2]}  # scale -> factors of its pixel shuffles
+SCALES = tuple(STAGES)
+
+
+@register("carn", scales=SCALES)
+def carn(scale, *, num_filters=64, multi_scale=False):
+    """Builds CARN; the published one is multi-scale."""
+    return network(scale, num_filters, block, Upsampler(scale, multi_scale, name="upsampler"))
+
+
+@register("carn-m", scales=SCALES)
+def carn_m(scale, *, num_filters=64, groups=4, multi_scale=False):
+    """Builds CARN-M; the published one is multi-scale with 4 groups."""
+    if num_filters % groups:
+        raise InputError(f"num_filters={num_filters} cannot be split into {groups} groups")
+    upsampler = Upsampler(scale, multi_scale, groups, order="pytorch", name="upsampler")
+    return network(scale, num_filters, partial(shared_block, groups=groups), upsampler)
+
+
+def network(scale, num_filters, block, upsampler):
+    lr = keras.Input((None, None, 3), name="lr")
+    x = conv(normalise(lr, std=255.0), num_filters, 3, name="head", init="pytorch")
+    x = cascade(x, [partial(block, name=f"body_{i}") for i in range(3)], fuse, name="body")
+    x = upsampler(x)
+    x = conv(x, 3, 3, name="tail", init="pytorch")
+    return keras.Model(lr, denormalise(x, std=255.0))
+
+
+def block(x, name):
+    """A cascade of three residual units."""
+    return cascade(x, [partial(unit, name=f"{name}_unit_{i}") for i in range(3)], fuse, name)
+
+
+def unit(x, name):
+    """ReLU(x + conv(ReLU(conv(x))))."""
+    branch = conv(x, x.shape[-1], 3, name=f"{name}_conv_1", init="pytorch")
+    branch = layers.ReLU(name=f"{name}_relu_1")(branch)
+    branch = conv(branch, x.shape[-1], 3, name=f"{name}_conv_2", init="pytorch")
+    x = layers.Add(name=f"{name}_add")([x, branch])
+    return layers.ReLU(name=f"{name}_relu_2")(x)
+
+
+def shared_block(x, groups, name):
+    """A cascade of one residual unit, used three times."""
+    return cascade(x, [shared_unit(x, groups, name=f"{name}_unit")] * 3, fuse, name)
+
+
+def shared_unit(x, groups, name):
+    """A function of x with weights of its own: ReLU(x + 1x1(ReLU(conv(ReLU(conv(x)))))), with grouped convolutions."""
+    filters = x.shape[-1]
+    grouped = {"padding": "same", "groups": groups}
+    branch_layers = [
+        layers.Conv2D(filters, 3, name=f"{name}_conv_1", **grouped, **pytorch_init(x, 3, groups)),
+        layers.ReLU(name=f"{name}_relu_1"),
+        layers.Conv2D(filters, 3, name=f"{name}_conv_2", **grouped, **pytorch_init(x, 3, groups)),
+        layers.ReLU(name=f"{name}_relu_2"),
+        layers.Conv2D(filters, 1, name=f"{name}_conv_3", **pytorch_init(x, 1)),
+    ]
+    add = layers.Add(name=f"{name}_add")
+    relu = layers.ReLU(name=f"{name}_relu_3")
+
+    def apply(x):
+        branch = x
+        for layer in branch_layers:
+            branch = layer(branch)
+        return relu(add([x, branch]))
+
+    return apply
+
+
+def fuse(x, filters, name):
+    """1x1 convolution and ReLU; never grouped."""
+    x = conv(x, filters, 1, name=name, init="pytorch")
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class Upsampler(layers.Layer):
+    """Convolution, ReLU and pixel shuffle: once by 2 or 3 at x2 and x3, twice by 2 at x4.
+
+    With `multi_scale` it holds the convolutions of x2, x3 and x4, in this order, and runs those of `scale`. In training
+    the others get a gradient of zero, as in the authors' code. `scale` may be changed between two steps by whoever
+    traces the step anew.
+    """
+
+    def __init__(self, scale, multi_scale=False, groups=1, order="keras", **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.multi_scale = multi_scale
+        self.groups = groups
+        self.order = order
+        self.held = SCALES if multi_scale else (scale,)
+        self.shuffles = {factor: PixelShuffle(factor, order, dtype=self.dtype_policy) for factor in (2, 3)}
+
+    def build(self, input_shape):
+        x = keras.KerasTensor(input_shape)
+        filters = input_shape[-1]
+        self.convs = []
+        for factor in (factor for scale in self.held for factor in STAGES[scale]):
+            init = pytorch_init(x, 3, self.groups)
+            kind = {"padding": "same", "groups": self.groups, "dtype": self.dtype_policy}
+            layer = layers.Conv2D(filters * factor**2, 3, **kind, **init)
+            layer.build(input_shape)
+            self.convs.append(layer)
+
+    def call(self, x, training=None):
+        first = sum(len(STAGES[scale]) for scale in self.held[: self.held.index(self.scale)])
+        active = self.convs[first : first + len(STAGES[self.scale])]
+        for layer, factor in zip(active, STAGES[self.scale], strict=True):
+            x = self.shuffles[factor](ops.relu(layer(x)))
+        if training and self.multi_scale:
+            idle = [w for layer in self.convs if layer not in active for w in layer.weights]
+            x = x + ops.cast(sum(ops.sum(0.0 * w) for w in idle), x.dtype)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (batch, height and height * self.scale, width and width * self.scale, channels)
+
+    def get_config(self):
+        own = {"scale": self.scale, "multi_scale": self.multi_scale, "groups": self.groups, "order": self.order}
+        return super().get_config() | own

@@ -1,0 +1,134 @@
+"""CARN-V2: yu45020/Waifu2x's variant of CARN for drawn pictures, https://github.com/yu45020/Waifu2x.
+
+CARN: Ahn et al., ECCV 2018; scSE: Roy et al., MICCAI 2018, https://arxiv.org/abs/1803.02579.
+
+    lr -> head -> cascade of 3 blocks -> (+ head) -> upsampler -> tail -> sr
+
+A block is a cascade of residual units and scSE gates. Fusions are 3x3, activations LeakyReLU(0.1), the convolution of
+the upsampler is used again for each further doubling. Its first version (v1) was CARN with another activation:
+
+    create_model("carn-v2", 2, activation="selu", fusion_size=1, scse=False, global_skip=False)
+"""
+
+from functools import partial
+
+import keras
+import numpy as np
+from keras import layers
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.layers import PixelShuffle
+from wdsr_tf.models.blocks import cascade, conv, denormalise, normalise, pytorch_init
+from wdsr_tf.models.registry import register
+
+ACTIVATIONS = {"leaky_relu": partial(layers.LeakyReLU, 0.1), "selu": partial(layers.Activation, "selu")}
+PAIRINGS = ("reference", "intended")
+SCSE_HIDDEN = 4
+
+
+@register("carn-v2", scales=(2, 4, 8), global_mean=True)
+def carn_v2(
+    scale,
+    *,
+    num_filters=64,
+    activation="leaky_relu",
+    scse=True,
+    pairing="reference",
+    fusion_size=3,
+    fusion_groups=1,
+    global_skip=True,
+    residual_add=False,
+):
+    """Builds CARN-V2.
+
+    A block was meant as three stages of a residual unit with its gate: that is the pairing "intended". The published
+    code takes the first three of these six modules for stages, unit, gate and unit, and never runs the others: that
+    is "reference", which the published weights need.
+
+    `residual_add` adds the input, enlarged bilinearly, to the output: reported as the most effective single change.
+    """
+    if pairing not in PAIRINGS:
+        raise InputError(f"there is no pairing {pairing!r}; known are {', '.join(PAIRINGS)}")
+    if activation not in ACTIVATIONS:
+        raise InputError(f"there is no activation {activation!r} here; known are {', '.join(ACTIVATIONS)}")
+    if num_filters % fusion_groups:
+        raise InputError(f"num_filters={num_filters} cannot be split into {fusion_groups} groups")
+    activate = ACTIVATIONS[activation]
+    fuse = partial(fusion, size=fusion_size, groups=fusion_groups, activate=activate)
+
+    def block(x, name):
+        units = [partial(unit, activate=activate, name=f"{name}_unit_{i}") for i in range(3)]
+        gates = [partial(spatial_channel_gate, name=f"{name}_scse_{i}") for i in range(3)]
+        if not scse:
+            stages = units
+        elif pairing == "reference":
+            stages = [units[0], gates[0], units[1]]
+        else:
+            stages = [partial(in_turn, pair) for pair in zip(units, gates, strict=True)]
+        return cascade(x, stages, fuse, name)
+
+    lr = keras.Input((None, None, 3), name="lr")
+    x = normalised = normalise(lr, np.zeros(3), 255.0)
+    x = conv(x, num_filters, 3, name="head", init="pytorch")
+    x = head = activate(name="head_activation")(x)
+    x = cascade(x, [partial(block, name=f"body_{i}") for i in range(3)], fuse, name="body")
+    if global_skip:
+        x = layers.Add(name="body_add")([x, head])
+    x = upsampler(x, scale, activate)
+    x = conv(x, 3, 3, name="tail", init="pytorch")
+    if residual_add:
+        enlarged = layers.UpSampling2D(scale, interpolation="bilinear", dtype="float32", name="enlarged")(normalised)
+        x = layers.Add(dtype="float32", name="residual_add")([x, enlarged])
+    return keras.Model(lr, denormalise(x, np.zeros(3), 255.0))
+
+
+def in_turn(stages, x):
+    for stage in stages:
+        x = stage(x)
+    return x
+
+
+def unit(x, activate, name):
+    """a(x + conv(a(conv(x))))."""
+    branch = conv(x, x.shape[-1], 3, name=f"{name}_conv_1", init="pytorch")
+    branch = activate(name=f"{name}_activation_1")(branch)
+    branch = conv(branch, x.shape[-1], 3, name=f"{name}_conv_2", init="pytorch")
+    x = layers.Add(name=f"{name}_add")([x, branch])
+    return activate(name=f"{name}_activation_2")(x)
+
+
+def spatial_channel_gate(x, name):
+    """scSE: x times a gate per channel, plus x times a gate per pixel.
+
+    The mean over the picture is taken in float32: half precision would overflow on the sum.
+    """
+    filters = x.shape[-1]
+    squeezed = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name=f"{name}_mean")(x)
+    channel = layers.Dense(SCSE_HIDDEN, "relu", name=f"{name}_squeeze", **pytorch_init(squeezed, 1))(squeezed)
+    channel = layers.Dense(filters, "sigmoid", name=f"{name}_excite", **pytorch_init(channel, 1))(channel)
+    kernel = pytorch_init(x, 1)["kernel_initializer"]
+    pixel = layers.Conv2D(1, 1, activation="sigmoid", use_bias=False, name=f"{name}_pixel", kernel_initializer=kernel)(
+        x
+    )
+    by_channel = layers.Multiply(name=f"{name}_by_channel")([x, channel])
+    by_pixel = layers.Multiply(name=f"{name}_by_pixel")([x, pixel])
+    return layers.Add(name=f"{name}_add")([by_channel, by_pixel])
+
+
+def fusion(x, filters, name, size, groups, activate):
+    """Convolution and activation."""
+    x = conv(x, filters, size, groups=groups, name=name, init="pytorch")
+    return activate(name=f"{name}_activation")(x)
+
+
+def upsampler(x, scale, activate):
+    """Convolution, activation, pixel shuffle by 2: the same ones for each doubling."""
+    filters = 4 * x.shape[-1]
+    shared = [
+        layers.Conv2D(filters, 3, padding="same", name="upsampler_x2", **pytorch_init(x, 3)),
+        activate(name="upsampler_activation"),
+        PixelShuffle(2, name="upsampler_shuffle"),
+    ]
+    for _ in range(scale.bit_length() - 1):
+        x = in_turn(shared, x)
+    return x

@@ -1,0 +1,74 @@
+"""ESPCN: Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network.
+
+Shi et al., CVPR 2016, https://arxiv.org/abs/1609.05158.
+
+    lr -> luma -> head (5x5) -> body (3x3) -> tail (3x3) -> pixel shuffle -> sr
+
+ESPCN-7 is seed 001's deeper variant on RGB, https://github.com/yu45020/Waifu2x:
+
+    lr -> clip -> 6 x (conv -> SELU, or with a selection unit) -> tail -> pixel shuffle -> clip -> sr
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.layers import PixelShuffle
+from wdsr_tf.models.blocks import conv, denormalise, normalise
+from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
+from wdsr_tf.models.registry import register
+
+SELECTION_UNITS = (None, "seed", "gate")
+
+
+@register("espcn", scales=(2, 3, 4), luma=True)
+def espcn(scale, *, num_filters=64):
+    """Builds the paper's ESPCN 5-3-3; the colours are those of the bicubic enlargement."""
+    lr = keras.Input((None, None, 3), name="lr")
+    x = Luma(name="luma")(lr)
+    x = conv(x, num_filters, 5, name="head")
+    x = layers.Activation("tanh", name="head_tanh")(x)
+    x = conv(x, num_filters // 2, 3, name="body")
+    x = layers.Activation("tanh", name="body_tanh")(x)
+    y = in_full_precision(x, scale, channels=1)
+    return keras.Model(lr, ReplaceLuma(name="sr")([Enlarge(scale, name="enlarged")(lr), y]))
+
+
+@register("espcn-7", scales=(2, 3, 4))
+def espcn_7(scale, *, num_filters=64, selection_unit=None):
+    """Builds ESPCN-7, whose six layers are 1, 1, 2, 2, 4 and 4 times `num_filters` wide.
+
+    `selection_unit="gate"` multiplies features by a gate (Choi and Kim, 2017); "seed" replaces features by their gate,
+    as seed 001's code did.
+    """
+    if selection_unit not in SELECTION_UNITS:
+        raise InputError(f"selection_unit is {selection_unit!r}; it can be None, 'seed' or 'gate'")
+    lr = keras.Input((None, None, 3), name="lr")
+    x = clip(normalise(lr, np.zeros(3), 255.0), name="lr_clip")
+    for i, factor in enumerate((1, 1, 2, 2, 4, 4)):
+        kernel = {"kernel_initializer": "lecun_normal"}  # what SELU is made for
+        x = layers.Conv2D(factor * num_filters, 3, padding="same", name=f"body_{i}", **kernel)(x)
+        x = layers.Activation("selu", name=f"body_{i}_selu")(x)
+        if selection_unit:
+            x = select(x, selection_unit, name=f"body_{i}_select")
+    x = clip(in_full_precision(x, scale, channels=3), name="sr_clip")
+    return keras.Model(lr, denormalise(x, np.zeros(3), 255.0))
+
+
+def select(x, selection_unit, name):
+    """The seed's sigmoid(conv(x)), or the gate x * sigmoid(conv(ReLU(x)))."""
+    gated = layers.ReLU(name=f"{name}_relu")(x) if selection_unit == "gate" else x
+    gate = layers.Conv2D(x.shape[-1], 1, activation="sigmoid", name=name)(gated)
+    return layers.Multiply(name=f"{name}_multiply")([x, gate]) if selection_unit == "gate" else gate
+
+
+def in_full_precision(x, scale, channels):
+    """Tail and pixel shuffle in float32: they make the picture itself, on which half precision would show."""
+    x = layers.Conv2D(channels * scale**2, 3, padding="same", dtype="float32", name=f"tail_x{scale}")(x)
+    return PixelShuffle(scale, dtype="float32", name="tail_shuffle")(x)
+
+
+def clip(x, name):
+    """Clips to 0..1."""
+    return layers.ReLU(max_value=1.0, dtype="float32", name=name)(x)

@@ -1,0 +1,24 @@
+"""UpConv7: waifu2x's first network that enlarges by itself.
+
+nagadomi, 2016, https://github.com/nagadomi/waifu2x.
+
+    lr -> six 3x3 convolutions without padding -> transposed 4x4 convolution -> clip -> sr
+"""
+
+import keras
+
+from wdsr_tf.models.registry import register
+from wdsr_tf.models.waifu2x import conv, padded, picture, tail, unit_range
+
+WIDTHS = (16, 32, 64, 128, 128, 256)
+
+
+@register("upconv7", scales=(2,))
+def upconv7(scale, *, luma=False, pad="edge"):
+    """Builds UpConv7; `luma` and `pad` as in VGG7."""
+    lr = keras.Input((None, None, 3), name="lr")
+    x = padded(unit_range(lr, luma), 7, pad)
+    for i, filters in enumerate(WIDTHS, start=1):
+        x = conv(x, filters, 3, name=f"conv_{i}")
+    x = tail(x, 1 if luma else 3, scale, name="tail", use_bias=False)
+    return keras.Model(lr, picture(x, lr, scale, clip=pad == "edge"))

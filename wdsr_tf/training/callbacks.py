@@ -1,0 +1,164 @@
+"""What happens around the steps: progress, a stop when the loss is not finite, checkpoints at the end of an epoch."""
+
+import sys
+import time
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from wdsr_tf import checkpoint
+from wdsr_tf.errors import InputError
+
+
+class NotFiniteError(InputError):
+    """The run ended early because its loss was not finite; the message names the step and what may help."""
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar per epoch on a terminal, a line per epoch everywhere: loss, PSNR, images per second, time left."""
+
+    def __init__(self, epochs, steps_per_epoch, batch_size, initial_epoch=0, say=print):
+        super().__init__()
+        self.epochs = epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.batch_size = batch_size
+        self.initial_epoch = initial_epoch
+        self.say = say
+
+    def on_train_begin(self, logs=None):
+        self.started = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch_started = time.monotonic()
+        title = f"epoch {epoch + 1}/{self.epochs}"
+        self.bar = tqdm(
+            total=self.steps_per_epoch, desc=title, unit="step", leave=False, disable=not sys.stderr.isatty()
+        )
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.bar.update(batch + 1 - self.bar.n):  # true when the bar was drawn: only then is a number fetched
+            self.bar.set_postfix(loss=f"{float(logs['loss']):.3f}", psnr=f"{float(logs['psnr']):.2f}", refresh=False)
+        self.trained = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.close()
+        now = time.monotonic()
+        rate = self.steps_per_epoch * self.batch_size / (self.trained - self.epoch_started)
+        left = (now - self.started) / (epoch + 1 - self.initial_epoch) * (self.epochs - epoch - 1)
+        numbers = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "psnr", "val_loss", "val_psnr"))
+        self.say(f"epoch {epoch + 1}/{self.epochs}  {numbers}  {rate:.0f} images/s  {tqdm.format_interval(left)} left")
+
+
+class StopWhenNotFinite(keras.callbacks.Callback):
+    """Ends a run whose output has not been finite for `patience` steps on end.
+
+    Looks every ten steps: a look waits for the device.
+    """
+
+    def __init__(self, steps_per_epoch, patience=50):
+        super().__init__()
+        self.steps_per_epoch = steps_per_epoch
+        self.patience = patience
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.steps_before = epoch * self.steps_per_epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = self.steps_before + batch + 1
+        if step % 10:
+            return
+        broken = int(logs["not_finite_steps"])
+        if broken >= self.patience:
+            raise NotFiniteError(
+                f"the loss has not been finite for {broken} steps, since step {step - broken + 1}. What may help: "
+                "a lower --learning-rate, --warmup-steps, --global-clipnorm, or --precision float32. The checkpoints "
+                "of the epochs before are kept, and --resume goes on behind the last of them"
+            )
+
+
+class Keep:
+    """Which epochs become ranked checkpoints."""
+
+    def __init__(self, best_only=False, after_epoch=0, best=float("-inf")):
+        self.best_only = best_only
+        self.after_epoch = after_epoch
+        self.best = best
+
+    def wants(self, epoch, psnr):
+        """Whether the checkpoint of `epoch` (from 1) is to be kept."""
+        better = psnr > self.best
+        self.best = max(self.best, psnr)
+        return epoch > self.after_epoch and (better or not self.best_only)
+
+
+class SaveAverage(keras.callbacks.Callback):
+    """Validates the moving average of the weights, too, and saves it beside the raw weights.
+
+    Goes before SaveCheckpoints, whose history then has the average's PSNR.
+    """
+
+    def __init__(self, run, keep, validation):
+        super().__init__()
+        self.run = run
+        self.keep = keep
+        self.validation = validation
+        self.swap = keras.callbacks.SwapEMAWeights()
+
+    def set_model(self, model):
+        super().set_model(model)
+        self.swap.set_model(model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.swap.on_test_begin()
+        try:
+            found = self.model.evaluate(self.validation, verbose=0, return_dict=True)
+            logs["ema_psnr"] = psnr = float(found["psnr"])
+            if np.isfinite(psnr) and self.keep.wants(epoch + 1, psnr):
+                self.model.facts |= {"epoch": epoch + 1, "ema": True}
+                checkpoint.save(self.model, self.run.model_path(epoch + 1, psnr, "-ema"))
+        finally:
+            self.model.facts.pop("ema", None)
+            self.swap.on_test_end()
+
+
+class SaveCheckpoints(keras.callbacks.Callback):
+    """At the end of an epoch: the run's state, its history, and a ranked checkpoint where `keep` wants one.
+
+    The state is written first and is the one truth; all else can be made from it again.
+    """
+
+    def __init__(self, run, keep, rows=()):
+        super().__init__()
+        self.run = run
+        self.keep = keep
+        self.rows = list(rows)
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, "learning_rate": float(_numpy(self.model.optimizer.learning_rate))}
+        row |= {name: float(value) for name, value in logs.items() if "not_finite" not in name}
+        if not np.isfinite(row["val_psnr"]):
+            return  # a broken epoch is neither ranked nor resumed from
+        self.rows.append(row)
+        self.model.facts |= {"epoch": epoch + 1, "history": self.rows, "random_state": random_state(self.model)}
+        checkpoint.save(self.model, self.run.state)
+        self.run.write_history(self.rows)
+        if self.keep.wants(epoch + 1, row["val_psnr"]):
+            self.run.publish(epoch + 1, row["val_psnr"])
+
+
+def random_state(model):
+    """The states of the network's random generators (dropout), which Keras does not save with its weights."""
+    return [_numpy(v).tolist() for v in model.variables if v.path.endswith("seed_generator_state")]
+
+
+def set_random_state(model, states):
+    """Puts back what `random_state` returned."""
+    generators = [v for v in model.variables if v.path.endswith("seed_generator_state")]
+    for variable, state in zip(generators, states, strict=True):
+        variable.assign(np.array(state, dtype=variable.dtype))
+
+
+def _numpy(value):
+    """A tensor, variable or number as a NumPy array."""
+    return keras.ops.convert_to_numpy(value)

@@ -1,0 +1,36 @@
+"""What is watched beside the loss; both see HR cropped to the size of SR."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class PSNR(keras.metrics.Mean):
+    """Mean over images of the PSNR on RGB, peak 255, neither clipped nor rounded (the `seed` protocol)."""
+
+    def __init__(self, name="psnr", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, hr, sr, sample_weight=None):
+        error = ops.cast(hr, "float32") - ops.cast(sr, "float32")
+        mse = ops.maximum(ops.mean(ops.square(error), axis=(1, 2, 3)), 1e-10)  # equal images: 148 dB, not infinity
+        return super().update_state(10 * ops.log10(255.0**2 / mse))
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class NotFiniteSteps(keras.metrics.Metric):
+    """How many steps on end, up to now, gave an output that is not finite. Runs on across epochs."""
+
+    def __init__(self, name="not_finite_steps", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.steps = self.add_variable((), initializer="zeros", dtype="int32", name="steps")
+
+    def update_state(self, hr, sr, sample_weight=None):
+        finite = ops.all(ops.isfinite(ops.cast(sr, "float32")))
+        self.steps.assign(ops.where(finite, 0, self.steps + 1))
+
+    def result(self):
+        return self.steps
+
+    def reset_state(self):
+        """Keeps counting: Keras resets metrics at every epoch, a run of broken steps does not care."""

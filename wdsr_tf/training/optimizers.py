@@ -1,0 +1,79 @@
+"""Optimizers by name, with the clipping that the recipes use."""
+
+import keras
+from keras import ops, optimizers
+
+from wdsr_tf.errors import InputError
+
+
+def create_optimizer(
+    name,
+    learning_rate,
+    *,
+    weight_decay=0.0,
+    momentum=0.9,
+    global_clipnorm=None,
+    clipvalue=None,
+    adjustable_clip=None,
+    ema_momentum=None,
+):
+    """The optimizer `name`; `learning_rate` may be a schedule.
+
+    `adjustable_clip` (sgd) clips the gradient's global norm to that value over the learning rate (Kim et al., 2016,
+    section 3.2, as DRRN trains). `ema_momentum` keeps an exponential moving average of the weights beside them.
+    `weight_decay` is L2 in adam, amsgrad and sgd as their recipes mean it, and decoupled in adamw.
+    """
+    common = {"global_clipnorm": global_clipnorm, "clipvalue": clipvalue}
+    if ema_momentum is not None:
+        common |= {"use_ema": True, "ema_momentum": ema_momentum}
+    if name == "adamw":
+        return optimizers.AdamW(learning_rate, weight_decay=weight_decay, **common)
+    if name == "sgd":
+        kind = {"momentum": momentum, "l2": weight_decay, "adjustable_clip": adjustable_clip}
+        return SGD(learning_rate, **kind, **common)
+    if name in ("adam", "amsgrad"):
+        return Adam(learning_rate, l2=weight_decay, amsgrad=name == "amsgrad", **common)
+    raise InputError(f"there is no optimizer {name!r}; known are adam, amsgrad, adamw, sgd")
+
+
+class _L2:
+    """Adds the gradient of `l2 / 2 * ||w||^2`, before clipping, as PyTorch's and Caffe's weight decay do."""
+
+    def apply(self, grads, trainable_variables=None):
+        if self.l2:
+            variables = trainable_variables or self._trainable_variables
+            grads = [g + self.l2 * ops.cast(v, g.dtype) for g, v in zip(grads, variables, strict=True)]
+        return super().apply(grads, trainable_variables)
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class Adam(_L2, optimizers.Adam):
+    """Adam with L2 regularization in the gradient; `l2=0` is plain Adam."""
+
+    def __init__(self, learning_rate=1e-3, l2=0.0, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.l2 = l2
+
+    def get_config(self):
+        return super().get_config() | {"l2": self.l2}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class SGD(_L2, optimizers.SGD):
+    """SGD with momentum, L2 regularization in the gradient, and adjustable gradient clipping."""
+
+    def __init__(self, learning_rate=1e-2, l2=0.0, adjustable_clip=None, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.l2 = l2
+        self.adjustable_clip = adjustable_clip
+
+    def apply(self, grads, trainable_variables=None):
+        if self.adjustable_clip:
+            limit = self.adjustable_clip / ops.maximum(self.learning_rate, 1e-12)
+            norm = ops.sqrt(sum(ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads))
+            factor = ops.minimum(1.0, limit / ops.maximum(norm, 1e-12))
+            grads = [g * ops.cast(factor, g.dtype) for g in grads]
+        return super().apply(grads, trainable_variables)
+
+    def get_config(self):
+        return super().get_config() | {"l2": self.l2, "adjustable_clip": self.adjustable_clip}
