@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 python3.11,$(PYTHON))
 JAX_PACKAGES := keras jax jaxlib numpy pillow absl-py h5py tqdm pytest
-DEMO_MODEL := build/demo-run/models
+DEMO := build/demo
 TFA_VECTORS := build/tfa
 
 .PHONY: help demo test test-all test-jax test-tfa lint clean
@@ -46,6 +46,18 @@ endef
 	$(call make_venv,.venv-tfa,11,11)
 	.venv-tfa/bin/python -m pip install --quiet -r constraints-tfa.txt
 	@touch $@
+
+# Until weights ship: a small network, trained on pictures that the project draws itself.
+$(DEMO)/trained: | .venv/installed
+	rm -rf $(DEMO)
+	.venv/bin/python demo/draw.py --count 24 -o $(DEMO)/drawn
+	.venv/bin/python convert.py -i $(DEMO)/drawn -o $(DEMO)/DRAWN_BIN pairs --scale 2 --name DRAWN --valid 4
+	.venv/bin/python train.py --profile demo --dataset $(DEMO)/DRAWN_BIN --scale 2 -o $(DEMO)/output
+	.venv/bin/python bench.py --dataset $(DEMO)/DRAWN_BIN -i $(DEMO)/output/models -o $(DEMO)/bench.json
+	@touch $@
+
+demo: .venv/installed $(DEMO)/trained
+	.venv/bin/python demo.py -i demo -o out -m $(DEMO)/output/models --overwrite
 
 test: .venv/installed
 	.venv/bin/python -m pytest

@@ -45,7 +45,7 @@ flags.DEFINE_integer(
 def main(argv):
     mode, (convert, _) = chosen(argv[1:])
     if not (FLAGS.indir and FLAGS.outdir):
-        raise InputError(f"-i names what to read and -o what to write: convert.py -i PICTURES -o {mode.upper()} {mode}")
+        raise InputError(f"-i names what to read and -o what to write: convert.py -i FROM -o TO {mode}")
     return convert()
 
 
@@ -105,8 +105,8 @@ def tell(report):
         cli.say(f"{report.removed} pictures removed: they are not in {FLAGS.indir}, or not in that split, any more")
     if report.left_out:
         cli.say(f"{len(report.left_out)} pictures left out:")
-    for path, reason in report.left_out:
-        cli.say(f"  {path}: {reason}")
+    for _, reason in report.left_out:
+        cli.say(f"  {reason}")
     if report.failed:
         print(f"{len(report.failed)} pictures failed:", file=sys.stderr)
     for _, reason in report.failed:

@@ -6,8 +6,6 @@ It needs PyTorch, which this project does not: pip install torch
 
 import os
 import random
-import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import app, flags
 
+from benchmarks import timing
 from wdsr_tf import cli
 from wdsr_tf.errors import InputError
 
@@ -51,12 +50,12 @@ def main(argv):
         pairs = make_pictures(Path(folder))
         loaders = {PEER: peer(torch, pairs)}  # first: its workers fork before TensorFlow starts threads
         loaders |= ours(pairs)
-        print_protocol(torch)
-        rates = {name: [] for name in loaders}
+        timing.protocol(protocol())
+        seconds = {name: [] for name in loaders}
         for _ in range(FLAGS.rounds):
             for name, loader in loaders.items():
-                rates[name].append(patches_per_second(loader))
-        print_table(rates)
+                seconds[name].append(seconds_per_patch(loader))
+        timing.print_table(seconds, PEER, 1, "patches")
 
 
 def make_pictures(folder):
@@ -114,39 +113,25 @@ def peer(torch, pairs):
     return iter(torch.utils.data.DataLoader(dataset, FLAGS.batch_size, sampler=endless, num_workers=FLAGS.workers))
 
 
-def patches_per_second(loader):
+def seconds_per_patch(loader):
     for _ in range(WARM_UP):
         next(loader)
     batches, start = 0, time.perf_counter()
     while (passed := time.perf_counter() - start) < FLAGS.seconds:
         next(loader)
         batches += 1
-    return batches * FLAGS.batch_size / passed
+    return passed / (batches * FLAGS.batch_size)
 
 
-def print_protocol(torch):
-    import tensorflow as tf
-
+def protocol():
     hr_patch_size = FLAGS.lr_patch_size * FLAGS.scale
-    cli.say(
-        f"$ python -m benchmarks.pipeline {' '.join(sys.argv[1:])}\n"
-        f"{len(os.sched_getaffinity(0))} CPU cores; TensorFlow {tf.__version__}, PyTorch {torch.__version__}\n"
-        f"{FLAGS.pictures} pictures of {FLAGS.width} x {FLAGS.height} and their LR x{FLAGS.scale}, uint8 .npy, page "
-        f"cache warm\n"
-        f"patches of {hr_patch_size} x {hr_patch_size} HR and {FLAGS.lr_patch_size} x {FLAGS.lr_patch_size} LR, "
-        f"flipped and rotated, batches of {FLAGS.batch_size}; DataLoader with {FLAGS.workers} workers\n"
-        f"{FLAGS.rounds} rounds; in each, every loader in turn for {FLAGS.seconds} s behind {WARM_UP} batches of "
-        f"warm-up\n"
+    return (
+        f"{os.cpu_count()} CPU cores, load average {os.getloadavg()[0]:.1f} before the first round. {FLAGS.pictures} "
+        f"pictures of {FLAGS.width} x {FLAGS.height} and their LR x{FLAGS.scale}, uint8 .npy, page cache warm; patches "
+        f"of {hr_patch_size} x {hr_patch_size} HR and {FLAGS.lr_patch_size} x {FLAGS.lr_patch_size} LR, flipped and "
+        f"rotated, batches of {FLAGS.batch_size}; DataLoader with {FLAGS.workers} workers. {FLAGS.rounds} rounds; in "
+        f"each, every loader in turn for {FLAGS.seconds} s behind {WARM_UP} batches of warm-up."
     )
-
-
-def print_table(rates):
-    """Medians over the rounds, and ratios to the peer paired by round."""
-    cli.say("| loader | patches per second, median | ratio to the DataLoader, median (range) |\n| --- | --- | --- |")
-    for name, values in rates.items():
-        ratios = [a / b for a, b in zip(values, rates[PEER], strict=True)]
-        spread = f"{statistics.median(ratios):.1f} ({min(ratios):.1f}-{max(ratios):.1f})" if name != PEER else "1"
-        cli.say(f"| {name} | {statistics.median(values):,.0f} | {spread} |")
 
 
 if __name__ == "__main__":

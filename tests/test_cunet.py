@@ -78,7 +78,7 @@ def trained():
     """UpCUNet with its auxiliary output after one step, its weights before, the batch and the reported loss."""
     model = create_model("upcunet", 2, auxiliary=True)
     model.compile(keras.optimizers.SGD(1e-6), "mae", metrics=["mae"])
-    before = model.get_weights()
+    before = [weight.copy() for weight in model.get_weights()]  # JAX hands its buffers to the next step
     lr, hr = picture(41, 40), picture(82, 80, seed=1)
     return model, before, lr, hr, model.train_on_batch(lr, hr)
 

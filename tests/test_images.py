@@ -111,6 +111,7 @@ def test_exif_orientation_is_applied_once(tmp_path, orientation, turned, suffix)
     Image.fromarray(RGB).save(tmp_path / f"a.{suffix}", exif=exif, lossless=True)
     picture = images.read_picture(tmp_path / f"a.{suffix}")
     np.testing.assert_array_equal(picture.rgb, turned)
+    assert images.size(tmp_path / f"a.{suffix}") == turned.shape[:2]
     images.write(tmp_path / f"b.{suffix}", picture)
     np.testing.assert_array_equal(images.read(tmp_path / f"b.{suffix}"), turned)
 
@@ -129,6 +130,7 @@ def test_profile_tags_and_resolution_are_kept(tmp_path):
 def test_broken_tags_do_not_cost_the_picture(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "a.png", exif=b"Exif\0\0MM\0*nonsense")
     np.testing.assert_array_equal(images.read(tmp_path / "a.png"), RGB)
+    assert images.size(tmp_path / "a.png") == RGB.shape[:2]
 
 
 @pytest.mark.parametrize("suffix", [s for s in images.SUFFIXES if s not in (".jpeg", ".tiff")])

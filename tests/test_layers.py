@@ -5,7 +5,15 @@ import pytest
 from tests.gradients import squared_error_gradients
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
-from wdsr_tf.layers import ClipThrough, CropToMatch, InferencePad, PadToMultiple, PixelShuffle, WeightNormConv2D
+from wdsr_tf.layers import (
+    ClipThrough,
+    CropToMatch,
+    GroupedConv2D,
+    InferencePad,
+    PadToMultiple,
+    PixelShuffle,
+    WeightNormConv2D,
+)
 from wdsr_tf.models import create_model, fold
 
 ROUNDING = 1e-5  # of values around one: float32 sums in another order
@@ -212,3 +220,17 @@ def test_folding_leaves_plain_convolutions_with_the_same_output(tmp_path, name, 
 
     checkpoint.save(folded, tmp_path / "folded.keras")
     close(checkpoint.load(tmp_path / "folded.keras")(x), keras.ops.convert_to_numpy(folded(x)), tolerance=0)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_a_grouped_convolution_sees_its_own_channels_alone(groups):
+    layer = GroupedConv2D(12, 3, padding="same", groups=groups)
+    x = random(2, 5, 6, 8)
+    layer.build(x.shape)
+    layer.set_weights([random(3, 3, 8 // groups, 12, seed=1), random(12, seed=2)])
+    kernel, bias = layer.get_weights()
+    wide = np.zeros((3, 3, 8, 12), "float32")  # the same as one convolution: zero between groups
+    for g in range(groups):
+        seen, made = slice(8 // groups * g, 8 // groups * (g + 1)), slice(12 // groups * g, 12 // groups * (g + 1))
+        wide[:, :, seen, made] = kernel[..., made]
+    close(layer(x), keras.ops.convert_to_numpy(keras.ops.conv(x, wide, padding="same")) + bias, 1e-4)

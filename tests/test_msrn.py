@@ -3,6 +3,7 @@ import pytest
 
 from tests.networks import assert_equals_golden, golden_model, nhwc
 from wdsr_tf.errors import InputError
+from wdsr_tf.images import rgb_to_y
 from wdsr_tf.importers import msrn
 from wdsr_tf.models import create_model
 
@@ -16,6 +17,7 @@ SMALL = {"num_filters": 16, "num_res_blocks": 2}
         ("official", 3, 6_114_947),
         ("official", 4, 6_078_019),
         ("official", 8, 6_225_731),
+        ("paper", 2, 5_891_073),
         ("seed", 2, 5_893_379),
         ("seed", 3, 6_078_019),
         ("seed", 4, 6_336_515),
@@ -47,6 +49,15 @@ def test_without_its_last_relu_the_seed_flavour_goes_below_the_mean_colour(golde
     mean = clipped.min(axis=(0, 1, 2))  # where the ReLU gave zero
     assert (sr < mean).any()
     assert_equals_golden(np.maximum(sr, mean), clipped)
+
+
+def test_the_papers_flavour_makes_luma_and_keeps_the_colours():
+    model = create_model("msrn", 2, flavour="paper", **SMALL)
+    model.get_layer("tail").set_weights([np.zeros((3, 3, 16, 1)), np.array([0.5])])
+    red = np.zeros((1, 4, 5, 3), "uint8") + np.array([200, 60, 60], "uint8")
+    sr = np.asarray(model(red))
+    np.testing.assert_allclose(rgb_to_y(sr), 127.5, atol=1e-3)
+    np.testing.assert_allclose(sr[..., 0] - sr[..., 1], 140, atol=1e-3)  # of the same Cb and Cr
 
 
 @pytest.mark.parametrize("how", [{"flavour": "sed"}, {"last_relu": True}])

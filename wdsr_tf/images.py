@@ -72,7 +72,8 @@ def size(path):
     """(height, width) of the picture at `path`, upright, from its header alone. Raises as `read_picture` does."""
     with _opened(path) as image:
         try:
-            turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+            exif = Image.Image.getexif(image)  # a PNG's own getexif decodes the picture
+            turned = image.format != "TIFF" and exif.get(ORIENTATION) in (5, 6, 7, 8)  # Pillow turns a TIFF's size
         except Exception:  # as in `_upright`
             turned = False
         return image.size if turned else image.size[::-1]

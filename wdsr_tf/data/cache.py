@@ -48,7 +48,8 @@ class Report(NamedTuple):
 
     Attributes:
         done, kept: how many pictures were done, and how many were done before.
-        failed, left_out: (picture, reason) of those that could not be read, and of those that do not qualify.
+        failed, left_out: (picture, reason) of those that could not be read, and of those that do not qualify; the
+            reason names the picture.
         removed: how many were done before and do not belong any more.
     """
 
@@ -91,7 +92,7 @@ def run(tasks, root, jobs=None, verify=False):
     reported, and the others are done. `jobs` is the number of processes (default: one per core).
     """
     root = Path(root)
-    refuse_collisions(tasks)
+    refuse_collisions({task.source: task.files[0] for task in tasks})
     manifest = Manifest(root / MANIFEST)
     checked = tqdm(tasks, "checking", unit="picture", disable=not verify, leave=False)
     todo = [task for task in checked if not is_current(task, root, manifest.records.get(task.files[0]), verify)]
@@ -104,16 +105,14 @@ def run(tasks, root, jobs=None, verify=False):
     return Report(len(todo) - len(failed), len(tasks) - len(todo), sorted(failed))
 
 
-def refuse_collisions(tasks):
-    """Raises InputError where two pictures would become one file."""
+def refuse_collisions(files):
+    """Raises InputError where two pictures would become one file; `files` is {picture: file}."""
     sources = {}
-    for task in tasks:
-        sources.setdefault(task.files[0], []).append(str(task.source))
+    for source, file in files.items():
+        sources.setdefault(file, []).append(str(source))
     several = [f"{', '.join(found)} -> {file}" for file, found in sources.items() if len(found) > 1]
     if several:
-        raise InputError(
-            "different pictures would become the same file; rename one of them:\n  " + "\n  ".join(several)
-        )
+        raise InputError("different pictures would become one file; rename one of them:\n  " + "\n  ".join(several))
 
 
 class Manifest:
@@ -204,9 +203,7 @@ def _perform_all(tasks, root, jobs):
         for future in as_completed(futures):
             yield futures[future], *future.result()
     except BrokenProcessPool as error:
-        raise InputError(
-            "a process was ended from outside, perhaps for want of memory; --jobs 1 needs least"
-        ) from error
+        raise InputError("a process was ended from outside, perhaps for want of memory: try --jobs 1") from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -27,7 +27,7 @@ def make_pairs(indir, outdir, scales, name=None, valid=None, lr_patch_size=48, *
     """
     indir, outdir = Path(indir), Path(outdir)
     name = name or indir.resolve().name
-    if not name or Path(name).name != name:
+    if not re.fullmatch(r"[^./\\][^/\\]*", name):
         raise InputError(f"{name!r} cannot be the name of a dataset; --name takes a word such as MYSET")
     others = set(div2k.dataset_names(outdir)) - {name}
     if others:
@@ -42,16 +42,16 @@ def make_pairs(indir, outdir, scales, name=None, valid=None, lr_patch_size=48, *
             failed.append((path, str(error)))
             continue
         if shortage:
-            left_out.append((path, shortage))
+            left_out.append((path, f"{path}: {shortage}"))
         else:
             fitting[path] = (split, "-".join(path.relative_to(folder).with_suffix("").parts))
     if not fitting:
-        reasons = "\n  ".join(f"{path}: {reason}" for path, reason in (*left_out, *failed)[: div2k.LISTED])
+        reasons = "\n  ".join(reason for _, reason in (*left_out, *failed)[: div2k.LISTED])
         raise InputError(f"{indir}: none of {len(found)} pictures can be used:\n  {reasons}")
 
+    cache.refuse_collisions({path: f"{split or name}/{stem}" for path, (split, stem) in fitting.items()})
     chosen = split_up(fitting, valid)
     tasks = [task(path, *chosen[path], name, scales) for path in fitting]
-    cache.refuse_collisions(tasks)
     removed = remove_strays(tasks, indir, outdir, scales)
     report = cache.run(tasks, outdir, **how)
     return report._replace(failed=sorted(report.failed + failed), left_out=left_out, removed=removed)
@@ -80,9 +80,7 @@ def too_small(size, scales, lr_patch_size):
     step, needed = math.lcm(*scales), lr_patch_size * max(scales)
     if min(size) // step * step >= needed:
         return None
-    return (
-        f"{size[0]} x {size[1]} is too small: LR patches of {lr_patch_size} at x{max(scales)} need {needed} x {needed}"
-    )
+    return f"is {size[0]} x {size[1]}, but LR patches of {lr_patch_size} at x{max(scales)} need {needed} x {needed}"
 
 
 def split_up(pictures, valid):
@@ -136,7 +134,7 @@ def remove_strays(tasks, indir, outdir, scales):
         if missing:
             every = ",".join(map(str, sorted(missing | set(scales))))
             raise InputError(
-                f"{outdir}: was made for scales {made}; --scale {every} makes all, or -o names another folder"
+                f"{outdir}: was made for scales {made}; give --scale {every}, or name another folder with -o"
             )
         if key not in wanted:
             if not Path(record["source"]["path"]).is_relative_to(indir.absolute()):

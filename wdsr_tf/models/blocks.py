@@ -41,13 +41,9 @@ def conv(
             filters, kernel_size, padding=padding, g_initializer=g_initializer, name=name, **initializers
         )
     else:
-        layer = conv_class(groups)(filters, kernel_size, padding=padding, groups=groups, name=name, **initializers)
+        kind = layers.Conv2D if groups == 1 else GroupedConv2D
+        layer = kind(filters, kernel_size, padding=padding, groups=groups, name=name, **initializers)
     return layer(x)
-
-
-def conv_class(groups):
-    """The class of plain convolutions in so many groups."""
-    return layers.Conv2D if groups == 1 else GroupedConv2D
 
 
 def pytorch_init(x, kernel_size, groups=1):

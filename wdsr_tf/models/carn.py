@@ -18,7 +18,7 @@ import keras
 from keras import layers, ops
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.layers import PixelShuffle
+from wdsr_tf.layers import GroupedConv2D, PixelShuffle
 from wdsr_tf.models.blocks import cascade, conv, denormalise, normalise, pytorch_init
 from wdsr_tf.models.registry import register
 
@@ -72,11 +72,11 @@ def shared_block(x, groups, name):
 def shared_unit(x, groups, name):
     """A function of x with weights of its own: ReLU(x + 1x1(ReLU(conv(ReLU(conv(x)))))), with grouped convolutions."""
     filters = x.shape[-1]
-    grouped = {"padding": "same", "groups": groups}
+    grouped = partial(GroupedConv2D, filters, 3, padding="same", groups=groups)
     branch_layers = [
-        layers.Conv2D(filters, 3, name=f"{name}_conv_1", **grouped, **pytorch_init(x, 3, groups)),
+        grouped(name=f"{name}_conv_1", **pytorch_init(x, 3, groups)),
         layers.ReLU(name=f"{name}_relu_1"),
-        layers.Conv2D(filters, 3, name=f"{name}_conv_2", **grouped, **pytorch_init(x, 3, groups)),
+        grouped(name=f"{name}_conv_2", **pytorch_init(x, 3, groups)),
         layers.ReLU(name=f"{name}_relu_2"),
         layers.Conv2D(filters, 1, name=f"{name}_conv_3", **pytorch_init(x, 1)),
     ]
@@ -123,7 +123,7 @@ class Upsampler(layers.Layer):
         for factor in (factor for scale in self.held for factor in STAGES[scale]):
             init = pytorch_init(x, 3, self.groups)
             kind = {"padding": "same", "groups": self.groups, "dtype": self.dtype_policy}
-            layer = layers.Conv2D(filters * factor**2, 3, **kind, **init)
+            layer = GroupedConv2D(filters * factor**2, 3, **kind, **init)
             layer.build(input_shape)
             self.convs.append(layer)
 

@@ -19,6 +19,7 @@ from keras import layers
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import PixelShuffle
 from wdsr_tf.models.blocks import cascade, conv, denormalise, normalise, pytorch_init
+from wdsr_tf.models.luma import Enlarge
 from wdsr_tf.models.registry import register
 
 ACTIVATIONS = {"leaky_relu": partial(layers.LeakyReLU, 0.1), "selu": partial(layers.Activation, "selu")}
@@ -77,7 +78,7 @@ def carn_v2(
     x = upsampler(x, scale, activate)
     x = conv(x, 3, 3, name="tail", init="pytorch")
     if residual_add:
-        enlarged = layers.UpSampling2D(scale, interpolation="bilinear", dtype="float32", name="enlarged")(normalised)
+        enlarged = Enlarge(scale, "bilinear", name="enlarged")(normalised)
         x = layers.Add(dtype="float32", name="residual_add")([x, enlarged])
     return keras.Model(lr, denormalise(x, np.zeros(3), 255.0))
 

@@ -52,7 +52,8 @@ def espcn_7(scale, *, num_filters=64, selection_unit=None):
         x = layers.Activation("selu", name=f"body_{i}_selu")(x)
         if selection_unit:
             x = select(x, selection_unit, name=f"body_{i}_select")
-    x = clip(in_full_precision(x, scale, channels=3), name="sr_clip")
+    # From zero, about half of the outputs would begin below the clip, where they get no gradient.
+    x = clip(in_full_precision(x, scale, channels=3, bias=0.5), name="sr_clip")
     return keras.Model(lr, denormalise(x, np.zeros(3), 255.0))
 
 
@@ -63,9 +64,10 @@ def select(x, selection_unit, name):
     return layers.Multiply(name=f"{name}_multiply")([x, gate]) if selection_unit == "gate" else gate
 
 
-def in_full_precision(x, scale, channels):
+def in_full_precision(x, scale, channels, bias=0.0):
     """Tail and pixel shuffle in float32: they make the picture itself, on which half precision would show."""
-    x = layers.Conv2D(channels * scale**2, 3, padding="same", dtype="float32", name=f"tail_x{scale}")(x)
+    kind = {"padding": "same", "dtype": "float32", "bias_initializer": keras.initializers.Constant(bias)}
+    x = layers.Conv2D(channels * scale**2, 3, name=f"tail_x{scale}", **kind)(x)
     return PixelShuffle(scale, dtype="float32", name="tail_shuffle")(x)
 
 

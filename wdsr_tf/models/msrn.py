@@ -7,53 +7,73 @@ Li et al., ECCV 2018, https://github.com/MIVRC/MSRN-PyTorch.
 A block looks twice with 3x3 and 5x5 convolutions side by side; both of the second look see both of the first.
 """
 
+import dataclasses
+
 import keras
 from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import PixelShuffle
 from wdsr_tf.models.blocks import conv, denormalise, normalise, upsampler
+from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
 from wdsr_tf.models.registry import register
 
-FLAVOURS = ("official", "seed")
+
+@dataclasses.dataclass(frozen=True)
+class Flavour:
+    """In what the published implementations differ."""
+
+    luma: bool = False  # on luma in 0..1 alone; the colours are those of the bicubic enlargement
+    sizes: tuple = (3, 5)  # the order in which a block joins its features
+    head_first: bool = True  # whether the head's output is joined before the blocks' outputs or behind them
+    relu: bool = False  # behind head, fusion and upsampler
+    edsr: bool = False  # a convolution behind the fusion, and EDSR's upsampler (twice by 2 at x4)
+
+
+FLAVOURS = {
+    "official": Flavour(head_first=False, edsr=True),  # the authors' second release, in EDSR's framework
+    "paper": Flavour(luma=True),  # their first
+    "seed": Flavour(sizes=(5, 3), relu=True),  # an unofficial one
+}
 
 
 @register("msrn", scales=(2, 3, 4, 8))
 def msrn(scale, *, num_filters=64, num_res_blocks=8, flavour="official", last_relu=False):
     """Builds MSRN.
 
-    The flavour "official" is the authors' release in EDSR's framework. "seed" is an unofficial one that differs in
-    the order of joined features, has ReLUs behind head, fusion and upsampler, and shuffles once at every scale. Its
-    code also has a ReLU behind the tail, so that it cannot go below the mean colour: `last_relu=True`, for its weights.
-    It works on BGR; here as everywhere channels are RGB, and its importer turns the first and last kernels.
+    The code of the flavour "seed" has a ReLU behind the tail, so that it cannot go below the mean colour:
+    `last_relu=True` is that defect, for its weights. It works on BGR; here as everywhere channels are RGB, and its
+    importer turns the first and the last kernel.
     """
     if flavour not in FLAVOURS:
         raise InputError(f"there is no MSRN flavour {flavour!r}; known are {', '.join(FLAVOURS)}")
     if last_relu and flavour != "seed":
         raise InputError("last_relu=True belongs to the flavour 'seed' alone")
-    seed = flavour == "seed"
-    sizes = (5, 3) if seed else (3, 5)
+    how = FLAVOURS[flavour]
 
     lr = keras.Input((None, None, 3), name="lr")
-    x = conv(normalise(lr, std=1.0), num_filters, 3, name="head", init="pytorch")
-    x = head = layers.ReLU(name="head_relu")(x) if seed else x
+    x = Luma(name="luma")(lr) if how.luma else normalise(lr, std=1.0)
+    x = conv(x, num_filters, 3, name="head", init="pytorch")
+    x = head = layers.ReLU(name="head_relu")(x) if how.relu else x
     blocks = []
     for i in range(num_res_blocks):
-        x = block(x, sizes, name=f"body_{i}")
+        x = block(x, how.sizes, name=f"body_{i}")
         blocks.append(x)
-    x = layers.Concatenate(name="fusion_concat")([head, *blocks] if seed else [*blocks, head])
+    x = layers.Concatenate(name="fusion_concat")([head, *blocks] if how.head_first else [*blocks, head])
     x = conv(x, num_filters, 1, name="fusion", init="pytorch")
+    x = layers.ReLU(name="fusion_relu")(x) if how.relu else x
 
-    if seed:
-        x = layers.ReLU(name="fusion_relu")(x)
-        x = conv(x, num_filters * scale**2, 3, name=f"upsampler_x{scale}", init="pytorch")
-        x = layers.ReLU(name="upsampler_relu")(x)
-        x = PixelShuffle(scale, name="upsampler_shuffle")(x)
-    else:
+    if how.edsr:
         x = conv(x, num_filters, 3, name="body_out", init="pytorch")
         x = upsampler(x, scale, num_filters, init="pytorch")
-    x = conv(x, 3, 3, name="tail", init="pytorch")
+    else:
+        x = conv(x, num_filters * scale**2, 3, name=f"upsampler_x{scale}", init="pytorch")
+        x = layers.ReLU(name="upsampler_relu")(x) if how.relu else x
+        x = PixelShuffle(scale, name="upsampler_shuffle")(x)
+    x = conv(x, 1 if how.luma else 3, 3, name="tail", init="pytorch")
     x = layers.ReLU(name="tail_relu")(x) if last_relu else x
+    if how.luma:
+        return keras.Model(lr, ReplaceLuma(name="sr")([Enlarge(scale, name="enlarged")(lr), x]))
     return keras.Model(lr, denormalise(x, std=1.0))
 
 

@@ -100,10 +100,13 @@ class SRModel(keras.Model):
     model returns a list when `training`, and the loss is the mean of the losses of its outputs; metrics see the first.
     """
 
+    _train = None  # the function from input to all outputs, where there are auxiliary ones
+
     def __init__(self, inputs, outputs, *, architecture, scale, hyperparameters, facts=None):
         super().__init__(inputs=inputs, outputs=outputs[0], name=architecture.replace("-", "_"))
-        # A function, because Keras would list and save a model as a layer of this one.
-        self._all_outputs = keras.Function(inputs, outputs) if len(outputs) > 1 else None
+        if len(outputs) > 1:
+            whole = keras.Model(inputs, outputs)
+            self._train = lambda lr: whole(lr, training=True)  # a model itself would be listed and saved as a layer
         self.architecture = architecture
         self.scale = scale
         self.hyperparameters = dict(hyperparameters)
@@ -129,8 +132,8 @@ class SRModel(keras.Model):
         return model
 
     def call(self, inputs, training=None, mask=None):
-        if training and self._all_outputs:
-            return self._all_outputs(ops.cast(inputs, "float32"))
+        if training and self._train:
+            return self._train(inputs)
         return super().call(inputs, training=training, mask=mask)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -1,0 +1,144 @@
+"""The command as a person types it; what it does is tested with the modules that do it."""
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import REPOSITORY
+from wdsr_tf import images
+from wdsr_tf.data import cache, div2k
+from wdsr_tf.resize import imresize
+
+COMMAND = [sys.executable, str(REPOSITORY / "convert.py")]
+
+
+def run(*words):
+    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Four pictures of noise."""
+    random = np.random.default_rng(0)
+    for i in range(4):
+        images.write(tmp_path / "SET" / f"{i}.png", random.integers(0, 256, (20 + i, 26, 3), "uint8"))
+    return tmp_path / "SET"
+
+
+def test_help_takes_less_than_a_second_and_imports_nothing_heavy():
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([COMMAND[0], "-X", "importtime", COMMAND[1], "--help"], capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "pairs" in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "absl" in imported and not imported & {"tensorflow", "keras", "numpy", "PIL"}
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1  # processor time: others may work
+
+
+def test_workers_import_neither_keras_nor_tensorflow():
+    code = (
+        "import sys; from wdsr_tf.data import cache, jpeg, make_pairs; print({'keras', 'tensorflow'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.stdout.strip() == "set()"
+
+
+def test_numpy_converts_reports_and_fails_for_a_broken_picture(pictures, tmp_path):
+    (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    done = run("-i", pictures, "-o", tmp_path / "out", "numpy")
+    assert done.returncode == 1
+    assert "4 pictures done, 0 were done before" in done.stdout
+    assert f"{pictures / 'broken.png'}: " in done.stderr.splitlines()[-1]
+    (pictures / "broken.png").unlink()
+    again = run("numpy", "-i", pictures, "-o", tmp_path / "out")
+    assert again.returncode == 0 and "0 pictures done, 4 were done before" in again.stdout
+
+
+@pytest.mark.parametrize("flag", [["--jpeg-quality", "90"], ["--jpeg_quality=90"]])
+def test_jpeg_takes_its_quality_in_either_spelling(pictures, tmp_path, flag):
+    lr = pictures.rename(tmp_path / "SET_train_LR_bicubic")
+    done = run("-i", lr, "-o", tmp_path, "jpeg", *flag)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "SET_train_LR_bicubic_jpeg_90").glob("*.jpg"))) == 4
+
+
+def test_pairs_makes_a_dataset_of_any_folder(pictures, tmp_path):
+    how = ("--scale", "2,3", "--valid", "1", "--lr-patch-size", "6")
+    done = run("-i", pictures, "-o", tmp_path / "SET_BIN", "pairs", *how)
+    assert done.returncode == 0, done.stderr
+    for scale in (2, 3):
+        pairs = div2k.pairs(tmp_path / "SET_BIN", "train", scale)
+        assert len(pairs) == 3
+        np.testing.assert_array_equal(np.load(pairs[0].lr), imresize(np.load(pairs[0].hr), 1 / scale))
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["nunpy", "-i", "a", "-o", "b"], "did you mean numpy?"),
+        (["-i", "a", "-o", "b"], "a mode is missing; one of numpy, jpeg, pairs"),
+        (["-o", "b", "numpy"], "-i names what to read"),
+        (["-i", "a", "numpy"], "-o what to write"),
+        (["-i", "/nowhere", "-o", "b", "numpy"], "/nowhere: there is no such folder"),
+        (["-i", "a", "-o", "b", "numpy", "--scale", "2"], "--scale means nothing to the mode numpy"),
+        (["-i", "a", "-o", "b", "pairs", "--scale", "2,x"], "--scale takes whole factors"),
+        (["-i", "a", "-o", "b", "jpeg", "--jpeg-quality", "101"], "[1, 100]"),
+        (["-i", "a", "-o", "b", "jpeg", "--jpg-quality", "9"], "jpeg_quality"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_exit_code_1(words, message):
+    done = run(*words)
+    assert done.returncode == 1
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_is_killed_leaves_whole_files_and_is_resumed(tmp_path):
+    random = np.random.default_rng(0)
+    images.write(tmp_path / "in" / "0.png", random.integers(0, 256, (400, 400, 3), "uint8"))
+    for i in range(1, 150):
+        os.link(tmp_path / "in" / "0.png", tmp_path / "in" / f"{i}.png")
+    out, words = tmp_path / "out", ["-i", tmp_path / "in", "-o", tmp_path / "out", "numpy", "--jobs", "2"]
+    running = subprocess.Popen([*COMMAND, *map(str, words)], stderr=subprocess.DEVNULL)
+    while lines_of(out / cache.MANIFEST) < 5:
+        assert running.poll() is None
+        time.sleep(0.001)
+    workers = children_of(running.pid)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+
+    made, recorded = list(out.glob("[!.]*.npy")), lines_of(out / cache.MANIFEST)
+    assert 5 <= recorded <= len(made) < 150, "the kill came too late"
+    for path in made:
+        assert np.load(path).shape == (400, 400, 3)
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker outlives the run that started it"
+        time.sleep(0.05)
+
+    again = run(*words)
+    assert again.returncode == 0, again.stderr
+    assert f"{150 - recorded} pictures done, {recorded} were done before" in again.stdout
+    assert len(list(out.glob("[!.]*.npy"))) == 150
+    assert "0 pictures done, 150 were done before" in run(*words, "--verify").stdout
+
+
+def lines_of(path):
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text().count("\n")
+    return 0
+
+
+def children_of(pid):
+    """The processes that `pid` has started, where the system tells (Linux)."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return []

@@ -1,0 +1,100 @@
+import re
+import tomllib
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+CONDA = ["environment-cpu.yml", "environment-gpu.yml"]
+
+
+def name(requirement):
+    """`tensorflow[and-cuda]>=2.21` -> `tensorflow`, spelt as package indexes compare names."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
+
+
+def names(requirements):
+    return sorted(map(name, requirements))
+
+
+def lines(file):
+    """The lines of a file without comments."""
+    text = (REPOSITORY / file).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def pins(file):
+    """Name -> version; every line has to be `name==version`."""
+    found = [re.fullmatch(r"([\w.-]+)==([\w.]+)", line) for line in lines(file)]
+    assert all(found), f"{file} pins every line"
+    return {name(match[1]): match[2] for match in found}
+
+
+def version(text):
+    return [int(part) for part in text.split(".")]
+
+
+def conda(file):
+    """The plain entries of a conda file, and what it hands to pip."""
+    plain, pip = [], []
+    for line in lines(file):
+        indent, dash, entry = line.partition("- ")
+        if dash and entry != "pip:":
+            (pip if len(indent) > 2 else plain).append(entry)
+    return plain, pip
+
+
+def makefile_list(variable):
+    return next(line.partition(":=")[2].split() for line in lines("Makefile") if line.startswith(f"{variable} :="))
+
+
+def test_every_requirement_is_pinned_at_a_version_that_it_allows():
+    pinned = pins("constraints.txt")
+    for requirement in PROJECT["dependencies"] + [r for extra in EXTRAS.values() for r in extra]:
+        assert name(requirement) in pinned
+        least = requirement.partition(">=")[2]
+        assert not least or version(pinned[name(requirement)]) >= version(least)
+
+
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-tfa.txt"])
+def test_each_package_is_pinned_once(file):
+    assert len(pins(file)) == len(lines(file))
+
+
+@pytest.mark.parametrize("file", CONDA)
+def test_conda_installs_exactly_what_the_project_needs_at_the_pinned_versions(file):
+    _, pip = conda(file)
+    assert pip[0] == "-c constraints.txt"
+    assert names(pip[1:]) == names(PROJECT["dependencies"] + EXTRAS["dev"])
+
+
+def test_conda_files_differ_only_in_cuda():
+    cpu, gpu = map(conda, CONDA)
+    assert [entry.replace("[and-cuda]", "") for entry in gpu[1]] == cpu[1]
+    assert "tensorflow[and-cuda]" in gpu[1]
+    assert gpu[0][1:] == cpu[0][1:]
+    pinned = pins("constraints.txt")
+    assert {"nvidia-cudnn-cu12", "nvidia-cublas-cu12", "nvidia-cuda-runtime-cu12"} <= pinned.keys()
+
+
+def test_conda_and_make_use_a_python_that_the_project_supports():
+    least, below = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", PROJECT["requires-python"]).groups()
+    supported = range(int(least), int(below))
+    for file in CONDA:
+        python = next(entry for entry in conda(file)[0] if entry.startswith("python"))
+        assert int(python.removeprefix("python=3.")) in supported
+    assert f"\t$(call make_venv,.venv,{supported[0]},{supported[-1]})" in lines("Makefile")
+    assert f"\t$(call make_venv,.venv-jax,{supported[0]},{supported[-1]})" in lines("Makefile")
+
+
+def test_the_jax_environment_is_the_project_with_jax_in_the_place_of_tensorflow():
+    wanted = PROJECT["dependencies"] + EXTRAS["jax"] + ["pytest"]
+    assert names(makefile_list("JAX_PACKAGES")) == [n for n in names(wanted) if not n.startswith("tensor")]
+
+
+def test_the_oracle_has_the_versions_that_the_design_names():
+    pinned = pins("constraints-tfa.txt")
+    assert pinned["tensorflow"] == "2.15.1" and pinned["keras"] == "2.15.0" and pinned["tensorflow-addons"] == "0.23.0"
+    assert version(pinned["numpy"])[0] == 1
