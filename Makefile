@@ -67,7 +67,7 @@ test-all: .venv/installed
 
 test-jax: .venv-jax/installed
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null || { echo '.venv-jax has TensorFlow: remove it'; exit 1; }
-	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest
+	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python -m pytest
 
 test-tfa: .venv/installed .venv-tfa/installed
 	.venv-tfa/bin/python -W ignore tests/tfa/oracle.py $(TFA_VECTORS)

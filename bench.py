@@ -42,6 +42,7 @@ def main(argv):
         raise InputError(f"no checkpoint can be measured:{listed(failed)}")
     given, data = pairs(scale)
     bicubic = benchmark.measure_bicubic(given, scale, names, watch(given))
+    cli.load_keras()
     rows, broken = benchmark.measure_checkpoints(checkpoints, given, scale, names, watch(given), complain)
     failed |= broken
     if not rows:

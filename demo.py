@@ -31,6 +31,7 @@ def main(argv):
         return 0
 
     checkpoint = best_checkpoint(FLAGS.model)
+    cli.load_keras()
     from wdsr_tf import checkpoint as checkpoints
     from wdsr_tf.inference.upscale import upscale_picture
 

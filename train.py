@@ -5,6 +5,7 @@ models. `--resume` continues the newest run, `--resume RUN` a named one, to the 
 """
 
 import ast
+from pathlib import Path
 
 from absl import app, flags
 
@@ -20,9 +21,17 @@ flags.DEFINE_string("outdir", "./output", "Where runs are written.", short_name=
 flags.DEFINE_bool("resume", False, "Continue the newest run under --outdir, or the run named behind it.")
 
 # Data
-flags.DEFINE_string("dataset", "./DIV2K_BIN", "Folder that convert.py wrote.", short_name="d")
+flags.DEFINE_string(
+    "dataset", "./DIV2K_BIN", "What convert.py wrote; with --degrade also any folder of pictures.", short_name="d"
+)
 flags.DEFINE_integer("scale", 2, "Factor between LR and HR.", short_name="s")
+flags.DEFINE_list("training_scales", None, "Several scales to train, such as 2,3,4; each step takes one of them.")
 flags.DEFINE_string("downgrade", "bicubic", "How LR was made: bicubic, bicubic_jpeg_90, unknown, ...")
+flags.DEFINE_string(
+    "degrade", None, "Make LR from HR in training: a recipe of wdsr_tf/data/degrade.py, such as seed-000,level=1."
+)
+flags.DEFINE_integer("min_bytes", 0, "With --degrade: prefer patches whose LR has so many bytes as PNG.", lower_bound=0)
+flags.DEFINE_float("active_cropping", 0.0, "With --degrade: the part of patches that lie on details.", 0.0, 1.0)
 flags.DEFINE_string("training_images", None, "Inclusive range of ids, such as 1-800; default: all.")
 flags.DEFINE_string("validation_images", None, "Inclusive range of ids, such as 801-900; default: all.")
 flags.DEFINE_integer("lr_patch_size", 48, "Side of a training patch, in LR pixels.", lower_bound=1)
@@ -66,6 +75,7 @@ flags.DEFINE_float("ema", None, "Momentum of a moving average of the weights, su
 flags.DEFINE_enum(
     "precision", None, ["float32", "mixed_float16", "mixed_bfloat16"], "Default: float32 on CPU, mixed_float16 on GPU."
 )
+flags.DEFINE_bool("rematerialize", False, "Store few of a step's tensors and compute the others twice: less memory.")
 flags.DEFINE_integer("seed", 0, "Of everything random.")
 
 # Validation and checkpoints
@@ -91,18 +101,25 @@ def main(argv):
     if FLAGS.initial_epoch and not FLAGS.pretrained_model:
         raise InputError("--initial-epoch continues a --pretrained-model; to continue a run use --resume")
 
-    training, validation = pairs("train", FLAGS.training_images), pairs("valid", FLAGS.validation_images)
-    batches, checks = sampler(training), sampler(validation)
+    root = dataset()
+    batches = sampler(root, "train", FLAGS.training_images, training_scales())
+    validation = (
+        full_images(root) if FLAGS.benchmark else sampler(root, "valid", FLAGS.validation_images, [FLAGS.scale])
+    )
 
-    import keras  # seconds: only now that the data are known to be good
+    cli.load_keras()  # seconds: only now that the data are known to be good
+    import keras
 
     from wdsr_tf.data import feed
     from wdsr_tf.training import trainer
+    from wdsr_tf.training.rematerialize import rematerialize
 
     keras.utils.set_random_seed(FLAGS.seed)
     keras.config.set_dtype_policy(FLAGS.precision or trainer.default_precision())
 
     model = network()
+    if FLAGS.rematerialize:
+        cli.say(f"computes twice what it does not store, in {rematerialize(model)} segments")
     epoch, rows = prepare(model, batches, resumed)
     run = resumed or Run.start(FLAGS.outdir, cli.effective_flags(leave_out=("profile", "resume")))
     cli.say(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters; writes {run.folder}")
@@ -111,7 +128,7 @@ def main(argv):
         model,
         run,
         feed.endless(batches, start=epoch * FLAGS.steps_per_epoch),
-        feed.full_images(validation) if FLAGS.benchmark else feed.first(checks, FLAGS.validation_steps),
+        feed.full_images(validation) if FLAGS.benchmark else feed.first(validation, FLAGS.validation_steps),
         epochs=FLAGS.epochs,
         steps_per_epoch=FLAGS.steps_per_epoch,
         batch_size=FLAGS.batch_size,
@@ -123,26 +140,71 @@ def main(argv):
     )
 
 
-def pairs(split, ids):
-    """The checked pairs of one split of the dataset."""
+def dataset():
+    """Where --dataset is: a dataset, a store of patches, or OUTDIR/cache/..., made of a plain folder of pictures."""
+    from wdsr_tf.data import div2k, make_pairs
+
+    root = Path(FLAGS.dataset)
+    if not FLAGS.degrade and (FLAGS.min_bytes or FLAGS.active_cropping):
+        raise InputError("--min-bytes and --active-cropping choose patches for --degrade, which is not given")
+    if not FLAGS.degrade or not root.is_dir() or div2k.dataset_names(root):
+        return root
+    cache, report = make_pairs.cached_hr(root, Path(FLAGS.outdir) / "cache")
+    for _, reason in report.failed:
+        cli.say(f"left out: {reason}")
+    return cache
+
+
+def training_scales():
+    """The scales of --training-scales, or the one of --scale."""
+    words = FLAGS.training_scales or [str(FLAGS.scale)]
+    if not all(word.isdecimal() and int(word) for word in words):
+        raise InputError(f"--training-scales takes whole factors such as 2,3,4, not {','.join(words)!r}")
+    return sorted(set(map(int, words)))
+
+
+def sampler(root, split, ids, scales):
+    """Random patches of one split; with several `scales`, each batch has one of them."""
+    from wdsr_tf.data.div2k import parse_ids
+    from wdsr_tf.data.sampler import MixedSampler, Sampler
+
+    found = sources(root, split, ids and parse_ids(ids), scales)
+    samplers = [Sampler(source, FLAGS.batch_size, FLAGS.seed, FLAGS.augment) for source in found]
+    return MixedSampler(samplers) if len(samplers) > 1 else samplers[0]
+
+
+def sources(root, split, ids, scales):
+    """Where the patches of one split come from, at each of `scales`."""
+    from wdsr_tf.data import degrade, div2k
+    from wdsr_tf.data.patches import Stored
+    from wdsr_tf.data.sources import Arrays, Pairs, Pictures, files
+
+    size = FLAGS.lr_patch_size
+    if root.is_file():
+        if FLAGS.degrade:
+            raise InputError(f"{root}: holds LR as well as HR; --degrade is for pictures without LR")
+        return [Stored(root, split, scale, size, ids) for scale in scales]
+    if FLAGS.degrade:
+        recipes = [degrade.parse(FLAGS.degrade, scale) for scale in scales]
+        paths = div2k.hr_pictures(root, split, ids)
+        arrays = Arrays(paths, FLAGS.memory_fraction)
+        found = [Pictures(paths, recipe, size, arrays, FLAGS.min_bytes, FLAGS.active_cropping) for recipe in recipes]
+        if found[-1].left_out:
+            cli.say(f"{split}: {len(found[-1].left_out)} of {len(paths)} pictures left out: too small for a patch")
+        return found
+    pairs = [div2k.pairs(root, split, scale, FLAGS.downgrade, ids) for scale in scales]
+    arrays = Arrays([path for some in pairs for path in files(some)], FLAGS.memory_fraction)
+    return [Pairs(some, scale, size, arrays) for some, scale in zip(pairs, scales, strict=True)]
+
+
+def full_images(root):
+    """Whole validation pictures, with the LR that the dataset has."""
     from wdsr_tf.data import div2k
 
-    return div2k.pairs(FLAGS.dataset, split, FLAGS.scale, FLAGS.downgrade, ids and div2k.parse_ids(ids))
-
-
-def sampler(pairs):
-    """Random patches of `pairs` as the flags want them."""
-    from wdsr_tf.data.sampler import Sampler
-
-    return Sampler(
-        pairs,
-        FLAGS.scale,
-        batch_size=FLAGS.batch_size,
-        lr_patch_size=FLAGS.lr_patch_size,
-        seed=FLAGS.seed,
-        augment=FLAGS.augment,
-        memory_fraction=FLAGS.memory_fraction,
-    )
+    if root.is_file():
+        raise InputError(f"{root}: holds patches; --benchmark validates on whole pictures")
+    ids = FLAGS.validation_images
+    return div2k.pairs(root, "valid", FLAGS.scale, FLAGS.downgrade, ids and div2k.parse_ids(ids))
 
 
 def network():
@@ -177,9 +239,11 @@ def prepare(model, batches, resumed):
 
     from wdsr_tf import checkpoint, losses
     from wdsr_tf.models import initialise_from_data, transfer
-    from wdsr_tf.training import trainer
+    from wdsr_tf.training import multi_scale, trainer
 
     trainer.compile_model(model, optimizer(), losses.get_loss(FLAGS.loss))
+    if training_scales() != [FLAGS.scale]:
+        multi_scale.train_at(model, training_scales())
     if resumed and resumed.state.is_file():
         facts = trainer.restore(model, resumed.state)
         cli.say(f"resumes {resumed.folder} behind epoch {facts['epoch']}")

@@ -75,19 +75,15 @@ def ours(pairs):
     """Our `tf.data` pipeline, with memory maps and in memory, as endless iterators of batches."""
     from wdsr_tf.data.pipeline import training_dataset
     from wdsr_tf.data.sampler import Sampler
+    from wdsr_tf.data.sources import Arrays, Pairs, files
 
     loaders = {}
     for name, memory_fraction in (("tf.data, memory maps", 0.0), ("tf.data, in memory", 1.0)):
-        sampler = Sampler(
-            pairs,
-            FLAGS.scale,
-            batch_size=FLAGS.batch_size,
-            lr_patch_size=FLAGS.lr_patch_size,
-            memory_fraction=memory_fraction,
-        )
-        if sampler.in_memory != bool(memory_fraction):
+        arrays = Arrays(files(pairs), memory_fraction)
+        if arrays.in_memory != bool(memory_fraction):
             raise InputError("the pictures do not fit into the free memory: take fewer --pictures")
-        loaders[name] = iter(training_dataset(sampler))
+        source = Pairs(pairs, FLAGS.scale, FLAGS.lr_patch_size, arrays)
+        loaders[name] = iter(training_dataset(Sampler(source, FLAGS.batch_size)))
     return loaders
 
 

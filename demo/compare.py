@@ -1,4 +1,4 @@
-"""Puts bicubic enlargement and a network's side by side: python demo/compare.py -i demo/harbour.png -m MODEL -o docs/demo.png"""
+"""Bicubic enlargement and a network's side by side: python demo/compare.py -i demo/harbour.png -m MODEL"""
 
 import sys
 from pathlib import Path

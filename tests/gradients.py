@@ -1,4 +1,4 @@
-"""Gradients of a layer on whichever backend runs."""
+"""Gradients on whichever backend runs."""
 
 import keras
 import numpy as np
@@ -28,3 +28,18 @@ def squared_error_gradients(layer, x, target):
             value = loss(x, variables)
         of_x, of_variables = tape.gradient(value, (x, variables))
     return [np.asarray(gradient) for gradient in (of_x, *of_variables)]
+
+
+def gradient(function, x):
+    """Gradient of the scalar `function(x)`, as a NumPy array."""
+    x = keras.ops.convert_to_tensor(x)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(function)(x))
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+    return np.asarray(tape.gradient(value, x))

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,23 @@ def test_all_pictures_are_the_default_and_ids_choose_by_number_in_their_order(ro
 def test_ids_that_the_set_lacks_are_named(root):
     with pytest.raises(InputError, match=r"has no picture 5-800; it has 1-4"):
         div2k.pairs(root, "train", 2, ids=range(1, 801))
+
+
+def test_hr_pictures_need_no_lr(root):
+    shutil.rmtree(root / "SET_train_LR_bicubic")
+    assert [path.stem for path in div2k.hr_pictures(root, "train")] == ["0001", "0002", "0003", "0004"]
+    assert div2k.hr_pictures(root, "train", ids=range(2, 4)) == [root / f"SET_train_HR/000{i}.npy" for i in (2, 3)]
+    with pytest.raises(InputError, match=r"has no picture 5-800; it has 1-4"):
+        div2k.hr_pictures(root, "train", ids=range(1, 801))
+
+
+def test_hr_pictures_are_checked_and_looked_for_in_both_splits(root):
+    save(root / "SET_train_HR" / "0002.npy", 8, 8, "float32")
+    with pytest.raises(InputError, match=r"(?s)4 HR pictures of .*0002\.npy: is float32"):
+        div2k.hr_pictures(root, "train")
+    shutil.rmtree(root / "SET_valid_HR")
+    with pytest.raises(InputError, match=r"SET_valid_HR: there is no such folder; training needs both splits"):
+        div2k.hr_pictures(root, "valid")
 
 
 def test_numbers_are_in_order_without_leading_zeros(tmp_path):

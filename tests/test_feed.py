@@ -8,6 +8,7 @@ import pytest
 from tests.pictures import write_pairs
 from wdsr_tf.data import feed
 from wdsr_tf.data.sampler import Sampler
+from wdsr_tf.data.sources import Pairs
 
 
 @pytest.fixture(params=["TensorFlow", "plain Python"])
@@ -19,7 +20,7 @@ def installed(request, monkeypatch):
 
 @pytest.fixture
 def sampler(tmp_path):
-    return Sampler(write_pairs(tmp_path, count=7), 2, batch_size=4, lr_patch_size=8)
+    return Sampler(Pairs(write_pairs(tmp_path, count=7), 2, lr_patch_size=8), batch_size=4)
 
 
 def check(batches, expected):
@@ -39,6 +40,6 @@ def test_validation_is_fed_the_same_batches_in_every_reading(installed, sampler)
 
 
 def test_full_images_are_fed_whole_and_in_order_in_every_reading(installed, sampler):
-    batches = feed.full_images(sampler.pairs)
+    batches = feed.full_images(sampler.source.pairs)
     for _ in range(2):
-        check(batches, [(np.load(pair.lr)[None], np.load(pair.hr)[None]) for pair in sampler.pairs])
+        check(batches, [(np.load(pair.lr)[None], np.load(pair.hr)[None]) for pair in sampler.source.pairs])

@@ -3,7 +3,7 @@ import pytest
 
 from wdsr_tf import images
 from wdsr_tf.data import div2k
-from wdsr_tf.data.make_pairs import make_pairs, split_up
+from wdsr_tf.data.make_pairs import cached_hr, make_pairs, split_up
 from wdsr_tf.errors import InputError
 from wdsr_tf.resize import imresize
 
@@ -186,3 +186,25 @@ def test_a_set_made_from_another_folder_is_not_touched(pictures):
 def test_a_name_that_is_a_path_is_refused(pictures, name):
     with pytest.raises(InputError, match="name"):
         pairs_of(pictures, name=name)
+
+
+def test_without_scales_hr_is_kept_whole_and_alone(pictures, tmp_path):
+    root, report = cached_hr(pictures, tmp_path / "cache")
+    assert (report.done, report.kept, report.left_out) == (4, 0, [])
+    assert root.parent == tmp_path / "cache" and root.name.startswith("SET-")
+    assert sorted(folder.name for folder in root.iterdir() if folder.is_dir()) == ["HR_train_HR", "HR_valid_HR"]
+    for path in [*div2k.hr_pictures(root, "train"), *div2k.hr_pictures(root, "valid")]:
+        np.testing.assert_array_equal(np.load(path), images.read(pictures / f"{path.stem}.png"))
+
+
+def test_what_is_cached_is_not_decoded_again_and_what_is_gone_is_removed(pictures, tmp_path):
+    cached_hr(pictures, tmp_path / "cache")
+    (pictures / "a.png").unlink()
+    _, report = cached_hr(pictures, tmp_path / "cache")
+    assert (report.done, report.kept, report.removed) == (0, 3, 1)
+
+
+def test_folders_of_one_name_have_caches_of_their_own(pictures, tmp_path):
+    draw(tmp_path / "elsewhere" / "SET", {"a": (20, 20)} | {"e": (30, 30)})
+    roots = {cached_hr(folder, tmp_path / "cache")[0] for folder in (pictures, tmp_path / "elsewhere" / "SET")}
+    assert len(roots) == 2

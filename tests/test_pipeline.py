@@ -7,6 +7,7 @@ from tests.pictures import write_pairs
 from wdsr_tf.data import div2k
 from wdsr_tf.data.augment import augment, crop
 from wdsr_tf.data.sampler import Sampler
+from wdsr_tf.data.sources import Pairs
 
 tf = pytest.importorskip("tensorflow")
 pipeline = pytest.importorskip("wdsr_tf.data.pipeline")
@@ -19,7 +20,7 @@ def pairs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sampler(pairs):
-    return Sampler(pairs, 2, batch_size=4, lr_patch_size=8)
+    return Sampler(Pairs(pairs, 2, lr_patch_size=8), batch_size=4)
 
 
 def check(dataset, sampler, start, count):

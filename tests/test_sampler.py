@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from tests.pictures import write_pairs
-from wdsr_tf.data import sampler as module
-from wdsr_tf.data.sampler import Sampler, free_memory, open_maps_allowed, read_ahead
-from wdsr_tf.errors import InputError
+from wdsr_tf.data.sampler import MixedSampler, Sampler, read_ahead
+from wdsr_tf.data.sources import Pairs
 
 CHOICES_OF_BATCH_3 = [(0, 2, 2, 0, 3), (2, 2, 5, 0, 1), (2, 0, 1, 0, 2), (3, 2, 4, 1, 1)]  # of seed 5
 
@@ -20,8 +19,8 @@ def pairs(tmp_path_factory):
     return write_pairs(tmp_path_factory.mktemp("pairs"), count=7)
 
 
-def make(pairs, **arguments):
-    return Sampler(pairs, 2, **{"batch_size": 4, "lr_patch_size": 8, **arguments})
+def make(pairs, batch_size=4, **arguments):
+    return Sampler(Pairs(pairs, 2, lr_patch_size=8), batch_size, **arguments)
 
 
 def same(a, b):
@@ -91,51 +90,6 @@ def test_patches_come_as_they_are_without_augmentation(pairs):
         np.testing.assert_array_equal(patch, np.load(pairs[picture].lr)[top : top + 8, left : left + 8])
 
 
-def test_memory_maps_and_memory_give_the_same(pairs):
-    maps, memory = make(pairs, memory_fraction=0), make(pairs, memory_fraction=1)
-    assert not maps.in_memory and memory.in_memory
-    assert all(same(maps.batch(k), memory.batch(k)) for k in range(6))
-
-
-def test_more_pictures_than_files_may_be_open_give_the_same(pairs, monkeypatch):
-    expected = [make(pairs).batch(k) for k in range(6)]
-    monkeypatch.setattr(module, "open_maps_allowed", lambda wanted: 5)
-    sampler = make(pairs, memory_fraction=0)
-    assert all(same(sampler.batch(k), batch) for k, batch in enumerate(expected))
-
-
-def test_the_limit_of_open_files_is_raised_where_needed_and_kept_otherwise(monkeypatch):
-    resource = pytest.importorskip("resource")
-    limits = [(1024, 4096)]
-    monkeypatch.setattr(resource, "getrlimit", lambda which: limits[-1])
-    monkeypatch.setattr(resource, "setrlimit", lambda which, limit: limits.append(limit))
-    assert open_maps_allowed(100) == 100 and len(limits) == 1
-    assert open_maps_allowed(1600) == 1600 and limits[-1] == (1856, 4096)
-    assert open_maps_allowed(10_000) == 4096 - 256 and limits[-1] == (4096, 4096)
-
-
-def test_free_memory_is_that_of_the_container(tmp_path):
-    proc = tmp_path / "meminfo"
-    proc.write_text("MemTotal:       2000 kB\nMemAvailable:   1000 kB\n")
-    assert free_memory(proc, tmp_path) == 1000 * 1024
-    (tmp_path / "memory.max").write_text("max\n")
-    (tmp_path / "memory.current").write_text("100000\n")
-    assert free_memory(proc, tmp_path) == 1000 * 1024
-    (tmp_path / "memory.max").write_text("300000\n")
-    assert free_memory(proc, tmp_path) == 200_000
-
-
-def test_a_picture_smaller_than_the_patch_is_named(pairs):
-    with pytest.raises(InputError, match=r"11 x 11.*: 0000 \(10 x 13\), 0001 \(10 x 13\)"):
-        make(pairs, lr_patch_size=11)
-    assert make(pairs, lr_patch_size=10).batch(0)[0].shape == (4, 10, 10, 3)
-
-
-def test_no_pictures_are_an_error():
-    with pytest.raises(InputError, match="no picture"):
-        make([])
-
-
 def test_the_first_lr_patches_are_those_of_the_first_batches(pairs):
     sampler = make(pairs)
     np.testing.assert_array_equal(sampler.first_lr(3), np.concatenate([sampler.batch(k)[0] for k in range(3)]))
@@ -160,3 +114,18 @@ def test_reading_ahead_reports_what_goes_wrong():
 def test_the_sampler_needs_no_tensorflow():
     code = "import sys, wdsr_tf.data.sampler; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_mixed_batches_have_one_scale_each_drawn_evenly_and_by_number_alone(pairs, tmp_path):
+    triples = write_pairs(tmp_path, count=7, scale=3)
+    samplers = [make(pairs), Sampler(Pairs(triples, 3, lr_patch_size=8), 4)]
+    mixed = MixedSampler(samplers)
+    assert mixed.shapes == ((4, 8, 8, 3), (4, None, None, 3))
+    chosen = [mixed.batch(k)[1].shape[1] // 8 for k in range(400)]
+    assert chosen == [MixedSampler(samplers).batch(k)[1].shape[1] // 8 for k in range(400)]
+    assert abs(chosen.count(2) - 200) < 5 * 100**0.5  # five standard deviations
+    assert set(chosen) == {2, 3}
+    for k, scale in enumerate(chosen[:10]):
+        assert same(mixed.batch(k), samplers[scale - 2].batch(k))
+        assert same([x[0] for x in mixed.batches(k, 1)], mixed.batch(k))
+    np.testing.assert_array_equal(mixed.first_lr(3), np.concatenate([mixed.batch(k)[0] for k in range(3)]))

@@ -104,6 +104,20 @@ def say(*words):
     print(*words, flush=True)
 
 
+def load_keras():
+    """Imports Keras and its backend, holding back the greetings that their libraries print on stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silence, 2)
+        import keras  # noqa: F401  (an error in it is an exception, and seen)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(silence)
+
+
 def guarded(main):
     """Wraps a command's main: an error that the person can mend ends it with one sentence and exit code 1."""
 

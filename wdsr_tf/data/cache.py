@@ -4,14 +4,16 @@ The folder that is written to holds `convert-manifest.jsonl`: one line per pictu
 with its source, the source's size and time, the recipe, and the size, shape and SHA-256 of every file.
 """
 
+import functools
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
@@ -97,7 +99,8 @@ def run(tasks, root, jobs=None, verify=False):
     checked = tqdm(tasks, "checking", unit="picture", disable=not verify, leave=False)
     todo = [task for task in checked if not is_current(task, root, manifest.records.get(task.files[0]), verify)]
     failed = []
-    for task, record, reason in tqdm(_perform_all(todo, root, jobs), total=len(todo), unit="picture", disable=not todo):
+    ended = in_processes(functools.partial(_perform, root), todo, jobs)
+    for task, (record, reason) in tqdm(ended, total=len(todo), unit="picture", disable=not todo):
         if record:
             manifest.add(record)
         else:
@@ -190,18 +193,25 @@ def _shape(path):
     return list(div2k.load(path).shape) if path.suffix == ".npy" else [*images.size(path), 3]
 
 
-def _perform_all(tasks, root, jobs):
-    """Yields (task, record or None, reason or None) as tasks end."""
-    jobs = min(jobs or os.cpu_count() or 1, len(tasks))
+def in_processes(function, items, jobs=None):
+    """Yields (item, function(item)) in the order in which they end, from `jobs` processes (default: one per core).
+
+    Few items are ahead of what has been taken, so that results do not pile up.
+    """
+    jobs = min(jobs or os.cpu_count() or 1, len(items))
     if jobs <= 1:
-        yield from ((task, *_perform(task, root)) for task in tasks)
+        yield from ((item, function(item)) for item in items)
         return
     spawn = multiprocessing.get_context("spawn")  # the same on every system
     pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker)
     try:
-        futures = {pool.submit(_perform, task, root): task for task in tasks}
-        for future in as_completed(futures):
-            yield futures[future], *future.result()
+        left = iter(items)
+        running = {pool.submit(function, item): item for item in itertools.islice(left, 4 * jobs)}
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                item = running.pop(future)
+                running |= {pool.submit(function, other): other for other in itertools.islice(left, 1)}
+                yield item, future.result()
     except BrokenProcessPool as error:
         raise InputError("a process was ended from outside, perhaps for want of memory: try --jobs 1") from error
     finally:
@@ -219,7 +229,7 @@ def _begin_worker():
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _perform(task, root):
+def _perform(root, task):
     """(record, None) of the finished task, or (None, reason) where its picture cannot be used."""
     try:
         source = _source(task.source)  # taken before it is read: a later change shows

@@ -87,17 +87,20 @@ def pairs(root, split, scale, downgrade="bicubic", ids=None):
             has = sorted(path.relative_to(root).as_posix() for path in root.glob("*_LR_*/X*"))
             raise InputError(f"{folder}: there is no such folder; of LR pictures {root} has {', '.join(has) or 'none'}")
 
-    stems = _stems(hr_dir, "") | _stems(lr_dir, f"x{scale}")
-    if not stems:
-        raise InputError(f"{hr_dir}: holds no .npy file; convert.py makes them from pictures")
-    numbered = _by_id(stems)
-    if ids is None:
-        ids = list(numbered)
-    lacking = [i for i in ids if i not in numbered]
-    if lacking:
-        raise InputError(f"{hr_dir}: has no picture {_ranges(lacking)}; it has {_ranges(numbered)}")
-    chosen = [Pair(stem, lr_dir / f"{stem}x{scale}.npy", hr_dir / f"{stem}.npy") for stem in map(numbered.get, ids)]
+    stems = _chosen(hr_dir, _stems(hr_dir, "") | _stems(lr_dir, f"x{scale}"), ids)
+    chosen = [Pair(stem, lr_dir / f"{stem}x{scale}.npy", hr_dir / f"{stem}.npy") for stem in stems]
     _refuse(f"{len(chosen)} pairs of {root} were checked; they", [f for pair in chosen for f in _faults(pair, scale)])
+    return chosen
+
+
+def hr_pictures(root, split, ids=None):
+    """The HR files of one split of the dataset in `root`, which needs no LR for it; `ids` and checks as in `pairs`."""
+    root = Path(root)
+    hr_dir = root / hr_folder(dataset_name(root), split)
+    if not hr_dir.is_dir():
+        raise InputError(f"{hr_dir}: there is no such folder; training needs both splits, {' and '.join(SPLITS)}")
+    chosen = [hr_dir / f"{stem}.npy" for stem in _chosen(hr_dir, _stems(hr_dir, ""), ids)]
+    _refuse(f"{len(chosen)} HR pictures of {root} were checked; they", [f for path in chosen for f in _shape(path)[1]])
     return chosen
 
 
@@ -153,6 +156,17 @@ def _stems(folder, mark):
     return {name.removesuffix(end) for name in names if name.endswith(end) and not name.startswith(".")}
 
 
+def _chosen(hr_dir, stems, ids):
+    """Those of `stems` that `ids` name, in their order; all of them without `ids`."""
+    if not stems:
+        raise InputError(f"{hr_dir}: holds no .npy file; convert.py makes them from pictures")
+    numbered = _by_id(stems)
+    lacking = [i for i in ids or () if i not in numbered]
+    if lacking:
+        raise InputError(f"{hr_dir}: has no picture {_ranges(lacking)}; it has {_ranges(numbered)}")
+    return list(map(numbered.get, numbered if ids is None else ids))
+
+
 def _by_id(stems):
     """The stems by number, in order, or by position where they are not different numbers."""
     if all(stem.isdecimal() for stem in stems) and len({int(stem) for stem in stems}) == len(stems):
@@ -173,17 +187,19 @@ def _ranges(numbers):
 
 def _faults(pair, scale):
     """What is wrong with a pair of a dataset; reads headers only."""
-    faults, shapes = [], []
-    for path in (pair.lr, pair.hr):
-        try:
-            array = load(path)
-        except InputError as error:
-            faults.append(str(error))
-            continue
-        if array.dtype != "uint8" or array.ndim != 3 or array.shape[2] != 3:
-            faults.append(f"{path}: is {array.dtype} of shape {array.shape}, not uint8 H x W x 3")
-        shapes.append(array.shape)
-    return faults or _misfits(pair, *shapes, scale)
+    lr, hr = map(_shape, (pair.lr, pair.hr))
+    return [*lr[1], *hr[1]] or _misfits(pair, lr[0], hr[0], scale)
+
+
+def _shape(path):
+    """(shape, what is wrong) of a `.npy` file, by its header."""
+    try:
+        array = load(path)
+    except InputError as error:
+        return None, [str(error)]
+    if array.dtype != "uint8" or array.ndim != 3 or array.shape[2] != 3:
+        return None, [f"{path}: is {array.dtype} of shape {array.shape}, not uint8 H x W x 3"]
+    return array.shape, []
 
 
 def _misfits(pair, lr, hr, scale):

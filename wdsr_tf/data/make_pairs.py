@@ -17,6 +17,7 @@ VALID = "0.05"  # the part of the pictures that validates, unless the person say
 def make_pairs(indir, outdir, scales, name=None, valid=None, lr_patch_size=48, **how):
     """Writes `outdir`/NAME_{train,valid}_{HR,LR_bicubic/X2,...} from the pictures below `indir`; returns a Report.
 
+    Without any `scales` it writes HR alone, for training with LR made on the fly.
     `name` is by default that of `indir`. Where `indir` has folders train and valid, they are the split; else `valid`,
     a number of pictures or a part such as "0.05", are chosen by a hash of their names, the same in every run. A file
     is named for its path, `cats/1.png` -> `cats-1.npy`. HR loses rows below and columns at the right until every scale
@@ -57,6 +58,16 @@ def make_pairs(indir, outdir, scales, name=None, valid=None, lr_patch_size=48, *
     return report._replace(failed=sorted(report.failed + failed), left_out=left_out, removed=removed)
 
 
+def cached_hr(indir, folder):
+    """The pictures below `indir` as a dataset of HR alone, in a folder of its own below `folder`.
+
+    Returns (the dataset's root, the Report). What is there already is not made again.
+    """
+    indir = Path(indir).resolve()
+    root = Path(folder) / f"{indir.name}-{hashlib.sha256(str(indir).encode()).hexdigest()[:8]}"
+    return root, make_pairs(indir, root, (), name="HR", lr_patch_size=1)
+
+
 def find(indir):
     """(split or None, folder that names are relative to, picture) of every picture below `indir`."""
     folders = [indir / split for split in div2k.SPLITS]
@@ -77,7 +88,7 @@ def find(indir):
 
 def too_small(size, scales, lr_patch_size):
     """Why a picture of that height and width is of no use, or None."""
-    step, needed = math.lcm(*scales), lr_patch_size * max(scales)
+    step, needed = math.lcm(*scales), lr_patch_size * max(scales, default=1)
     if min(size) // step * step >= needed:
         return None
     return f"is {size[0]} x {size[1]}, but LR patches of {lr_patch_size} at x{max(scales)} need {needed} x {needed}"
@@ -130,7 +141,7 @@ def remove_strays(tasks, indir, outdir, scales):
         kind, _, made = record["recipe"].partition(" ")
         if kind != "pairs":
             continue
-        missing = {int(scale) for scale in made.split(",")} - set(scales)
+        missing = {int(scale) for scale in made.split(",") if made} - set(scales)
         if missing:
             every = ",".join(map(str, sorted(missing | set(scales))))
             raise InputError(

@@ -11,8 +11,9 @@ GROUP_BYTES = 2**22  # what one call into Python makes: enough batches that the 
 
 
 def training_dataset(sampler, start=0):
-    """`sampler`'s batches from number `start` on: endless, uint8, of static shape, always in the same order."""
-    size = max(1, GROUP_BYTES // sum(map(math.prod, sampler.shapes)))
+    """`sampler`'s batches from number `start` on: endless, uint8, of its shapes, always in the same order."""
+    alike = all(None not in shape for shape in sampler.shapes)  # batches of several scales do not stack
+    size = max(1, GROUP_BYTES // sum(map(math.prod, sampler.shapes))) if alike else 1
 
     def group(k):
         lr, hr = tf.numpy_function(lambda k: sampler.batches(int(k), size), [k], (tf.uint8, tf.uint8))

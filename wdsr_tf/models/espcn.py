@@ -47,12 +47,11 @@ def espcn_7(scale, *, num_filters=64, selection_unit=None):
     lr = keras.Input((None, None, 3), name="lr")
     x = clip(normalise(lr, np.zeros(3), 255.0), name="lr_clip")
     for i, factor in enumerate((1, 1, 2, 2, 4, 4)):
-        kernel = {"kernel_initializer": "lecun_normal"}  # what SELU is made for
-        x = layers.Conv2D(factor * num_filters, 3, padding="same", name=f"body_{i}", **kernel)(x)
+        x = conv(x, factor * num_filters, 3, name=f"body_{i}", init="pytorch")
         x = layers.Activation("selu", name=f"body_{i}_selu")(x)
         if selection_unit:
             x = select(x, selection_unit, name=f"body_{i}_select")
-    # From zero, about half of the outputs would begin below the clip, where they get no gradient.
+    # From zero, half of the outputs would begin below the clip and stay there, without a gradient.
     x = clip(in_full_precision(x, scale, channels=3, bias=0.5), name="sr_clip")
     return keras.Model(lr, denormalise(x, np.zeros(3), 255.0))
 

@@ -94,19 +94,22 @@ class SRModel(keras.Model):
     Attributes:
         architecture, scale, hyperparameters: the recipe, complete with defaults.
         facts: a dictionary of plain values that travels with the checkpoint (where it came from, what it reached).
+        training_outputs: the graph's tensors that a training step compares with HR: the output and auxiliary ones.
+        training_pass: what runs instead of the graph when `training`: a function from LR to those, or None.
 
     Loss and metrics see HR cropped at its centre to the size of the output, because networks without padding return
     less than they were given when they train. Standard Keras losses thus work as they are. With auxiliary outputs, the
     model returns a list when `training`, and the loss is the mean of the losses of its outputs; metrics see the first.
     """
 
-    _train = None  # the function from input to all outputs, where there are auxiliary ones
-
     def __init__(self, inputs, outputs, *, architecture, scale, hyperparameters, facts=None):
         super().__init__(inputs=inputs, outputs=outputs[0], name=architecture.replace("-", "_"))
+        self.training_outputs = tuple(outputs)
+        self.training_pass = None
         if len(outputs) > 1:
             whole = keras.Model(inputs, outputs)
-            self._train = lambda lr: whole(lr, training=True)  # a model itself would be listed and saved as a layer
+            # A function, because a model would be listed and saved as a layer.
+            self.training_pass = lambda lr: whole(lr, training=True)
         self.architecture = architecture
         self.scale = scale
         self.hyperparameters = dict(hyperparameters)
@@ -132,8 +135,8 @@ class SRModel(keras.Model):
         return model
 
     def call(self, inputs, training=None, mask=None):
-        if training and self._train:
-            return self._train(inputs)
+        if training and self.training_pass:
+            return self.training_pass(inputs)
         return super().call(inputs, training=training, mask=mask)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

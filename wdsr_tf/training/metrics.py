@@ -30,7 +30,7 @@ class NotFiniteSteps(keras.metrics.Metric):
         self.steps.assign(ops.where(finite, 0, self.steps + 1))
 
     def result(self):
-        return self.steps
+        return self.steps + 0  # a copy: JAX gives a state's memory away at the next step
 
     def reset_state(self):
         """Keeps counting: Keras resets metrics at every epoch, a run of broken steps does not care."""

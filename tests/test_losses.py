@@ -1,0 +1,116 @@
+import keras
+import numpy as np
+import pytest
+
+from tests.gradients import gradient
+from tests.networks import nhwc
+from wdsr_tf import checkpoint
+from wdsr_tf.errors import InputError
+from wdsr_tf.losses import LOSSES, LUMA, binary_filters, get_loss
+from wdsr_tf.models import create_model
+
+ROUNDING = 1e-6  # relative: float32 means of a hundred numbers
+
+
+def value(name, hr, sr):
+    return float(get_loss(name)(hr, sr))
+
+
+@pytest.mark.parametrize(
+    "name, golden_name, factor",  # what we report is so many times the value on 0..1
+    [
+        ("mae", "l1", 255),
+        ("mse", "mse", 255**2),
+        ("weighted-mse", "weighted_mse (weights 0.29891,0.58661,0.11448; mean over all elements)", 255**2),
+        ("weighted-mse", "weighted_mse weights*3", 255**2 / 3),
+        ("charbonnier", "charbonnier eps 1e-3 (not in the references; convenience)", 255),
+        ("weighted-huber", "seed WeightedHuber (delta 1, weights*3)", 1),
+        ("waifu2x-huber", "waifu2x clipped weighted huber (gamma .1, weights*3, prediction clipped to 0..1)", 1),
+    ],
+)
+def test_losses_equal_the_golden_values(golden, name, golden_name, factor):
+    arrays, facts = golden("losses")
+    ours = value(name, 255 * nhwc(arrays["target"]), 255 * nhwc(arrays["pred"]))
+    assert ours == pytest.approx(factor * facts["values"][golden_name], rel=ROUNDING)
+
+
+def test_clipped_mean_square_error_is_that_of_a_clipped_picture(golden):
+    arrays, facts = golden("losses")
+    clipped = np.clip(nhwc(arrays["pred"]), 0, 1)
+    ours = value("mse", 255 * nhwc(arrays["target"]), 255 * clipped)
+    assert ours == pytest.approx(255**2 * facts["values"]["clipped_mse"], rel=ROUNDING)
+
+
+def test_huber_is_square_below_its_threshold_and_straight_above():
+    hr = np.zeros((1, 1, 2, 3), "float32")
+    assert value("huber", hr, hr + 255 * 0.05) == pytest.approx(0.05**2 / 2)
+    assert value("huber", hr, hr + 255 * 0.5) == pytest.approx(0.1 * (0.5 - 0.05))
+
+
+def test_weights_act_on_their_own_colours():
+    hr = np.zeros((1, 4, 5, 3), "float32")
+    for colour, weight in enumerate(LUMA):
+        sr = hr.copy()
+        sr[..., colour] = 30
+        assert value("weighted-mse", hr, sr) == pytest.approx(weight * 30**2 / 3)
+
+
+def test_the_gradient_of_waifu2x_huber_is_not_clipped_or_weighted_again():
+    hr = np.full((1, 1, 3, 3), 0.5, "float32") * 255
+    sr = hr + 255 * np.array([0.02, 0.4, 0.7], "float32").reshape(1, 1, 3, 1)  # the last one is clipped to 1
+    error = np.multiply.outer([0.02, 0.4, 0.5], 3 * np.array(LUMA))
+    expected = np.clip(error, -0.1, 0.1) / 9 / 255
+    np.testing.assert_allclose(gradient(lambda x: get_loss("waifu2x-huber")(hr, x), sr)[0, 0], expected, rtol=1e-5)
+
+
+def test_lbp_compares_responses_to_its_filters():
+    random = np.random.default_rng(0)
+    hr, sr = random.uniform(0, 255, (2, 5, 4, 3)), random.uniform(-60, 315, (2, 5, 4, 3))
+    difference = (np.clip(sr, 0, 255) - hr) / 255
+    windows = np.lib.stride_tricks.sliding_window_view(difference, (3, 3), axis=(1, 2))
+    responses = np.abs(np.einsum("bhwcij,ijcn->bhwn", windows, binary_filters(128, 11)))
+    expected = np.where(responses < 0.1, responses**2 / 2, 0.1 * (responses - 0.05)).mean()
+    assert value("lbp", hr.astype("float32"), sr.astype("float32")) == pytest.approx(expected, rel=1e-5)
+
+
+def test_lbp_passes_gradients_through_the_clip():
+    hr = np.full((1, 3, 3, 3), 100.0, "float32")
+    assert gradient(lambda x: get_loss("lbp")(hr, x), hr + 300).any()
+
+
+def test_lbp_filters_are_binary_sparse_and_always_the_same():
+    filters = binary_filters(128, 11)
+    assert np.array_equal(filters, binary_filters(128, 11))
+    assert not np.array_equal(filters, binary_filters(128, 12))
+    assert set(np.unique(filters)) == {-1, 0, 1}
+    # 0.9 n draws with repetition leave exp(-0.9) of n places alone; 3,375 places: 0.9 % of standard error.
+    assert (filters[..., 3:] != 0).mean() == pytest.approx(1 - np.exp(-0.9), abs=0.03)
+    for colour in range(3):
+        picture = np.zeros((3, 3, 3))
+        picture[1, 1, colour] = 1
+        assert np.array_equal(filters[..., colour], picture)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_is_zero_for_equal_pictures_and_takes_what_a_model_gives(name):
+    hr = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), "uint8")
+    floor = 0.255 if name == "charbonnier" else 0.0
+    assert value(name, hr, hr.astype("float32")) == pytest.approx(floor, abs=1e-6)
+    assert np.isfinite(gradient(lambda sr: get_loss(name)(hr, sr), hr.astype("float32"))).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_comes_back_from_a_checkpoint(name, tmp_path):
+    model = create_model("espcn", 2, num_filters=4)
+    model.compile("sgd", get_loss(name))
+    model.optimizer.build(model.trainable_variables)
+    checkpoint.save(model, tmp_path / "model.keras")
+    loaded = checkpoint.load(tmp_path / "model.keras", compile=True)
+    hr, sr = np.random.default_rng(0).uniform(0, 255, (2, 1, 6, 5, 3)).astype("float32")
+    assert float(loaded.loss(hr, sr)) == value(name, hr, sr)
+    assert keras.saving.serialize_keras_object(loaded.loss) == keras.saving.serialize_keras_object(get_loss(name))
+
+
+def test_an_unknown_loss_is_refused_with_those_that_there_are():
+    with pytest.raises(InputError, match="known are mae, mse, weighted-mse"):
+        get_loss("l1")
