@@ -118,6 +118,8 @@ def main(argv):
     keras.config.set_dtype_policy(FLAGS.precision or trainer.default_precision())
 
     model = network()
+    if FLAGS.print_model_summary:
+        model.summary(line_length=120)
     if FLAGS.rematerialize:
         cli.say(f"computes twice what it does not store, in {rematerialize(model)} segments")
     epoch, rows = prepare(model, batches, resumed)

@@ -143,8 +143,10 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_leaves_the_last_good_sta
 
 def test_x3_starts_from_x2_and_says_what_stayed_fresh(dataset, finished, tmp_path):
     (best,) = (run_of(finished) / "models").glob("epoch-004-*[0-9].keras")
-    done = train(dataset, tmp_path, *TINY, "--scale=3", "--epochs=1", f"--pretrained-model={best}", "--benchmark")
+    more = ["--benchmark", "--print-model-summary", "--rematerialize"]
+    done = train(dataset, tmp_path, *TINY, "--scale=3", "--epochs=1", f"--pretrained-model={best}", *more)
     assert done.returncode == 0, done.stderr
+    assert "body_0_expand" in done.stdout
     assert "fresh: " in done.stdout
     assert {"skip_x3", "tail_x3"} == set(done.stdout.split("fresh: ")[1].splitlines()[0].split(", "))
     (model,) = (run_of(tmp_path) / "models").iterdir()
