@@ -221,7 +221,7 @@ def network():
         "weight_norm": FLAGS.weightnorm,
     }
     given = {name: value for name, value in own.items() if value is not None}
-    return create_model(FLAGS.model, FLAGS.scale, **given, **dict(map(assignment, FLAGS.set)))
+    return create_model(FLAGS.model, FLAGS.scale, **given | dict(map(assignment, FLAGS.set)))
 
 
 def assignment(text):

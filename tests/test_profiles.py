@@ -16,7 +16,7 @@ SMALL = ["--batch-size=2", "--lr-patch-size=24", "--validation-steps=4", "--save
 BATCH_NORM = {"drrn-b1u9", "drrn-b1u25", "sr-resnet"}
 HEAVY = {  # too wide for a CPU: a smaller network of the same kind
     "edsr": ["--num-filters=64", "--num-res-blocks=8"],
-    "drrn-b1u25": ["--set=num_filters=32"],
+    "drrn-b1u25": ["--num-filters=32"],
 }
 LOSES_MORE = {"cunet": ["--lr-patch-size=64"], "upcunet": ["--lr-patch-size=44"]}  # than 24 pixels, in training
 
