@@ -1,7 +1,8 @@
 """For networks that see luma alone, or a picture enlarged beforehand: enlargement, luma, and the way back to RGB.
 
 These layers compute in float32 whatever the dtype policy, and by sums of products: accelerators round the factors of
-matrix products and convolutions to fewer digits.
+matrix products and convolutions to fewer digits. The sums are reductions, because TensorFlow reorders chains of
+additions, differently in every process, and the last bits would differ from run to run.
 """
 
 import dataclasses
@@ -128,7 +129,7 @@ class Enlarge(layers.Layer):
         phases = []
         for weights in _weights(self.scale, self.filter).tolist():
             terms = [(w * inside[k] if cut else w, taps[k]) for k, w in enumerate(weights) if w]
-            phase = sum(w * tap for w, tap in terms)
+            phase = ops.sum(ops.stack([w * tap for w, tap in terms]), axis=0)
             phases.append(phase / sum(w for w, _ in terms) if cut else phase)
         shape = list(ops.shape(x))
         shape[axis] = length * self.scale
@@ -151,7 +152,7 @@ def _weights(scale, filter):
 
 
 def _weighted(rgb, weights):
-    return sum(float(w) * rgb[..., c : c + 1] for c, w in enumerate(weights))
+    return ops.sum(rgb * ops.convert_to_tensor(weights, rgb.dtype), axis=-1, keepdims=True)
 
 
 def _known(what, given, known):
