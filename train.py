@@ -60,9 +60,13 @@ flags.DEFINE_string("loss", "mae", "mae, mse, ...: wdsr_tf/losses.py lists them.
 flags.DEFINE_enum("optimizer", "adam", ["adam", "amsgrad", "adamw", "sgd"], "How gradients become steps.")
 flags.DEFINE_float("learning_rate", 1e-3, "At the start.", lower_bound=0)
 flags.DEFINE_enum(
-    "schedule", "step", ["step", "cosine", "triangular", "inverse-time", "constant"], "Course of the learning rate."
+    "schedule",
+    "step",
+    ["step", "multi-step", "cosine", "triangular", "inverse-time", "constant"],
+    "Course of the learning rate.",
 )
 flags.DEFINE_integer("learning_rate_step_size", 200, "Epochs between two steps; half a period of triangular.")
+flags.DEFINE_list("learning_rate_boundaries", [], "Epochs behind which multi-step takes its steps, such as 20,25.")
 flags.DEFINE_float("learning_rate_decay", 0.5, "Factor of a step; decay per step of inverse-time.")
 flags.DEFINE_float("max_learning_rate", None, "Peak of triangular; default: four times --learning-rate.")
 flags.DEFINE_integer("warmup_steps", 0, "Steps that grow linearly to --learning-rate.")
@@ -276,6 +280,7 @@ def optimizer():
         steps_per_epoch=FLAGS.steps_per_epoch,
         step_size=FLAGS.learning_rate_step_size,
         decay=FLAGS.learning_rate_decay,
+        boundaries=[int(epoch) for epoch in FLAGS.learning_rate_boundaries],
         maximum=FLAGS.max_learning_rate,
         warmup_steps=FLAGS.warmup_steps,
     )

@@ -18,6 +18,11 @@ def test_step_halves_at_the_start_of_every_twentieth_epoch():
     )
 
 
+def test_multi_step_steps_behind_each_of_its_epochs():
+    schedule = create_schedule("multi-step", 1e-3, boundaries=[20, 25], **PLAN | {"decay": 0.2})
+    assert at(schedule, 0, 199, 200, 249, 250) == pytest.approx([1e-3, 1e-3, 2e-4, 2e-4, 4e-5])
+
+
 def test_cosine_ends_at_one_percent_also_behind_a_warm_up():
     schedule = create_schedule("cosine", 1e-3, warmup_steps=100, **PLAN)
     assert at(schedule, 0, 49, 99, 100, 1000) == pytest.approx([1e-5, 5e-4, 1e-3, 1e-3, 1e-5])

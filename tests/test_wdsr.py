@@ -1,9 +1,11 @@
+import h5py
 import numpy as np
 import pytest
 
 from tests.networks import assert_equals_golden, golden_model, nhwc
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import krasserm, wdsr
+from wdsr_tf.importers.tensors import Tensors, land
 from wdsr_tf.models import create_model
 
 PLAIN_COUNTS = [  # (network, blocks, expansion) -> parameters at x2, x3, x4: ARCHITECTURES 1.2
@@ -26,6 +28,25 @@ WEIGHT_NORM_COUNTS = [
     ("wdsr-b", 16, 6, (303_604, 309_109, 316_816)),
     ("wdsr-b", 32, 6, (601_876, 607_381, 615_088)),
 ]
+
+
+def legacy(file):
+    """Keras 2's first layout: LAYER/LAYER/{g,kernel,bias}:0, in the order of the attribute layer_names."""
+    wrapped = [file[name][name] for name in file.attrs["layer_names"] if name in file and name in file[name]]
+    return {f"{group.name}/{part}": group[f"{part}:0"][()] for group in wrapped for part in ("g", "kernel", "bias")}
+
+
+def layered(file):
+    """Keras 2's last layout: layers/LAYER/vars/{0: g, 1: kernel} and layers/LAYER/layer/vars/0, the bias."""
+    names = [name for name in file["layers"] if name.startswith("weight_normalization")]
+    arrays = {}
+    for name in sorted(names, key=lambda name: int(name.removeprefix("weight_normalization").strip("_") or 0)):
+        group = file["layers"][name]
+        for part, key in (("g", "vars/0"), ("kernel", "vars/1"), ("bias", "layer/vars/0")):
+            arrays[f"{name}/{part}"] = group[key][()]
+    return arrays
+
+
 COUNTS = [(*row, False) for row in PLAIN_COUNTS] + [(*row, True) for row in WEIGHT_NORM_COUNTS]
 
 
@@ -85,21 +106,12 @@ def test_krasserm_flavour_equals_its_golden_vector_in_training_and_at_inference(
     assert_equals_golden(model(arrays["input"], training=True), arrays["output_training"])
 
 
-def test_tensorflow_addons_weights_give_tensorflow_addons_output(golden, reference):
+@pytest.mark.parametrize("file, read", [("tfa_wdsr_b_b2_x2.h5", legacy), ("tfa_wdsr_b_b2_x2.weights.h5", layered)])
+def test_tensorflow_addons_weights_give_tensorflow_addons_output(reference, file, read):
     # Its graph has mean 127.5 where ours has DIV2K's: the same network on a picture moved by the difference.
-    import h5py
-
-    from wdsr_tf.importers.tensors import Tensors, land
-
-    with h5py.File(reference / "golden" / "tfa_wdsr_b_b2_x2.h5") as file:
-        arrays = {
-            f"{name}/{part}": file[name][name][f"{part}:0"][()]
-            for name in file.attrs["layer_names"]
-            if name in file and name in file[name]
-            for part in ("g", "kernel", "bias")
-        }
     model = create_model("wdsr-b", 2, num_res_blocks=2, weight_norm=True, flavour="official")
-    tensors = Tensors(arrays)
+    with h5py.File(reference / "golden" / file) as weights:
+        tensors = Tensors(read(weights))
     land(model, tensors, krasserm.in_order(tensors, model))
     with np.load(reference / "golden" / "tfa_wdsr_b_b2_x2_io.npz") as io:
         shift = 255 * np.array([0.4488, 0.4371, 0.4040]) - 127.5

@@ -1,7 +1,7 @@
 """Losses by name: `get_loss("mae")`. All take HR and SR as RGB in 0..255.
 
     mae, mse          mean absolute and mean squared error
-    weighted-mse      mean of w * d^2 with the weights w of R, G and B in luma, 0.299, 0.587 and 0.114 (seed 001)
+    weighted-mse      mean of w * d^2 with the weights w of R, G and B in luma, as rounded in LUMA (seed 001)
     charbonnier       mean of sqrt(d^2 + 0.255^2)
     huber             Huber's loss with threshold 0.1
     weighted-huber    Huber's loss with threshold 1 of each colour, times 3 * w (seed 000)

@@ -1,4 +1,4 @@
-"""WDSR's published layouts: the authors' two releases, krasserm's, and Keras 2 weights through tensorflow-addons."""
+"""WDSR's published layouts: the authors' two releases. Keras's are in krasserm.py."""
 
 
 def official(tensors, model):

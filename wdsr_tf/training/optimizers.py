@@ -37,7 +37,7 @@ def create_optimizer(
 
 
 class _L2:
-    """Adds the gradient of `l2 / 2 * ||w||^2`, before clipping, as PyTorch's and Caffe's weight decay do."""
+    """Adds the gradient of `l2 / 2 * ||w||^2`, before Keras clips by norm or value, as a loss with that term would."""
 
     def apply(self, grads, trainable_variables=None):
         if self.l2:

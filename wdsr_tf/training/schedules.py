@@ -10,10 +10,13 @@ from keras.optimizers import schedules
 from wdsr_tf.errors import InputError
 
 
-def create_schedule(name, learning_rate, *, steps, steps_per_epoch, step_size, decay, maximum=None, warmup_steps=0):
+def create_schedule(
+    name, learning_rate, *, steps, steps_per_epoch, step_size, decay, boundaries=(), maximum=None, warmup_steps=0
+):
     """The schedule `name`, for a training of `steps` steps.
 
     step          times `decay` after every `step_size` epochs (krasserm, EDSR, WDSR, CARN, MSRN)
+    multi-step    times `decay` behind each epoch of `boundaries` (WDSR's release of 2020)
     cosine        down to 1 % of `learning_rate` at the last step
     triangular    up to `maximum` and back in 2 * `step_size` epochs, over and over (seed 000)
     inverse-time  divided by 1 + steps * `decay` (waifu2x counts samples: decay = its rate * batch size)
@@ -23,6 +26,10 @@ def create_schedule(name, learning_rate, *, steps, steps_per_epoch, step_size, d
     """
     if name == "step":
         schedule = schedules.ExponentialDecay(learning_rate, step_size * steps_per_epoch, decay, staircase=True)
+    elif name == "multi-step":
+        rates = [learning_rate * decay**i for i in range(len(boundaries) + 1)]
+        # A boundary's own step still has the old rate in Keras.
+        schedule = schedules.PiecewiseConstantDecay([epoch * steps_per_epoch - 1 for epoch in boundaries], rates)
     elif name == "cosine":
         schedule = schedules.CosineDecay(learning_rate, max(1, steps - warmup_steps), alpha=0.01)
     elif name == "triangular":
@@ -32,7 +39,9 @@ def create_schedule(name, learning_rate, *, steps, steps_per_epoch, step_size, d
     elif name == "constant":
         schedule = schedules.PiecewiseConstantDecay([steps], [learning_rate, learning_rate])
     else:
-        raise InputError(f"there is no schedule {name!r}; known are step, cosine, triangular, inverse-time, constant")
+        raise InputError(
+            f"there is no schedule {name!r}; known are step, multi-step, cosine, triangular, inverse-time, constant"
+        )
     return WarmUp(schedule, warmup_steps) if warmup_steps else schedule
 
 
