@@ -127,6 +127,8 @@ def main(argv):
     if FLAGS.rematerialize:
         cli.say(f"computes twice what it does not store, in {rematerialize(model)} segments")
     epoch, rows = prepare(model, batches, resumed)
+    if FLAGS.pretrained_model:  # args.txt outlives OUTDIR/models, which the new run turns to itself
+        FLAGS.pretrained_model = str(Path(FLAGS.pretrained_model).resolve())
     run = resumed or Run.start(FLAGS.outdir, cli.effective_flags(leave_out=("profile", "resume")))
     cli.say(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters; writes {run.folder}")
 

@@ -87,9 +87,11 @@ class Keep:
 
     def wants(self, epoch, psnr):
         """Whether the checkpoint of `epoch` (from 1) is to be kept."""
+        if epoch <= self.after_epoch:
+            return False
         better = psnr > self.best
         self.best = max(self.best, psnr)
-        return epoch > self.after_epoch and (better or not self.best_only)
+        return better or not self.best_only
 
 
 class SaveAverage(keras.callbacks.Callback):
@@ -133,6 +135,15 @@ class SaveCheckpoints(keras.callbacks.Callback):
         self.run = run
         self.keep = keep
         self.rows = list(rows)
+
+    def on_train_begin(self, logs=None):
+        """Makes again what a kill behind the last state has cost: the history, and that epoch's ranked checkpoint."""
+        if not self.rows:
+            return
+        self.run.write_history(self.rows)
+        epoch, psnr = self.rows[-1]["epoch"], self.rows[-1]["val_psnr"]
+        if self.keep.wants(epoch, psnr) and not self.run.model_path(epoch, psnr).is_file():
+            self.run.publish(epoch, psnr)
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1, "learning_rate": float(_numpy(self.model.optimizer.learning_rate))}

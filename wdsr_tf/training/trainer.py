@@ -66,14 +66,15 @@ def fit(
     or only for those of them that improve validation PSNR. Raises NotFiniteError where the loss stays not finite.
     """
 
-    def keep(column):
-        return callbacks.Keep(best_only, after_epoch, max((row[column] for row in rows), default=float("-inf")))
+    def keep(column, rows):
+        best = max((row[column] for row in rows if row["epoch"] > after_epoch), default=float("-inf"))
+        return callbacks.Keep(best_only, after_epoch, best)
 
     watchers = [callbacks.StopWhenNotFinite(steps_per_epoch)]
     if _averages(model.optimizer):
-        watchers.append(callbacks.SaveAverage(run, keep("ema_psnr"), validation))
+        watchers.append(callbacks.SaveAverage(run, keep("ema_psnr", rows), validation))
     watchers += [
-        callbacks.SaveCheckpoints(run, keep("val_psnr"), rows),
+        callbacks.SaveCheckpoints(run, keep("val_psnr", rows[:-1]), rows),
         callbacks.Progress(epochs, steps_per_epoch, batch_size, initial_epoch, say),
     ]
     if importlib.util.find_spec("tensorflow"):  # TensorBoard's files are written by TensorFlow, whatever the backend
