@@ -1,0 +1,106 @@
+"""Which networks run, in which order, for the enlargement that a person wants. Imports no Keras."""
+
+import dataclasses
+import math
+import re
+from pathlib import Path
+
+from wdsr_tf import checkpoint
+from wdsr_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A checkpoint by what decides whether it is chosen.
+
+    Attributes:
+        path: where it lies.
+        scale: how much it enlarges.
+        noise: the level of JPEG noise that it takes away, of a waifu2x network (`noise1_scale2.0x_model`), or None.
+        psnr: what its name says that it reached, `epoch-001-psnr-34.5394`; -inf where it says nothing.
+    """
+
+    path: Path
+    scale: int
+    noise: int | None
+    psnr: float
+
+
+def networks(path):
+    """The network at `path`, or all whole ones in the folder; InputError where there is none."""
+    path = Path(path)
+    if path.is_file():
+        return [_network(path)]
+    found = [file for file in sorted(path.rglob("*.keras")) if not file.name.startswith(".")]
+    if not found:
+        raise InputError(
+            f"there is no trained network at {path}: train one, for instance with "
+            "'python train.py --profile wdsr-a-8', convert published weights with 'python convert.py ... weights', or "
+            "name a checkpoint with -m"
+        )
+    whole, broken = [], []
+    for file in found:
+        try:
+            whole.append(_network(file))
+        except InputError as error:
+            broken.append(error)
+    if not whole:
+        raise broken[0]
+    return whole
+
+
+def passes(known, factor=None, noise=None):
+    """The networks to run, in order, until a picture is at least `factor` times as large.
+
+    Of networks that do equally well, the one with the highest PSNR in its name is taken. Without a factor the best
+    network runs once. With a noise level, a network for that level comes first: one that enlarges as well, else one
+    that only cleans. What is enlarged further goes through networks without a noise level, which it has no more.
+    """
+    if noise is None:
+        return _enlargement(known, factor)
+    fitting = [network for network in known if network.noise == noise]
+    if not fitting:
+        levels = sorted({network.noise for network in known if network.noise is not None})
+        there = f"there are {', '.join(map(str, levels))}" if levels else "none of these networks has one in its name"
+        raise InputError(f"no network takes away noise of level {noise}: {there}")
+    clean = [network for network in known if network.noise is None] or fitting
+    cleaning = [network for network in fitting if network.scale == 1]
+    enlarging = [network for network in fitting if network.scale > 1]
+    wants_enlargement = factor is None or factor > 1
+    if wants_enlargement and enlarging:
+        first = best(enlarging)
+        rest = 1 if factor is None else factor / first.scale
+        return [first, *(_enlargement(clean, rest) if rest > 1 else [])]
+    if not cleaning:
+        raise InputError(
+            f"the networks for noise of level {noise} enlarge as well: a factor of {factor:g} is too small"
+        )
+    return [best(cleaning), *(_enlargement(clean, factor) if wants_enlargement else [])]
+
+
+def best(known):
+    """The network with the highest PSNR in its name; of equals, the last by name."""
+    return max(known, key=lambda network: (network.psnr, network.path.name, network.path))
+
+
+def _enlargement(known, factor):
+    known = [network for network in known if network.noise is None] or known
+    if factor is None:
+        return [best(known)]
+    if factor <= 1:
+        return []
+    enlarging = [network for network in known if network.scale > 1]
+    if not enlarging:
+        raise InputError(f"{best(known).path}: does not enlarge, but a factor of {factor:g} was asked for")
+    times = {network: math.ceil(round(math.log(factor, network.scale), 9)) for network in enlarging}
+    least = min((times[network], network.scale) for network in enlarging)
+    chosen = best([network for network in enlarging if (times[network], network.scale) == least])
+    return [chosen] * times[chosen]
+
+
+def _network(path):
+    recipe = checkpoint.read_config(path)
+    source = str(recipe.get("facts", {}).get("source", ""))  # an importer's, whose names carry the level
+    noise = re.search(r"noise(\d)", path.stem) or re.search(r"noise(\d)", source)
+    psnr = re.search(r"-psnr-(\d+\.\d+)", path.name)
+    return Network(path, recipe["scale"], int(noise[1]) if noise else None, float(psnr[1]) if psnr else float("-inf"))
