@@ -5,6 +5,7 @@ models. `--resume` continues the newest run, `--resume RUN` a named one, to the 
 """
 
 import ast
+import sys
 from pathlib import Path
 
 from absl import app, flags
@@ -24,7 +25,7 @@ flags.DEFINE_bool("resume", False, "Continue the newest run under --outdir, or t
 flags.DEFINE_string(
     "dataset", "./DIV2K_BIN", "What convert.py wrote; with --degrade also any folder of pictures.", short_name="d"
 )
-flags.DEFINE_integer("scale", 2, "Factor between LR and HR.", short_name="s")
+flags.DEFINE_integer("scale", 2, "Factor between LR and HR.", lower_bound=1, short_name="s")
 flags.DEFINE_list("training_scales", None, "Several scales to train, such as 2,3,4; each step takes one of them.")
 flags.DEFINE_string("downgrade", "bicubic", "How LR was made: bicubic, bicubic_jpeg_90, unknown, ...")
 flags.DEFINE_string(
@@ -41,15 +42,21 @@ flags.DEFINE_float("memory_fraction", 0.5, "Load the set whole if it fits in thi
 
 # Network
 flags.DEFINE_string("model", "wdsr-b", "Network; docs/models.md lists them.", short_name="m")
-flags.DEFINE_integer("num_filters", None, "Width of the body; default: the network's own, as for all below.")
-flags.DEFINE_integer("num_res_blocks", None, "Residual blocks of the body.")
-flags.DEFINE_integer("res_expansion", None, "Widening before the ReLU of WDSR.")
+flags.DEFINE_integer(
+    "num_filters", None, "Width of the body; default: the network's own, as for all below.", lower_bound=1
+)
+flags.DEFINE_integer("num_res_blocks", None, "Residual blocks of the body.", lower_bound=1)
+flags.DEFINE_integer("res_expansion", None, "Widening before the ReLU of WDSR.", lower_bound=1)
 flags.DEFINE_float("res_scaling", None, "Factor on residual branches.")
 flags.DEFINE_bool("weightnorm", None, "Weight normalization.")
 flags.DEFINE_multi_string("set", [], "Any other hyperparameter, as name=value; may be given several times.")
-flags.DEFINE_integer("num_init_batches", 0, "Batches for the data-based start of weight normalization; 0: none.")
+flags.DEFINE_integer(
+    "num_init_batches", 0, "Batches for the data-based start of weight normalization; 0: none.", lower_bound=0
+)
 flags.DEFINE_string("pretrained_model", None, "Checkpoint to take weights from, by layer name.")
-flags.DEFINE_integer("initial_epoch", 0, "Continue --pretrained-model, optimizer included, behind this epoch.")
+flags.DEFINE_integer(
+    "initial_epoch", 0, "Continue --pretrained-model, optimizer included, behind this epoch.", lower_bound=0
+)
 flags.DEFINE_bool("print_model_summary", False, "Print the network's layers.")
 
 # Optimization
@@ -65,33 +72,63 @@ flags.DEFINE_enum(
     ["step", "multi-step", "cosine", "triangular", "inverse-time", "constant"],
     "Course of the learning rate.",
 )
-flags.DEFINE_integer("learning_rate_step_size", 200, "Epochs between two steps; half a period of triangular.")
+flags.DEFINE_integer(
+    "learning_rate_step_size", 200, "Epochs between two steps; half a period of triangular.", lower_bound=1
+)
 flags.DEFINE_list("learning_rate_boundaries", [], "Epochs behind which multi-step takes its steps, such as 20,25.")
-flags.DEFINE_float("learning_rate_decay", 0.5, "Factor of a step; decay per step of inverse-time.")
-flags.DEFINE_float("max_learning_rate", None, "Peak of triangular; default: four times --learning-rate.")
-flags.DEFINE_integer("warmup_steps", 0, "Steps that grow linearly to --learning-rate.")
-flags.DEFINE_float("weight_decay", 0.0, "L2 in the gradient; decoupled in adamw.")
-flags.DEFINE_float("momentum", 0.9, "Of sgd.")
-flags.DEFINE_float("global_clipnorm", None, "Clips the norm of all gradients together.")
-flags.DEFINE_float("clipvalue", None, "Clips every gradient's value.")
-flags.DEFINE_float("adjustable_clip", None, "sgd: clips the gradients' norm to this over the learning rate.")
-flags.DEFINE_float("ema", None, "Momentum of a moving average of the weights, such as 0.999; validated and saved too.")
+flags.DEFINE_float(
+    "learning_rate_decay",
+    None,
+    "Factor of a step, by default 0.5; decay per step of inverse-time, by default 3e-7 for each of its patches.",
+    lower_bound=0,
+)
+flags.DEFINE_float("max_learning_rate", None, "Peak of triangular; default: four times --learning-rate.", lower_bound=0)
+flags.DEFINE_integer("warmup_steps", 0, "Steps that grow linearly to --learning-rate.", lower_bound=0)
+flags.DEFINE_float("weight_decay", 0.0, "L2 in the gradient; decoupled in adamw.", lower_bound=0)
+flags.DEFINE_float("momentum", 0.9, "Of sgd.", 0.0, 1.0)
+flags.DEFINE_float("global_clipnorm", None, "Clips the norm of all gradients together; 0: not.", lower_bound=0)
+flags.DEFINE_float("clipvalue", None, "Clips every gradient's value; 0: not.", lower_bound=0)
+flags.DEFINE_float(
+    "adjustable_clip", None, "sgd: clips the gradients' norm to this over the learning rate; 0: not.", lower_bound=0
+)
+flags.DEFINE_float(
+    "ema", None, "Momentum of a moving average of the weights, such as 0.999; validated and saved too.", 0.0, 1.0
+)
 flags.DEFINE_enum(
     "precision", None, ["float32", "mixed_float16", "mixed_bfloat16"], "Default: float32 on CPU, mixed_float16 on GPU."
 )
 flags.DEFINE_bool("rematerialize", False, "Store few of a step's tensors and compute the others twice: less memory.")
-flags.DEFINE_integer("seed", 0, "Of everything random.")
+flags.DEFINE_integer("seed", 0, "Of everything random.", lower_bound=0, upper_bound=2**32 - 1)
 
 # Validation and checkpoints
 flags.DEFINE_integer("validation_steps", 100, "Random validation batches per epoch.", lower_bound=1)
 flags.DEFINE_bool("benchmark", False, "Validate on full-size images; keep only what improves.")
 flags.DEFINE_bool("save_best_models_only", False, "Keep a checkpoint only when validation PSNR improves.")
-flags.DEFINE_integer("save_models_after_epoch", 0, "Keep none up to this epoch.")
+flags.DEFINE_integer("save_models_after_epoch", 0, "Keep none up to this epoch.", lower_bound=0)
 
 cli.define_retired("use_multiprocessing", "the input pipeline runs in threads", flags.DEFINE_bool)
 cli.define_retired("num_workers", "the input pipeline runs in threads")
 cli.define_retired("max_queue_size", "the input pipeline reads ahead by itself")
 cli.define_retired("gpu_memory_fraction", "frameworks take GPU memory as they need it")
+
+# Flags that have an effect in some trainings alone: names, whether in this one, and what they belong to.
+PARTIAL = [
+    (["downgrade"], lambda: FLAGS.benchmark or not (FLAGS.degrade or is_store()), "LR pictures that a dataset has"),
+    (["min_bytes", "active_cropping"], lambda: FLAGS.degrade, "--degrade"),
+    (["memory_fraction"], lambda: not is_store(), "pictures, not to a store of patches"),
+    (["validation_steps"], lambda: not FLAGS.benchmark, "validation on patches, without --benchmark"),
+    (["num_init_batches"], lambda: not FLAGS.pretrained_model, "fresh weights, without --pretrained-model"),
+    (["initial_epoch"], lambda: FLAGS.pretrained_model, "--pretrained-model; to continue a run use --resume"),
+    (["momentum", "adjustable_clip"], lambda: FLAGS.optimizer == "sgd", "--optimizer=sgd"),
+    (["max_learning_rate"], lambda: FLAGS.schedule == "triangular", "--schedule=triangular"),
+    (["learning_rate_boundaries"], lambda: FLAGS.schedule == "multi-step", "--schedule=multi-step"),
+    (["learning_rate_step_size"], lambda: FLAGS.schedule in ("step", "triangular"), "--schedule=step or triangular"),
+    (
+        ["learning_rate_decay"],
+        lambda: FLAGS.schedule in ("step", "multi-step", "inverse-time"),
+        "--schedule=step, multi-step or inverse-time",
+    ),
+]
 
 
 def main(argv):
@@ -102,8 +139,7 @@ def main(argv):
         cli.replay(resumed.args)
     elif argv[1:]:
         raise InputError(f"{argv[1]!r} is not a flag; only --resume takes a name behind it")
-    if FLAGS.initial_epoch and not FLAGS.pretrained_model:
-        raise InputError("--initial-epoch continues a --pretrained-model; to continue a run use --resume")
+    check_partial()
 
     root = dataset()
     batches = sampler(root, "train", FLAGS.training_images, training_scales())
@@ -129,7 +165,12 @@ def main(argv):
     epoch, rows = prepare(model, batches, resumed)
     if FLAGS.pretrained_model:  # args.txt outlives OUTDIR/models, which the new run turns to itself
         FLAGS.pretrained_model = str(Path(FLAGS.pretrained_model).resolve())
-    run = resumed or Run.start(FLAGS.outdir, cli.effective_flags(leave_out=("profile", "resume")))
+    args = cli.effective_flags(leave_out=("profile", "resume"))
+    if resumed:
+        run = resumed
+        run.write_args(args)  # with what was typed beside --resume
+    else:
+        run = Run.start(FLAGS.outdir, args)
     cli.say(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters; writes {run.folder}")
 
     trainer.fit(
@@ -148,13 +189,30 @@ def main(argv):
     )
 
 
+def check_partial():
+    """Refuses flags that were typed and have no effect; says of a profile's that they are ignored.
+
+    What says no (0, empty) needs no effect, and neither do defaults, all of which stand in args.txt.
+    """
+    for names, has_effect, belongs in PARTIAL:
+        for flag in (FLAGS[name] for name in names if FLAGS[name].value and not has_effect()):
+            spelt = "--" + flag.name.replace("_", "-")
+            if cli.is_typed(flag.name):
+                raise InputError(f"{spelt} has no effect here: it belongs to {belongs}")
+            if flag.value != flag.default:
+                print(f"{spelt} is ignored: it belongs to {belongs}", file=sys.stderr)
+
+
+def is_store():
+    """Whether --dataset is a store of patches."""
+    return Path(FLAGS.dataset).is_file()
+
+
 def dataset():
     """Where --dataset is: a dataset, a store of patches, or OUTDIR/cache/..., made of a plain folder of pictures."""
     from wdsr_tf.data import div2k, make_pairs
 
     root = Path(FLAGS.dataset)
-    if not FLAGS.degrade and (FLAGS.min_bytes or FLAGS.active_cropping):
-        raise InputError("--min-bytes and --active-cropping choose patches for --degrade, which is not given")
     if not FLAGS.degrade or not root.is_dir() or div2k.dataset_names(root):
         return root
     cache, report = make_pairs.cached_hr(root, Path(FLAGS.outdir) / "cache")
@@ -227,7 +285,13 @@ def network():
         "weight_norm": FLAGS.weightnorm,
     }
     given = {name: value for name, value in own.items() if value is not None}
-    return create_model(FLAGS.model, FLAGS.scale, **given | dict(map(assignment, FLAGS.set)))
+    given |= dict(map(assignment, FLAGS.set))
+    try:
+        return create_model(FLAGS.model, FLAGS.scale, **given)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:  # what Keras and Python make of `--set num_filters=x`
+        raise InputError(f"{FLAGS.model} cannot be built with {given}: {error}") from error
 
 
 def assignment(text):
@@ -264,7 +328,7 @@ def prepare(model, batches, resumed):
         if not taken:
             raise InputError(f"{FLAGS.pretrained_model} has no layer in common with {model.architecture}")
     elif FLAGS.num_init_batches:
-        if not FLAGS.weightnorm:
+        if not model.hyperparameters.get("weight_norm"):
             raise InputError("--num-init-batches starts weight normalization from data: it needs --weightnorm")
         initialise_from_data(model, np.concatenate([batches.batch(k)[0] for k in range(FLAGS.num_init_batches)]))
     return FLAGS.initial_epoch, []
@@ -281,8 +345,8 @@ def optimizer():
         steps=FLAGS.epochs * FLAGS.steps_per_epoch,
         steps_per_epoch=FLAGS.steps_per_epoch,
         step_size=FLAGS.learning_rate_step_size,
-        decay=FLAGS.learning_rate_decay,
-        boundaries=[int(epoch) for epoch in FLAGS.learning_rate_boundaries],
+        decay=decay(),
+        boundaries=boundaries(),
         maximum=FLAGS.max_learning_rate,
         warmup_steps=FLAGS.warmup_steps,
     )
@@ -296,6 +360,21 @@ def optimizer():
         adjustable_clip=FLAGS.adjustable_clip,
         ema_momentum=FLAGS.ema,
     )
+
+
+def decay():
+    """--learning-rate-decay, or what is usual with the schedule: that of inverse-time is waifu2x's."""
+    if FLAGS.learning_rate_decay is not None:
+        return FLAGS.learning_rate_decay
+    return 3e-7 * FLAGS.batch_size if FLAGS.schedule == "inverse-time" else 0.5
+
+
+def boundaries():
+    """--learning-rate-boundaries as numbers."""
+    words = FLAGS.learning_rate_boundaries
+    if not all(word.isdecimal() and int(word) for word in words):
+        raise InputError(f"--learning-rate-boundaries takes epochs such as 20,25, not {','.join(words)!r}")
+    return sorted(set(map(int, words)))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ import random
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from absl import app, flags
 
 from benchmarks import timing
+from benchmarks.pictures import draw
 from wdsr_tf import cli
+from wdsr_tf.data.div2k import Pair
 from wdsr_tf.errors import InputError
 
 FLAGS = flags.FLAGS
@@ -32,12 +33,6 @@ flags.DEFINE_float("seconds", 2.0, "Of each turn.", lower_bound=0.1)
 
 WARM_UP = 16  # batches before the clock starts in each turn: what was read ahead while others had theirs is gone
 PEER = "PyTorch DataLoader, whole arrays"
-
-
-class Pair(NamedTuple):
-    name: str
-    lr: Path
-    hr: Path
 
 
 def main(argv):
@@ -59,14 +54,12 @@ def main(argv):
 
 
 def make_pictures(folder):
-    """Pairs of random uint8 pictures; what they show makes no difference to speed."""
-    rng = np.random.default_rng(0)
-    pairs = []
-    for i in range(FLAGS.pictures):
-        pair = Pair(f"{i:04d}", folder / f"{i:04d}x{FLAGS.scale}.npy", folder / f"{i:04d}.npy")
-        height, width = FLAGS.height // FLAGS.scale, FLAGS.width // FLAGS.scale
-        np.save(pair.lr, rng.integers(0, 256, (height, width, 3), "uint8"))
-        np.save(pair.hr, rng.integers(0, 256, (height * FLAGS.scale, width * FLAGS.scale, 3), "uint8"))
+    """Pairs of drawn pictures as uint8 `.npy`; what they show makes no difference to speed."""
+    pairs, scale = [], FLAGS.scale
+    for i, hr in enumerate(draw(FLAGS.pictures, FLAGS.height // scale * scale, FLAGS.width // scale * scale)):
+        pair = Pair(f"{i:04d}", folder / f"{i:04d}x{scale}.npy", folder / f"{i:04d}.npy")
+        np.save(pair.lr, hr[::scale, ::scale])
+        np.save(pair.hr, hr)
         pairs.append(pair)
     return pairs
 

@@ -1,8 +1,6 @@
 """Patches per second from a store in SQLite beside the `.npy` cache, and what they take on disk.
 
 python -m benchmarks.store --pictures 24
-
-The pictures are drawn for this run: noise would not let PNG save anything, and flat colours too much.
 """
 
 import os
@@ -10,10 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 from absl import app, flags
 
 from benchmarks import timing
+from benchmarks.pictures import draw
 from wdsr_tf import cli, images
 
 FLAGS = flags.FLAGS
@@ -34,7 +32,10 @@ DEGRADE = "seed-000,level=1"
 def main(_):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        pictures = Path(FLAGS.indir) if FLAGS.indir else draw(root / "pictures")
+        pictures = Path(FLAGS.indir or root / "pictures")
+        if not FLAGS.indir:
+            for i, picture in enumerate(draw(FLAGS.pictures, FLAGS.size, FLAGS.size)):
+                images.write(pictures / f"{i:03d}.png", picture)
         streams, sizes = prepare(pictures, root)
         count = len(images.find(pictures))
         timing.protocol(
@@ -62,21 +63,6 @@ def seconds_of_a_turn(stream):
     for _ in range(FLAGS.batches):
         next(stream)
     return time.perf_counter() - start
-
-
-def draw(folder):
-    """Pictures with smooth shades, edges and a little grain."""
-    random = np.random.default_rng(0)
-    side = FLAGS.size
-    y, x = np.mgrid[:side, :side] / side
-    for i in range(FLAGS.pictures):
-        picture = np.zeros((side, side, 3))
-        for channel in range(3):
-            a, b, c = random.uniform(1, 30, 3)
-            picture[..., channel] = 128 + 60 * np.sin(a * x + b * y) + 40 * np.sign(np.sin(c * x * y + a))
-        picture += random.normal(0, 3, picture.shape)
-        images.write(folder / f"{i:03d}.png", np.clip(picture, 0, 255).astype("uint8"))
-    return folder
 
 
 def prepare(pictures, root):

@@ -3,6 +3,8 @@
 python -m benchmarks.train --network wdsr-a-8 --rounds 9
 """
 
+import os
+
 import numpy as np
 from absl import app, flags
 
@@ -10,19 +12,19 @@ from benchmarks import timing
 from wdsr_tf import cli
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list("network", ["wdsr-a-8", "edsr-16"], "Which of wdsr-a-8, wdsr-a-16, edsr-16.")
-flags.DEFINE_integer("rounds", 9, "Rounds that are counted, after one that is not.")
-flags.DEFINE_integer("steps", 3, "Steps of each contestant per round.")
-flags.DEFINE_integer("batch_size", 16, "Patches of 48 x 48 LR per step, x2.")
-flags.DEFINE_integer("threads", 2, "Threads of each framework.")
+flags.DEFINE_multi_enum("network", ["wdsr-a-8", "edsr-16"], ["wdsr-a-8", "wdsr-a-16", "edsr-16"], "Which networks.")
+flags.DEFINE_integer("rounds", 9, "Rounds that are counted, after one that is not.", lower_bound=1)
+flags.DEFINE_integer("steps", 3, "Steps of each contestant per round.", lower_bound=1)
+flags.DEFINE_integer("batch_size", 16, "Patches of 48 x 48 LR per step, x2.", lower_bound=1)
+flags.DEFINE_integer("threads", 2, "Threads of PyTorch, and of TensorFlow.", lower_bound=1)
 
 
 def main(_):
-    import torch
+    from benchmarks import peers  # says so where PyTorch is missing
 
-    from benchmarks import peers
-
-    torch.set_num_threads(FLAGS.threads)
+    peers.torch.set_num_threads(FLAGS.threads)
+    for kind in ("INTRAOP", "INTEROP"):  # read when TensorFlow runs its first operation
+        os.environ[f"TF_NUM_{kind}_THREADS"] = str(FLAGS.threads)
     random = np.random.default_rng(0)
     lr = random.integers(0, 256, (FLAGS.batch_size, 48, 48, 3), dtype="uint8")
     hr = random.integers(0, 256, (FLAGS.batch_size, 96, 96, 3), dtype="uint8")

@@ -328,7 +328,7 @@ def scene(rng, size, fine=2):
     grain = np.exp(rng.uniform(np.log(4), np.log(size), 2)) * fine
     ground += rng.uniform(5, 60) * noise(rng, shape, grain)[..., None] * rng.uniform(0.3, 1, 3)
     sheet = Sheet(images.to_uint8(ground), fine)
-    things = (_blob, _shape, _stripes, _checks, _strokes, _words, _words, _rings, _wall, _rays)
+    things = (_blob, _shape, _stripes, _strokes, _words, _words, _rays)
     for _ in range(26):
         thing = things[rng.integers(len(things))]
         reach = np.exp(rng.uniform(np.log(size / 30), np.log(size / 3)))  # as many small things as large ones
@@ -363,8 +363,6 @@ def _blob(sheet, rng, x, y, reach):
 def _shape(sheet, rng, x, y, reach):
     points = _around(rng, x, y, reach, rng.integers(3, 7))
     sheet.polygon(points, (*_colour(rng), int(rng.integers(150, 256))))
-    if rng.random() < 0.5:
-        sheet.line([*points, points[0]], _colour(rng), rng.uniform(0.5, 4))
 
 
 def _stripes(sheet, rng, x, y, reach):
@@ -372,16 +370,6 @@ def _stripes(sheet, rng, x, y, reach):
     for offset in np.arange(-reach, reach, pitch):
         half = np.sqrt(reach**2 - offset**2)
         sheet.line(_turned(x, y, angle, [(offset, -half), (offset, half)]), colour, pitch * 0.45)
-
-
-def _checks(sheet, rng, x, y, reach):
-    side, angle = reach / rng.integers(3, 9), rng.uniform(0, np.pi)
-    colours = _colour(rng), _colour(rng)
-    cells = np.arange(-reach, reach, side)[:16]
-    for i, a in enumerate(cells):
-        for j, b in enumerate(cells):
-            square = [(a, b), (a + side, b), (a + side, b + side), (a, b + side)]
-            sheet.polygon(_turned(x, y, angle, square), colours[(i + j) % 2])
 
 
 def _strokes(sheet, rng, x, y, reach):
@@ -400,20 +388,6 @@ def _words(sheet, rng, x, y, reach):
     for line in range(rng.integers(1, 5)):
         words = " ".join(rng.choice(WORDS, rng.integers(1, 6)))
         sheet.text(x - reach, y + 1.25 * size * line, words, size, colour)
-
-
-def _rings(sheet, rng, x, y, reach):
-    pitch, colour = rng.uniform(2, 8), _colour(rng)
-    for radius in np.arange(reach, pitch / 2, -pitch):
-        sheet.disc(x, y, radius, outline=colour, width=pitch * 0.4)
-
-
-def _wall(sheet, rng, x, y, reach):
-    tall, colour = rng.uniform(3, 12), np.array(_colour(rng))
-    for row, top in enumerate(np.arange(y - reach, y + reach, tall)[:20]):
-        for left in np.arange(x - reach + tall * (row % 2), x + reach, 2.2 * tall)[:20]:
-            tone = images.to_uint8(colour * rng.uniform(0.8, 1.15)).tolist()
-            sheet.box(left, top, 2 * tall, tall * 0.88, tuple(tone))
 
 
 def _rays(sheet, rng, x, y, reach):

@@ -147,7 +147,10 @@ def test_two_trees_share_one_root(tree):
     assert counts(convert_tree(tree / "HR", tree.parent / "out/HR", jobs=1)) == (0, 1, 0)
 
 
-@pytest.mark.parametrize("rest", ['{"source": {"pa', '{"files": {}}\n', "\0\0\0\0", '"text"\n'])
+FOREIGN = '{"source": {"path": "cat.jpg"}, "files": {"cat.npy": {"bytes": 1, "shape": [1], "sha256": ""}}}\n'
+
+
+@pytest.mark.parametrize("rest", ['{"source": {"pa', '{"files": {}}\n', "\0\0\0\0", '"text"\n', FOREIGN])
 def test_what_a_kill_left_of_a_line_costs_one_picture_at_most(tree, rest):
     convert(tree)
     lines = manifest(tree).read_text().splitlines(keepends=True)
@@ -161,8 +164,8 @@ def test_what_a_kill_left_of_a_line_costs_one_picture_at_most(tree, rest):
 def test_a_line_whose_end_is_missing_is_not_joined_with_the_next(tree):
     convert(tree)
     manifest(tree).write_text(manifest(tree).read_text().rstrip("\n"))
-    (tree / "cat.jpg").rename(tree / "dog.jpg")
-    assert counts(convert(tree)) == (1, 2, 0)
+    images.write(tree / "dog.png", np.zeros((4, 4, 3), "uint8"))
+    assert counts(convert(tree)) == (1, 3, 0)
     assert len(Manifest(manifest(tree)).records) == 4
 
 
@@ -183,6 +186,41 @@ def test_a_full_disk_stops_the_run(tree, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         convert(tree)
     assert not list((tree.parent / "out").rglob("*.npy"))
+
+
+def test_a_picture_that_vanished_fails_alone(tree):
+    tasks = cache.mirror(tree, ".npy", "numpy", cache.save_array)
+    cache.run(tasks, tree.parent / "out", jobs=1)
+    (tree / "cat.jpg").unlink()
+    report = cache.run(tasks, tree.parent / "out", jobs=1)
+    assert counts(report) == (0, 2, 1)
+    assert "cat.jpg" in report.failed[0][1]
+
+
+def test_what_was_made_of_a_picture_that_is_gone_is_removed(tree):
+    convert(tree)
+    (tree / "cat.jpg").unlink()
+    assert convert(tree).removed == 1
+    assert not out(tree, "cat.npy").exists()
+    assert len(Manifest(manifest(tree)).records) == 2
+    assert convert(tree).removed == 0
+
+
+def test_what_was_made_of_another_folder_or_of_pictures_that_still_exist_is_kept(tree):
+    convert(tree)
+    images.write(tree.parent / "other" / "dog.png", np.zeros((4, 4, 3), "uint8"))
+    assert convert_tree(tree.parent / "other", tree.parent / "out", jobs=1).removed == 0
+    assert convert_tree(tree / "HR", tree.parent / "out", jobs=1).removed == 0
+    assert {path.name for path in (tree.parent / "out").glob("*.npy")} == {"cat.npy", "dog.npy", "0001.npy"}
+
+
+def test_what_a_kill_left_half_written_is_swept(tree):
+    convert(tree)
+    left = out(tree, "HR/.0123456789abcdef.npy")
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    convert(tree)
+    assert not left.exists()
 
 
 def end_process(source, paths):

@@ -97,3 +97,8 @@ def test_the_mean_over_a_large_picture_is_finite_in_half_precision(policy):
 def test_what_cannot_be_built_is_refused(how):
     with pytest.raises(InputError):
         create_model("carn-v2", 2, **how)
+
+
+def test_the_last_layer_computes_in_full_precision(policy):
+    policy("mixed_float16")
+    assert create_model("carn-v2", 2, **SMALL).get_layer("tail").compute_dtype == "float32"

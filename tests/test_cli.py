@@ -21,6 +21,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("profile", None, "Flags from a file.", short_name="p")
 flags.DEFINE_integer("lr_patch_size", 48, "A number.", lower_bound=1)
 flags.DEFINE_bool("augment", True, "A switch.")
+flags.DEFINE_float("factor", 0.5, "A factor.", lower_bound=0)
 flags.DEFINE_multi_string("set", [], "A list.")
 flags.DEFINE_string("outdir", "./out", "A folder.", short_name="o")
 cli.define_retired("num_workers", "the work is done by one")
@@ -32,6 +33,9 @@ def main(argv):
     if FLAGS.outdir == "defect":
         raise KeyError("a defect")
     cli.say(argv[1:])
+    if FLAGS.outdir == "typed":
+        names = ("augment", "factor", "outdir", "lr_patch_size", "set")
+        cli.say([name for name in names if cli.is_typed(name)])
     for line in cli.effective_flags(leave_out=("profile",)):
         cli.say(line)
 
@@ -43,12 +47,13 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def command(tmp_path):
-    """Runs a command of three flags that has two profiles, from a folder of its own."""
+    """Runs a command of a few flags that has three profiles, from a folder of its own."""
     script = tmp_path / "command.py"
     script.write_text(COMMAND.format(repository=str(REPOSITORY)))
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "small").write_text("# A profile.\n\n  --lr-patch-size=16\n--noaugment\n")
     (tmp_path / "profiles" / "misspelt").write_text("--lr-patchsize=16\n")
+    (tmp_path / "profiles" / "binary").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "elsewhere").mkdir()
 
     def run(*arguments):
@@ -80,6 +85,17 @@ def test_only_a_flags_name_is_respelt(command):
     assert {"--outdir=x-y", "--set=a-b=c-d"} <= flags
 
 
+@pytest.mark.parametrize("spelling", ["--noaugment", "--no-augment", "--no_augment", "--augment=false"])
+def test_a_switch_is_turned_off_in_any_spelling(command, spelling):
+    _, flags = printed(command(spelling))
+    assert "--noaugment" in flags
+
+
+def test_what_is_typed_is_told_from_what_a_profile_gives(command):
+    done = command("-p", "small", "--no-augment", "--factor=1", "-o", "typed")
+    assert done.stdout.splitlines()[1] == "['augment', 'factor', 'outdir']"
+
+
 @pytest.mark.parametrize("spelling", [["--profile", "small"], ["--profile=small"], ["-p", "small"]])
 def test_a_profile_changes_defaults(command, spelling):
     _, flags = printed(command(*spelling))
@@ -98,7 +114,11 @@ def test_what_is_typed_wins_over_the_profile_wherever_it_stands(command):
         (["--lr-patchsize=16"], ["lr_patchsize", "lr_patch_size"]),
         (["-p", "misspelt"], ["lr_patchsize", "lr_patch_size"]),
         (["-p", "smal"], ["'smal'", "did you mean small?", "misspelt"]),
+        (["-p", "binary"], ["binary: is no file of flags"]),
+        (["-p", "x" * 300], ["File name too long"]),
         (["--lr-patch-size=0"], ["lr_patch_size", "0"]),
+        (["--factor=nan"], ["factor", "finite"]),
+        (["--factor=inf"], ["factor", "finite"]),
         (["--lr-patch-size=many"], ["lr_patch_size", "many"]),
         (["--outdir=unusable"], ["command.py: this folder is unusable; name another"]),
     ],

@@ -97,3 +97,8 @@ def test_separable_convolutions_are_smaller():
 def test_an_unknown_upsampler_is_refused():
     with pytest.raises(InputError, match="it can be shuffle, transposed"):
         create_model("dcscn", 2, upsampler="nearest")
+
+
+def test_filters_of_the_upsampler_beside_a_transposed_one_are_refused():
+    with pytest.raises(InputError, match="upsampler_filters at 0"):
+        create_model("dcscn", 2, upsampler="transposed", upsampler_filters=16)

@@ -71,3 +71,14 @@ def test_espcn_takes_weights_in_pytorchs_layout():
 def test_an_unknown_selection_unit_is_refused():
     with pytest.raises(InputError, match="it can be None, 'seed' or 'gate'"):
         create_model("espcn-7", 2, selection_unit="paper")
+
+
+def test_espcn_7_starts_as_its_framework_starts_convolutions():
+    model = create_model("espcn-7", 2, selection_unit="gate")
+    for name, inputs in (("body_5", 9 * 256), ("body_5_select", 256), ("tail_x2", 9 * 256)):
+        kernel, bias = model.get_layer(name).get_weights()
+        found = [kernel] if name == "tail_x2" else [kernel, bias]  # the tail's bias is ours
+        for weights in found:
+            # Of hundreds of uniform values the largest is almost the limit.
+            assert np.abs(weights).max() == pytest.approx(inputs**-0.5, rel=0.05)
+    np.testing.assert_array_equal(bias, 0.5)

@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from wdsr_tf.files import atomic
+from wdsr_tf.files import atomic, sweep
 
 
 def test_a_file_appears_whole_with_its_folders(tmp_path):
@@ -40,3 +42,24 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
         first.write_text("first")
         second.write_text("second")
     assert path.read_text() == "first"  # whose block ends last
+
+
+def test_sweeping_removes_old_temporary_files_and_nothing_else(tmp_path):
+    with atomic(tmp_path / "picture.png") as temporary, atomic(tmp_path / "models") as link:
+        temporary.write_text("half")
+        link.symlink_to("nowhere")
+        for path in (temporary, link):
+            os.utime(path, (0, 0), follow_symlinks=False)
+        kept = [tmp_path / name for name in (".0123456789abcdef.png.bak", ".hidden.png", "0123456789abcdef.png")]
+        kept += [tmp_path / ".0123456789ABCDEF.png", tmp_path / ".0123456789abcde.png"]
+        for path in kept:
+            path.write_text("somebody's")
+            os.utime(path, (0, 0))
+        fresh = tmp_path / ".fedcba9876543210.png"
+        fresh.write_text("being written")
+        (tmp_path / ".aaaaaaaaaaaaaaaa").mkdir()
+        sweep(tmp_path)
+        assert sorted(tmp_path.iterdir()) == sorted([*kept, fresh, tmp_path / ".aaaaaaaaaaaaaaaa"])
+        temporary.write_text("whole")
+        link.symlink_to("nowhere")
+    sweep(tmp_path / "absent")

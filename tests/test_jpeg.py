@@ -80,3 +80,11 @@ def test_copies_are_not_put_among_the_pictures(root):
 def test_a_folder_that_is_not_there_is_refused(root):
     with pytest.raises(InputError, match="no such folder"):
         jpeg_tree(root / "absent", root / "out", 90)
+
+
+def test_a_picture_that_is_too_wide_for_jpeg_fails_alone(root):
+    folder = root / "DIV2K_train_LR_bicubic"
+    images.write(folder / "wide.png", np.zeros((1, 65_501, 3), "uint8"))
+    report = jpeg_tree(folder, root, 75, jobs=1)
+    assert report.done == 2
+    assert [path.name for path, _ in report.failed] == ["wide.png"]

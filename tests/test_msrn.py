@@ -64,3 +64,11 @@ def test_the_papers_flavour_makes_luma_and_keeps_the_colours():
 def test_what_cannot_be_built_is_refused(how):
     with pytest.raises(InputError):
         create_model("msrn", 2, **how)
+
+
+@pytest.mark.parametrize("how", [{"flavour": "paper"}, {"flavour": "official"}, {"flavour": "seed", "last_relu": True}])
+def test_the_last_layers_compute_in_full_precision(policy, how):
+    policy("mixed_float16")
+    model = create_model("msrn", 2, **how, **SMALL)
+    last = [layer for layer in model.layers if layer.name.startswith("tail")]
+    assert {layer.compute_dtype for layer in last} == {"float32"}

@@ -43,3 +43,9 @@ def test_optimizers_come_back_from_a_checkpoint(name):
 def test_a_misspelt_optimizer_is_refused():
     with pytest.raises(InputError, match="amsgrad"):
         create_optimizer("asmgrad", 0.1)
+
+
+def test_two_ways_of_clipping_at_once_are_refused_and_zero_turns_one_off():
+    with pytest.raises(InputError, match="not by both"):
+        create_optimizer("adam", 0.1, global_clipnorm=1.0, clipvalue=0.5)
+    assert create_optimizer("adam", 0.1, global_clipnorm=0.0, clipvalue=0.5).clipvalue == 0.5

@@ -233,3 +233,11 @@ def count(path):
             return db.execute("SELECT count(*) FROM pictures").fetchone()[0]
     except sqlite3.Error:  # there are no tables yet, or a transaction ends
         return 0
+
+
+def test_a_picture_that_vanishes_meanwhile_fails_alone(pictures, tmp_path, monkeypatch):
+    found = images.find(pictures)
+    monkeypatch.setattr(images, "find", lambda folder: [*found, pictures / "gone.png"])
+    report = make_store(pictures, tmp_path / "store.sqlite", PLAIN, jobs=1)
+    assert report.done == len(found)
+    assert [path.name for path, _ in report.failed] == ["gone.png"]

@@ -90,11 +90,6 @@ def test_patches_come_as_they_are_without_augmentation(pairs):
         np.testing.assert_array_equal(patch, np.load(pairs[picture].lr)[top : top + 8, left : left + 8])
 
 
-def test_the_first_lr_patches_are_those_of_the_first_batches(pairs):
-    sampler = make(pairs)
-    np.testing.assert_array_equal(sampler.first_lr(3), np.concatenate([sampler.batch(k)[0] for k in range(3)]))
-
-
 def test_reading_ahead_gives_the_same_in_the_same_order(pairs):
     sampler = make(pairs)
     ahead = read_ahead(sampler, start=3)
@@ -128,4 +123,3 @@ def test_mixed_batches_have_one_scale_each_drawn_evenly_and_by_number_alone(pair
     for k, scale in enumerate(chosen[:10]):
         assert same(mixed.batch(k), samplers[scale - 2].batch(k))
         assert same([x[0] for x in mixed.batches(k, 1)], mixed.batch(k))
-    np.testing.assert_array_equal(mixed.first_lr(3), np.concatenate([mixed.batch(k)[0] for k in range(3)]))

@@ -51,6 +51,11 @@ def test_a_misspelt_schedule_is_refused():
         create_schedule("cosin", 1e-3, **PLAN)
 
 
+def test_steps_without_their_epochs_are_refused():
+    with pytest.raises(InputError, match="--learning-rate-boundaries"):
+        create_schedule("multi-step", 1e-3, **PLAN)
+
+
 @pytest.mark.parametrize("name", ["triangular", "cosine"])
 def test_schedules_come_back_from_a_checkpoint(name):
     schedule = create_schedule(name, 1e-3, warmup_steps=7, **PLAN)

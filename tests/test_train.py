@@ -144,13 +144,16 @@ def test_a_loss_that_stays_not_finite_stops_the_run_and_leaves_the_last_good_sta
 def test_x3_starts_from_x2_and_says_what_stayed_fresh(dataset, finished, tmp_path):
     (best,) = (run_of(finished) / "models").glob("epoch-004-*[0-9].keras")
     more = ["--benchmark", "--print-model-summary", "--rematerialize"]
-    done = train(dataset, tmp_path, *TINY, "--scale=3", "--epochs=1", f"--pretrained-model={best}", *more)
+    tiny = [flag for flag in TINY if not flag.startswith("--validation-steps")]
+    done = train(dataset, tmp_path, *tiny, "--scale=3", "--epochs=1", f"--pretrained-model={best}", *more)
     assert done.returncode == 0, done.stderr
     assert "body_0_expand" in done.stdout
     assert "fresh: " in done.stdout
     assert {"skip_x3", "tail_x3"} == set(done.stdout.split("fresh: ")[1].splitlines()[0].split(", "))
     (model,) = (run_of(tmp_path) / "models").iterdir()
     assert read_config(model)["scale"] == 3
+    args = (run_of(tmp_path) / "args.txt").read_text()  # by where it lies: OUTDIR/models is turned to the new run
+    assert f"--pretrained_model={best.resolve()}\n" in args
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,9 @@ def test_x3_starts_from_x2_and_says_what_stayed_fresh(dataset, finished, tmp_pat
         (["--lr-patch-size=400"], "400"),
         (["--degrade=seed-00"], "seed-000"),
         (["--degrade=seed-000,level=3"], "level"),
-        (["--min-bytes=9"], "--degrade"),
+        (["--min-bytes=9"], "--min-bytes has no effect here: it belongs to --degrade"),
+        (["--profile=wdsr-a-8", "--momentum=0.5"], "--momentum has no effect here: it belongs to --optimizer=sgd"),
+        (["--set=num_filters=x"], "cannot be built with {'num_filters': 'x'}"),
         (["--training-scales=2,x"], "2,3,4"),
         (["--training-scales=2,3", "--precision=float32"], "other weights at x3"),
         (["--pretrained-model=nowhere.keras"], "nowhere.keras"),
@@ -180,6 +185,69 @@ def test_bad_input_ends_with_one_message_and_leaves_nothing(dataset, tmp_path, t
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def outcomes(program, *words):
+    """What `program` prints for each of `words`, which it finds as `word` when nothing is parsed."""
+    loop = f"import sys, train\nfrom wdsr_tf import cli\nfor word in sys.argv[1:]:\n    {program}"
+    done = subprocess.run([sys.executable, "-c", loop, *words], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_numbers_out_of_their_range_are_refused():
+    wrong = ["--seed=-1", "--ema=1.5", "--momentum=2", "--learning-rate-step-size=0", "--num-filters=0", "--scale=0"]
+    wrong += ["--num-res-blocks=-1", "--res-expansion=0", "--initial-epoch=-1", "--num-init-batches=-1", "--epochs=0"]
+    wrong += ["--warmup-steps=-1", "--weight-decay=-1", "--clipvalue=-1", "--global-clipnorm=-1", "--seed=4294967296"]
+    wrong += ["--res-scaling=nan", "--learning-rate=inf", "--learning-rate-decay=-1", "--save-models-after-epoch=-1"]
+    program = """
+    train.FLAGS.unparse_flags()
+    try:
+        print("accepted", cli.parse(["train.py", word]))
+    except SystemExit as error:
+        print(error)"""
+    said = outcomes(program, *wrong)
+    assert [line for line in said if not line.startswith("train.py: flag --")] == []
+    assert len(said) == len(wrong)
+
+
+def test_inverse_time_has_a_decay_of_its_own():
+    program = """
+    train.FLAGS.unparse_flags()
+    cli.parse(["train.py", "--batch-size=10", *word.split()])
+    print(train.decay())"""
+    words = ["--schedule=step", "--schedule=multi-step", "--schedule=inverse-time"]
+    found = outcomes(program, *words, "--schedule=inverse-time --learning-rate-decay=0")
+    assert [float(decay) for decay in found] == [0.5, 0.5, pytest.approx(3e-6), 0]
+
+
+def test_every_flag_of_every_profile_has_an_effect():
+    profiles = sorted(path.name for path in (REPOSITORY / "profiles").iterdir())
+    program = """
+    train.FLAGS.unparse_flags()
+    cli.parse(["train.py", "--profile", word])
+    sys.stderr = sys.stdout
+    train.check_partial()
+    print(word)"""
+    assert outcomes(program, *profiles) == profiles
+
+
+def test_what_a_profile_gives_against_a_typed_flag_is_ignored_with_a_line(dataset, tmp_path):
+    done = train(dataset, tmp_path, "--profile=wdsr-r", "--schedule=cosine", "--training-images=1-80")
+    boundaries, decay, complaint = done.stderr.splitlines()
+    assert boundaries == "--learning-rate-boundaries is ignored: it belongs to --schedule=multi-step"
+    assert decay == "--learning-rate-decay is ignored: it belongs to --schedule=step, multi-step or inverse-time"
+    assert "has no picture 5-80" in complaint
+
+
+def test_what_is_typed_beside_resume_is_written_down(dataset, finished, tmp_path):
+    shutil.copytree(run_of(finished), tmp_path / "20260101-000000")
+    before = (run_of(tmp_path) / "args.txt").read_text()
+    done = train(dataset, tmp_path, "--resume", "--epochs=5")
+    assert done.returncode == 0, done.stderr
+    ours = (run_of(tmp_path) / "args.txt").read_text()
+    assert set(ours.splitlines()) - set(before.splitlines()) == {"--epochs=5", f"--outdir={tmp_path}"}
+    assert len(ours.splitlines()) == len(before.splitlines())
 
 
 def test_flags_that_lost_their_meaning_warn_with_the_reason(dataset, tmp_path):
@@ -214,13 +282,14 @@ def test_a_plain_folder_trains_with_lr_made_on_the_fly_and_is_decoded_once(folde
     assert arrays == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
 
 
-def test_a_store_of_patches_trains(folder, tmp_path):
+def test_a_store_of_patches_trains_from_a_start_that_it_gives_itself(folder, tmp_path):
     store = tmp_path / "store.sqlite"
     words = ["-i", folder, "-o", store, "sqlite", "--hr-patch-size=32", "--patches=3", "--jobs=1"]
     done = subprocess.run([sys.executable, "convert.py", *words], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "small.png: holds no patch of 32 x 32" in done.stdout
-    done = train(store, tmp_path, *TINY, "--epochs=1")
+    how = [flag for flag in TINY if flag != "--weightnorm"] + ["--set=weight_norm=True", "--num-init-batches=1"]
+    done = train(store, tmp_path, *how, "--epochs=1")
     assert done.returncode == 0, done.stderr
     assert len((run_of(tmp_path) / "history.csv").read_text().splitlines()) == 1 + 1
 

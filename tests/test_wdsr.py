@@ -1,4 +1,5 @@
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -122,6 +123,17 @@ def test_reloaded_gains_start_as_published():
     model = create_model("wdsr-a", 2, num_res_blocks=4, weight_norm=True, flavour="reloaded")
     gains = [float(model.get_layer(n).g[0]) for n in ("head", "body_0_expand", "body_0_project", "tail_x2", "skip_x2")]
     assert gains == [1.0, 2.0, 0.5, 1.0, 1.0]
+
+
+def test_the_reloaded_flavour_without_weight_norm_starts_as_it_does_with_it():
+    kernels = []
+    for weight_norm in (True, False):
+        keras.utils.set_random_seed(0)
+        model = create_model("wdsr-a", 2, num_res_blocks=2, flavour="reloaded", weight_norm=weight_norm)
+        layers = [layer for layer in model.layers if layer.weights]
+        kernels.append([keras.ops.convert_to_numpy(layer.kernel) for layer in layers])
+    for normalised, plain in zip(*kernels, strict=True):
+        np.testing.assert_allclose(plain, normalised, rtol=1e-5)  # both float32, rounded in another order
 
 
 @pytest.mark.parametrize(

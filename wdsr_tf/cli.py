@@ -5,6 +5,7 @@ A script ends with `app.run(main, flags_parser=cli.parse)`; absl does the rest (
 
 import difflib
 import logging
+import math
 import os
 import sys
 from pathlib import Path
@@ -29,8 +30,8 @@ def parse(argv, profiles=None):
     typed = [underscored(word) for word in argv[1:]]
     FLAGS.set_gnu_getopt(True)
     try:
-        positional = FLAGS([argv[0], *profile_flags(typed, profiles), *typed])
-    except flags.Error as error:  # absl explains these only where it parses itself
+        positional = _parsed([argv[0], *profile_flags(typed, profiles), *typed])
+    except (flags.Error, OSError) as error:  # absl explains its own only where it parses itself
         sys.exit(f"{Path(argv[0]).name}: {error}")
     for name, reason in _retired.items():
         if FLAGS[name].present:
@@ -38,12 +39,31 @@ def parse(argv, profiles=None):
     return positional
 
 
+def _parsed(words):
+    """What `FLAGS(words)` returns; refuses nan and infinity, which are within any bounds."""
+    positional = FLAGS(words)
+    for name, value in FLAGS.flag_values_dict().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise flags.IllegalFlagValueError(f"flag --{name}={value}: takes a finite number")
+    return positional
+
+
 def underscored(word):
-    """`--lr-patch-size=48` -> `--lr_patch_size=48`; anything but a flag's name stays as it is."""
+    """`--lr-patch-size=48` -> `--lr_patch_size=48`, `--no-augment` -> `--noaugment`; all but a flag's name stays."""
     if not word.startswith("--"):
         return word
-    name, equals, value = word.partition("=")
-    return "--" + name[2:].replace("-", "_") + equals + value
+    name, equals, value = word[2:].partition("=")
+    name = name.replace("-", "_")
+    positive = name.removeprefix("no_")
+    if name not in FLAGS and positive in FLAGS and FLAGS[positive].boolean:
+        name = f"no{positive}"
+    return f"--{name}{equals}{value}"
+
+
+def is_typed(name):
+    """Whether the flag `name` was typed, not taken from a profile or a run's args.txt."""
+    words = [underscored(word).lstrip("-").partition("=")[0] for word in sys.argv[1:] if word.startswith("-")]
+    return any(word == f"no{name}" or (word in FLAGS and FLAGS[word].name == name) for word in words)
 
 
 def profile_flags(typed, profiles):
@@ -64,7 +84,10 @@ def profile_flags(typed, profiles):
 
 def read_flags(path):
     """The flags in a file of one flag a line; `#` begins a comment line."""
-    lines = (line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
+    try:
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError:
+        raise flags.Error(f"{path}: is no file of flags, a flag a line, but something binary") from None
     return [underscored(line) for line in lines if line and not line.startswith("#")]
 
 
@@ -73,7 +96,7 @@ def replay(path, profiles=None):
     profiles = profiles or Path(sys.argv[0]).resolve().parent / "profiles"
     typed = [underscored(word) for word in sys.argv[1:]]
     FLAGS.unparse_flags()
-    FLAGS([sys.argv[0], *read_flags(path), *profile_flags(typed, profiles), *typed])
+    _parsed([sys.argv[0], *read_flags(path), *profile_flags(typed, profiles), *typed])
 
 
 def define_retired(name, reason, define=flags.DEFINE_string):

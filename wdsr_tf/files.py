@@ -1,8 +1,13 @@
 """Files that are either whole or absent: everything that the house writes goes through `atomic`."""
 
 import contextlib
+import re
 import secrets
+import time
 from pathlib import Path
+
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.\w+)?")  # what `atomic` names its temporary files
+ABANDONED = 3600  # seconds without a change behind which nobody writes to one any more
 
 
 @contextlib.contextmanager
@@ -20,3 +25,13 @@ def atomic(path):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder):
+    """Removes from `folder`, not from those in it, the temporary files of `atomic` that a kill left there."""
+    folder = Path(folder)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if TEMPORARY.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
+            with contextlib.suppress(FileNotFoundError):  # another process sweeps too
+                if time.time() - path.lstat().st_mtime > ABANDONED:
+                    path.unlink()

@@ -4,6 +4,8 @@ The folder that is written to holds `convert-manifest.jsonl`: one line per pictu
 with its source, the source's size and time, the recipe, and the size, shape and SHA-256 of every file.
 """
 
+import contextlib
+import errno
 import functools
 import hashlib
 import itertools
@@ -24,9 +26,11 @@ from tqdm import tqdm
 from wdsr_tf import images
 from wdsr_tf.data import div2k
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic
+from wdsr_tf.files import atomic, sweep
 
 MANIFEST = "convert-manifest.jsonl"
+FACTS = {"bytes", "shape", "sha256"}  # of a file
+HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # errors that would meet every picture
 
 
 class Task(NamedTuple):
@@ -64,7 +68,7 @@ class Report(NamedTuple):
 
 def convert_tree(indir, outdir, **how):
     """Every picture below `indir` -> uint8 H x W x 3 `.npy` at the same place below `outdir`; `how` goes to `run`."""
-    return run(mirror(indir, ".npy", "numpy", save_array), outdir, **how)
+    return run_mirror(mirror(indir, ".npy", "numpy", save_array), indir, outdir, **how)
 
 
 def mirror(indir, suffix, recipe, make, below=""):
@@ -74,6 +78,22 @@ def mirror(indir, suffix, recipe, make, below=""):
         raise InputError(f"{indir}: holds no picture ({', '.join(images.SUFFIXES)})")
     places = [Path(below) / source.relative_to(indir).with_suffix(suffix) for source in sources]
     return [Task(*each, recipe, make) for each in zip(sources, [(p.as_posix(),) for p in places], strict=True)]
+
+
+def run_mirror(tasks, indir, root, **how):
+    """As `run`, for the `tasks` of all pictures below `indir`; removes what was made of those that are gone."""
+    report = run(tasks, root, **how)
+    manifest, recipes = Manifest(Path(root) / MANIFEST), {task.recipe for task in tasks}
+    wanted = {task.files[0] for task in tasks}
+
+    def is_gone(key, record):
+        source = Path(record["source"]["path"])
+        ours = record["recipe"] in recipes and source.is_relative_to(Path(indir).absolute())
+        return ours and key not in wanted and not source.exists()
+
+    gone = [key for key, record in manifest.records.items() if is_gone(key, record)]
+    manifest.remove(gone)
+    return report._replace(removed=len(gone))
 
 
 def save_array(source, paths):
@@ -95,6 +115,8 @@ def run(tasks, root, jobs=None, verify=False):
     """
     root = Path(root)
     refuse_collisions({task.source: task.files[0] for task in tasks})
+    for folder in {root} | {(root / file).parent for task in tasks for file in task.files}:
+        sweep(folder)
     manifest = Manifest(root / MANIFEST)
     checked = tqdm(tasks, "checking", unit="picture", disable=not verify, leave=False)
     todo = [task for task in checked if not is_current(task, root, manifest.records.get(task.files[0]), verify)]
@@ -130,11 +152,9 @@ class Manifest:
         self.records = {}
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         for line in text.splitlines():
-            try:
-                record = json.loads(line)
+            record = _record(line)
+            if record:
                 self.records[next(iter(record["files"]))] = record
-            except (ValueError, TypeError, KeyError, StopIteration, AttributeError):
-                continue  # an unfinished line: its picture is done again
         if text != self._text():
             self._rewrite()
 
@@ -145,11 +165,14 @@ class Manifest:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
-    def drop(self, keys):
-        """Removes the records of tasks whose files are gone."""
+    def remove(self, keys):
+        """Removes what was made in these tasks, and their records."""
         for key in keys:
+            for file in self.records[key]["files"]:
+                (self.path.parent / file).unlink(missing_ok=True)
             del self.records[key]
-        self._rewrite()
+        if keys:
+            self._rewrite()
 
     def _text(self):
         return "".join(json.dumps(record) + "\n" for record in self.records.values())
@@ -159,11 +182,22 @@ class Manifest:
             temporary.write_text(self._text(), encoding="utf-8")
 
 
+def _record(line):
+    """The record on a line of the manifest; None if it is cut short or none of ours: its picture is done again."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        record = json.loads(line)
+        texts = [record["recipe"], record["source"]["path"]]
+        files = record["files"].values()
+        if files and all(facts.keys() >= FACTS for facts in files) and all(isinstance(text, str) for text in texts):
+            return record
+    return None
+
+
 def is_current(task, root, record, verify=False):
     """Whether the files of `task` are whole and were made from its source as it is now."""
     if not record or record["recipe"] != task.recipe or tuple(record["files"]) != task.files:
         return False
-    if record["source"] != _source(task.source):
+    if not task.source.is_file() or record["source"] != _source(task.source):
         return False
     return all(_is_whole(root / file, facts, verify) for file, facts in record["files"].items())
 
@@ -234,7 +268,11 @@ def _perform(root, task):
     try:
         source = _source(task.source)  # taken before it is read: a later change shows
         task.make(task.source, [root / file for file in task.files])
+        facts = {file: _facts(root / file) for file in task.files}
     except InputError as error:
         return None, str(error)
-    facts = {file: _facts(root / file) for file in task.files}
+    except OSError as error:  # such as a picture that vanished, or is too wide for JPEG
+        if error.errno in HOPELESS:
+            raise
+        return None, f"{task.source}: {error}"
     return {"source": source, "recipe": task.recipe, "files": facts}, None

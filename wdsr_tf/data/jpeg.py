@@ -29,7 +29,7 @@ def jpeg_tree(indir, outdir, quality, **how):
         if target.resolve().is_relative_to(source.resolve()):
             raise InputError(f"{target}: lies in {source}, whose pictures it is to hold; -o names a folder outside")
         tasks += cache.mirror(source, ".jpg", f"jpeg {quality}", make, below)
-    return cache.run(tasks, outdir, **how)
+    return cache.run_mirror(tasks, indir, outdir, **how)
 
 
 def destinations(indir, outdir, quality):

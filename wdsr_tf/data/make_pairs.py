@@ -154,11 +154,7 @@ def remove_strays(tasks, indir, outdir, scales):
                     "name another folder with -o"
                 )
             strays.append(key)
-    for key in strays:
-        for file in manifest.records[key]["files"]:
-            (outdir / file).unlink(missing_ok=True)
-    if strays:
-        manifest.drop(strays)
+    manifest.remove(strays)
     return len(strays)
 
 

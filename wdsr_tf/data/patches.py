@@ -98,7 +98,7 @@ def make_store(indir, path, making, valid=None, jobs=None):
         _prepare(db, path, making)
         known = {name: rest for name, *rest in db.execute("SELECT name, bytes, mtime_ns FROM pictures")}
         gone = sorted(known.keys() - sources.keys())
-        todo = [name for name, (_, file) in sources.items() if known.get(name) != _facts(file)]
+        todo = [name for name, (_, file) in sources.items() if not file.is_file() or known.get(name) != _facts(file)]
         if gone or todo:
             with _transaction(db):
                 db.execute("INSERT OR REPLACE INTO about VALUES ('complete', 0)")
@@ -145,6 +145,8 @@ def _make(making, indir, name):
         return facts, [tuple(map(_png, pair)) for pair in patches], None
     except InputError as error:
         return None, None, str(error)
+    except OSError as error:  # a picture that vanished meanwhile
+        return None, None, f"{indir / name}: {error}"
 
 
 def _facts(path):

@@ -47,11 +47,6 @@ class Sampler:
                 _copy(self.source.patch(*choice, make_rng), (lr[j, i], hr[j, i]))
         return lr, hr
 
-    def first_lr(self, count):
-        """All LR patches of the first `count` batches as one batch."""
-        lr, _ = self.batches(0, count)
-        return lr.reshape(-1, *lr.shape[2:])
-
     def choices(self, k):
         """What batch `k` is made of: (picture, top, left, flipped, turns) for each patch."""
         n = len(self.source.positions)
@@ -83,10 +78,6 @@ class MixedSampler:
     def batches(self, k, count):
         """Batch `k` with a new first axis; batches of several scales do not stack, so `count` is 1."""
         return self._of(k).batches(k, count)
-
-    def first_lr(self, count):
-        """All LR patches of the first `count` batches as one batch."""
-        return np.concatenate([self.batch(k)[0] for k in range(count)])
 
     def _of(self, k):
         raw = int(philox(self.samplers[0].seed, SCALES, k).random_raw())

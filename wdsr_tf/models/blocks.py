@@ -2,10 +2,11 @@
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from wdsr_tf.layers import GroupedConv2D, PixelShuffle, WeightNormConv2D
 
+STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # scale -> factors of the pixel shuffles, where 4 is twice 2
 DIV2K_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # RGB, of the 800 training pictures
 
 
@@ -26,24 +27,46 @@ def tanh_output(x):
 
 
 def conv(
-    x, filters, kernel_size, *, name, padding="same", groups=1, weight_norm=False, init="keras", g_initializer=None
+    x,
+    filters,
+    kernel_size,
+    *,
+    name,
+    padding="same",
+    groups=1,
+    weight_norm=False,
+    init="keras",
+    gain=None,
+    dtype=None,
 ):
     """A convolution with bias and without activation, plain (in `groups`) or weight-normalised.
 
     `init` is "keras" (Glorot uniform, zero bias), "pytorch" (uniform in +-1/sqrt(fan_in), bias too) or "zero-bias"
-    (PyTorch's kernel, zero bias).
+    (PyTorch's kernel, zero bias). With the latter two each output channel's kernel may start with the norm `gain`
+    instead of the one that `init` gives it.
     """
-    initializers = {} if init == "keras" else pytorch_init(x, kernel_size, groups)
+    kind = {"padding": padding, "name": name, "dtype": dtype}
+    if init != "keras":
+        kind |= pytorch_init(x, kernel_size, groups)
     if init == "zero-bias":
-        initializers["bias_initializer"] = "zeros"
+        kind["bias_initializer"] = "zeros"
     if weight_norm:
-        layer = WeightNormConv2D(
-            filters, kernel_size, padding=padding, g_initializer=g_initializer, name=name, **initializers
-        )
-    else:
-        kind = layers.Conv2D if groups == 1 else GroupedConv2D
-        layer = kind(filters, kernel_size, padding=padding, groups=groups, name=name, **initializers)
-    return layer(x)
+        g = None if gain is None else keras.initializers.Constant(gain)
+        return WeightNormConv2D(filters, kernel_size, g_initializer=g, **kind)(x)
+    if gain is not None:
+        kind["kernel_initializer"] = of_norm(gain, kind["kernel_initializer"])
+    layer = layers.Conv2D if groups == 1 else GroupedConv2D
+    return layer(filters, kernel_size, groups=groups, **kind)(x)
+
+
+def of_norm(gain, initializer):
+    """`initializer`, with the kernel of each output channel brought to the norm `gain`."""
+
+    def initialise(shape, dtype=None):
+        kernel = initializer(shape, dtype)
+        return kernel * (gain / ops.sqrt(ops.sum(ops.square(kernel), axis=(0, 1, 2))))
+
+    return initialise
 
 
 def pytorch_init(x, kernel_size, groups=1):
@@ -60,8 +83,7 @@ def upsampler(x, scale, num_filters, **conv_arguments):
 
     Layers are named after what they do, so that a x4 network takes the first stage of a x2 network by name.
     """
-    stages = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}[scale]
-    for i, factor in enumerate(stages, start=1):
+    for i, factor in enumerate(STAGES[scale], start=1):
         x = conv(x, num_filters * factor**2, 3, name=f"upsampler_x{factor}_{i}", **conv_arguments)
         x = PixelShuffle(factor, name=f"upsampler_x{factor}_{i}_shuffle")(x)
     return x

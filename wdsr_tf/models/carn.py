@@ -19,11 +19,10 @@ from keras import layers, ops
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import GroupedConv2D, PixelShuffle
-from wdsr_tf.models.blocks import cascade, conv, denormalise, normalise, pytorch_init
+from wdsr_tf.models.blocks import STAGES, cascade, conv, denormalise, normalise, pytorch_init
 from wdsr_tf.models.registry import register
 
-STAGES = {2: [2], 3: [3], 4: [2, 2]}  # scale -> factors of its pixel shuffles
-SCALES = tuple(STAGES)
+SCALES = (2, 3, 4)
 
 
 @register("carn", scales=SCALES)

@@ -76,7 +76,8 @@ def carn_v2(
     if global_skip:
         x = layers.Add(name="body_add")([x, head])
     x = upsampler(x, scale, activate)
-    x = conv(x, 3, 3, name="tail", init="pytorch")
+    # In full precision: what comes out is the picture itself, on which half would show.
+    x = conv(x, 3, 3, name="tail", init="pytorch", dtype="float32")
     if residual_add:
         enlarged = Enlarge(scale, "bilinear", name="enlarged")(normalised)
         x = layers.Add(dtype="float32", name="residual_add")([x, enlarged])

@@ -17,7 +17,7 @@ from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import PixelShuffle
-from wdsr_tf.models.blocks import denormalise, normalise
+from wdsr_tf.models.blocks import STAGES, denormalise, normalise
 from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
 from wdsr_tf.models.registry import register
 
@@ -47,6 +47,8 @@ def dcscn(
     """
     if upsampler not in UPSAMPLERS:
         raise InputError(f"upsampler is {upsampler!r}; it can be {', '.join(UPSAMPLERS)}")
+    if upsampler == "transposed" and upsampler_filters:
+        raise InputError("upsampler='transposed' returns as many filters as it receives: leave upsampler_filters at 0")
     conv = partial(authors_conv, separable=separable)
 
     def layer(x, filters, size, name):
@@ -117,9 +119,8 @@ def chain(x, widths, layer):
 
 def shuffle(x, scale, filters, conv):
     """Convolution and pixel shuffle, twice for x4, without activation; only the last one changes the width."""
-    factors = {2: [2], 3: [3], 4: [2, 2]}[scale]
-    for i, factor in enumerate(factors, start=1):
-        width = filters if i == len(factors) else x.shape[-1]
+    for i, factor in enumerate(STAGES[scale], start=1):
+        width = filters if i == len(STAGES[scale]) else x.shape[-1]
         x = conv(x, width * factor**2, 3, name=f"upsampler_x{factor}_{i}")
         x = PixelShuffle(factor, name=f"upsampler_x{factor}_{i}_shuffle")(x)
     return x

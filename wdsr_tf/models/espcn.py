@@ -15,7 +15,7 @@ from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import PixelShuffle
-from wdsr_tf.models.blocks import conv, denormalise, normalise
+from wdsr_tf.models.blocks import conv, denormalise, normalise, pytorch_init
 from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
 from wdsr_tf.models.registry import register
 
@@ -52,20 +52,21 @@ def espcn_7(scale, *, num_filters=64, selection_unit=None):
         if selection_unit:
             x = select(x, selection_unit, name=f"body_{i}_select")
     # From zero, half of the outputs would begin below the clip and stay there, without a gradient.
-    x = clip(in_full_precision(x, scale, channels=3, bias=0.5), name="sr_clip")
+    init = pytorch_init(x, 3) | {"bias_initializer": keras.initializers.Constant(0.5)}
+    x = clip(in_full_precision(x, scale, channels=3, init=init), name="sr_clip")
     return keras.Model(lr, denormalise(x, np.zeros(3), 255.0))
 
 
 def select(x, selection_unit, name):
     """The seed's sigmoid(conv(x)), or the gate x * sigmoid(conv(ReLU(x)))."""
     gated = layers.ReLU(name=f"{name}_relu")(x) if selection_unit == "gate" else x
-    gate = layers.Conv2D(x.shape[-1], 1, activation="sigmoid", name=name)(gated)
+    gate = layers.Conv2D(x.shape[-1], 1, activation="sigmoid", name=name, **pytorch_init(gated, 1))(gated)
     return layers.Multiply(name=f"{name}_multiply")([x, gate]) if selection_unit == "gate" else gate
 
 
-def in_full_precision(x, scale, channels, bias=0.0):
+def in_full_precision(x, scale, channels, init=None):
     """Tail and pixel shuffle in float32: they make the picture itself, on which half precision would show."""
-    kind = {"padding": "same", "dtype": "float32", "bias_initializer": keras.initializers.Constant(bias)}
+    kind = {"padding": "same", "dtype": "float32", **(init or {})}
     x = layers.Conv2D(channels * scale**2, 3, name=f"tail_x{scale}", **kind)(x)
     return PixelShuffle(scale, dtype="float32", name="tail_shuffle")(x)
 

@@ -70,8 +70,9 @@ def msrn(scale, *, num_filters=64, num_res_blocks=8, flavour="official", last_re
         x = conv(x, num_filters * scale**2, 3, name=f"upsampler_x{scale}", init="pytorch")
         x = layers.ReLU(name="upsampler_relu")(x) if how.relu else x
         x = PixelShuffle(scale, name="upsampler_shuffle")(x)
-    x = conv(x, 1 if how.luma else 3, 3, name="tail", init="pytorch")
-    x = layers.ReLU(name="tail_relu")(x) if last_relu else x
+    # In full precision: what comes out is the picture itself, on which half would show.
+    x = conv(x, 1 if how.luma else 3, 3, name="tail", init="pytorch", dtype="float32")
+    x = layers.ReLU(dtype="float32", name="tail_relu")(x) if last_relu else x
     if how.luma:
         return keras.Model(lr, ReplaceLuma(name="sr")([Enlarge(scale, name="enlarged")(lr), x]))
     return keras.Model(lr, denormalise(x, std=1.0))

@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from wdsr_tf.layers import PixelShuffle
-from wdsr_tf.models.blocks import conv, normalise, tanh_output
+from wdsr_tf.models.blocks import STAGES, conv, normalise, tanh_output
 from wdsr_tf.models.registry import register
 
 
@@ -28,7 +28,7 @@ def sr_resnet(scale, *, num_filters=64, num_res_blocks=16):
     x = layers.BatchNormalization(name="body_out_norm")(x)
     x = layers.Add(name="body_add")([x, head])
 
-    for i, factor in enumerate({2: [2], 3: [3], 4: [2, 2]}[scale], start=1):
+    for i, factor in enumerate(STAGES[scale], start=1):
         x = conv(x, num_filters * factor**2, 3, name=f"upsampler_x{factor}_{i}")
         x = PixelShuffle(factor, name=f"upsampler_x{factor}_{i}_shuffle")(x)
         x = prelu(x, name=f"upsampler_x{factor}_{i}_prelu")

@@ -28,7 +28,7 @@ class Flavour:
     mean: tuple = tuple(DIV2K_MEAN)
     std: float = 127.5
     init: str = "keras"
-    gains: bool = False  # g starts at fixed values instead of ||v||
+    gains: bool = False  # kernels start with fixed norms (g, where weight-normalised) instead of those that init gives
 
 
 FLAVOURS = {
@@ -77,23 +77,23 @@ def wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, 
         raise InputError(f"there is no WDSR flavour {flavour!r}; known are {', '.join(FLAVOURS)}")
     how = FLAVOURS[flavour]
     edge = {"padding": "valid" if how.unpadded else "same", "weight_norm": weight_norm, "init": how.init}
-    gain = _gain(how, 1.0)
+    gain = 1.0 if how.gains else None
 
     lr = keras.Input((None, None, 3), name="lr")
     x = normalise(lr, np.array(how.mean), how.std)
     if how.unpadded:
         x = InferencePad(2, "symmetric", name="pad")(x)
 
-    skip = conv(x, 3 * scale**2, 5, name=f"skip_x{scale}", g_initializer=gain, **edge)
+    skip = conv(x, 3 * scale**2, 5, name=f"skip_x{scale}", gain=gain, **edge)
     skip = PixelShuffle(scale, name="skip_shuffle")(skip)
 
-    x = conv(x, num_filters, 3, name="head", g_initializer=gain, **edge)
+    x = conv(x, num_filters, 3, name="head", gain=gain, **edge)
     for i in range(num_res_blocks):
         branch = block(x, num_filters, res_expansion, weight_norm, how, num_res_blocks, name=f"body_{i}")
         if res_scaling is not None:
             branch = layers.Rescaling(res_scaling, name=f"body_{i}_scale")(branch)
         x = layers.Add(name=f"body_{i}_add")([x, branch])
-    x = conv(x, 3 * scale**2, 3, name=f"tail_x{scale}", g_initializer=gain, **edge)
+    x = conv(x, 3 * scale**2, 3, name=f"tail_x{scale}", gain=gain, **edge)
     x = PixelShuffle(scale, name="tail_shuffle")(x)
 
     x = layers.Add(name="skip_add", dtype="float32")([x, skip])
@@ -104,9 +104,10 @@ def block_a(x, num_filters, res_expansion, weight_norm, how, num_res_blocks, nam
     """3x3 wide -> ReLU -> 3x3."""
     kind = {"weight_norm": weight_norm, "init": how.init}
     wide = num_filters * res_expansion
-    x = conv(x, wide, 3, name=f"{name}_expand", g_initializer=_gain(how, 2.0), **kind)
+    x = conv(x, wide, 3, name=f"{name}_expand", gain=2.0 if how.gains else None, **kind)
     x = layers.ReLU(name=f"{name}_relu")(x)
-    return conv(x, num_filters, 3, name=f"{name}_project", g_initializer=_gain(how, num_res_blocks**-0.5), **kind)
+    gain = num_res_blocks**-0.5 if how.gains else None
+    return conv(x, num_filters, 3, name=f"{name}_project", gain=gain, **kind)
 
 
 def block_b(x, num_filters, res_expansion, weight_norm, how, num_res_blocks, name):
@@ -116,7 +117,3 @@ def block_b(x, num_filters, res_expansion, weight_norm, how, num_res_blocks, nam
     x = layers.ReLU(name=f"{name}_relu")(x)
     x = conv(x, int(num_filters * 0.8), 1, name=f"{name}_low_rank", **kind)
     return conv(x, num_filters, 3, name=f"{name}_project", **kind)
-
-
-def _gain(how, value):
-    return keras.initializers.Constant(value) if how.gains else None

@@ -51,7 +51,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class StopWhenNotFinite(keras.callbacks.Callback):
-    """Ends a run whose output has not been finite for `patience` steps on end.
+    """Ends a run whose loss has not been finite for `patience` steps on end.
 
     Looks every ten steps: a look waits for the device.
     """

@@ -1,4 +1,4 @@
-"""What is watched beside the loss; both see HR cropped to the size of SR."""
+"""What is watched beside the loss."""
 
 import keras
 from keras import ops
@@ -6,7 +6,10 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class PSNR(keras.metrics.Mean):
-    """Mean over images of the PSNR on RGB, peak 255, neither clipped nor rounded (the `seed` protocol)."""
+    """Mean over images of the PSNR on RGB, peak 255, neither clipped nor rounded (the `seed` protocol).
+
+    Sees HR cropped to the size of SR.
+    """
 
     def __init__(self, name="psnr", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -19,15 +22,28 @@ class PSNR(keras.metrics.Mean):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class NotFiniteSteps(keras.metrics.Metric):
-    """How many steps on end, up to now, gave an output that is not finite. Runs on across epochs."""
+    """How many training steps on end, up to now, had a loss that is not finite. Runs on across epochs.
+
+    Keras shows metrics the pictures alone, also those of validation: this one counts where `watch` lets it.
+    """
 
     def __init__(self, name="not_finite_steps", **kwargs):
         super().__init__(name=name, **kwargs)
         self.steps = self.add_variable((), initializer="zeros", dtype="int32", name="steps")
 
+    def watch(self, compute_loss):
+        """A model's `compute_loss`, counting."""
+
+        def counting(x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            loss = compute_loss(x, y, y_pred, sample_weight, training)
+            if training:
+                self.steps.assign(ops.where(ops.isfinite(loss), 0, self.steps + 1))
+            return loss
+
+        return counting
+
     def update_state(self, hr, sr, sample_weight=None):
-        finite = ops.all(ops.isfinite(ops.cast(sr, "float32")))
-        self.steps.assign(ops.where(finite, 0, self.steps + 1))
+        """Does nothing: the pictures do not tell."""
 
     def result(self):
         return self.steps + 0  # a copy: JAX gives a state's memory away at the next step

@@ -23,7 +23,9 @@ def create_optimizer(
     section 3.2, as DRRN trains). `ema_momentum` keeps an exponential moving average of the weights beside them.
     `weight_decay` is L2 in adam, amsgrad and sgd as their recipes mean it, and decoupled in adamw.
     """
-    common = {"global_clipnorm": global_clipnorm, "clipvalue": clipvalue}
+    if global_clipnorm and clipvalue:
+        raise InputError("gradients are clipped by --global-clipnorm or by --clipvalue, not by both; 0 turns one off")
+    common = {"global_clipnorm": global_clipnorm or None, "clipvalue": clipvalue or None}
     if ema_momentum is not None:
         common |= {"use_ema": True, "ema_momentum": ema_momentum}
     if name == "adamw":

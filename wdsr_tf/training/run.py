@@ -11,6 +11,7 @@
 
 import csv
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -34,6 +35,9 @@ class Run:
     def start(cls, outdir, args):
         """Makes a new run under `outdir`, writes its flags and lets `outdir/models` point at it."""
         outdir = Path(outdir)
+        link = outdir / "models"
+        if link.exists() and not link.is_symlink():
+            raise InputError(f"{link} is in the way: it should be a link to the newest run's models; move it elsewhere")
         outdir.mkdir(parents=True, exist_ok=True)
         name = time.strftime("%Y%m%d-%H%M%S")
         folder = outdir / name
@@ -45,9 +49,9 @@ class Run:
                 folder = outdir / f"{name}-{again}"
         run = cls(folder)
         run.models.mkdir()
-        with atomic(run.args) as temporary:
-            temporary.write_text("\n".join(args) + "\n", encoding="utf-8")
-        run._link_models(outdir / "models")
+        run.write_args(args)
+        with atomic(link) as temporary:
+            temporary.symlink_to(Path(folder.name) / "models", target_is_directory=True)
         return run
 
     @classmethod
@@ -56,18 +60,17 @@ class Run:
         if named:
             candidates = [Path(named), Path(outdir) / named]
         else:
-            candidates = sorted(Path(outdir).glob("[0-9]*-[0-9]*"), reverse=True)
+            candidates = sorted(Path(outdir).glob("[0-9]*-[0-9]*"), key=_order, reverse=True)
         for folder in candidates:
             if (folder / "args.txt").is_file():
                 return cls(folder)
         what = f"{named} is not a run" if named else f"there is no run under {outdir}"
         raise InputError(f"nothing to resume: {what} (a run's folder holds an args.txt)")
 
-    def _link_models(self, link):
-        if link.exists() and not link.is_symlink():
-            raise InputError(f"{link} is in the way: it should be a link to the newest run's models; move it elsewhere")
-        with atomic(link) as temporary:
-            temporary.symlink_to(Path(self.folder.name) / "models", target_is_directory=True)
+    def write_args(self, args):
+        """Writes args.txt, a flag a line."""
+        with atomic(self.args) as temporary:
+            temporary.write_text("\n".join(args) + "\n", encoding="utf-8")
 
     def model_path(self, epoch, psnr, suffix=""):
         """The ranked checkpoint's name: what it reached and when."""
@@ -88,3 +91,8 @@ class Run:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
+
+
+def _order(folder):
+    """What sorts runs by time: 20261121-135232 comes before 20261121-135232-2, and that before -10."""
+    return [int(number) for number in re.findall(r"\d+", folder.name)]

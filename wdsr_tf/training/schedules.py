@@ -27,6 +27,8 @@ def create_schedule(
     if name == "step":
         schedule = schedules.ExponentialDecay(learning_rate, step_size * steps_per_epoch, decay, staircase=True)
     elif name == "multi-step":
+        if not boundaries:
+            raise InputError("multi-step takes its steps behind --learning-rate-boundaries, such as 20,25: give them")
         rates = [learning_rate * decay**i for i in range(len(boundaries) + 1)]
         # A boundary's own step still has the old rate in Keras.
         schedule = schedules.PiecewiseConstantDecay([epoch * steps_per_epoch - 1 for epoch in boundaries], rates)

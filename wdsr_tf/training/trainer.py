@@ -22,7 +22,9 @@ def compile_model(model, optimizer, loss):
     XLA stays off on TensorFlow: on a CPU it costs a quarter of the speed, and it compiles anew for every picture size.
     """
     xla = keras.backend.backend() == "jax"
-    model.compile(optimizer=optimizer, loss=loss, metrics=[PSNR(), NotFiniteSteps()], jit_compile=xla)
+    not_finite = NotFiniteSteps()
+    model.compile(optimizer=optimizer, loss=loss, metrics=[PSNR(), not_finite], jit_compile=xla)
+    model.compute_loss = not_finite.watch(model.compute_loss)
 
 
 def restore(model, path):
