@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 python3.11,$(PYTHON))
-JAX_PACKAGES := keras jax jaxlib numpy pillow absl-py h5py tqdm pytest
+JAX_PACKAGES := keras jax jaxlib numpy pillow absl-py h5py ml_dtypes tqdm pytest
 DEMO := build/demo
 TFA_VECTORS := build/tfa
 

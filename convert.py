@@ -1,37 +1,47 @@
-"""Makes datasets: python convert.py -i ./DIV2K -o ./DIV2K_BIN numpy
+"""Makes datasets, and checkpoints of published weights: python convert.py -i ./DIV2K -o ./DIV2K_BIN numpy
 
     numpy   a tree of pictures -> the same tree of uint8 H x W x 3 .npy, which train.py and bench.py read
     jpeg    NAME_LR_bicubic -> NAME_LR_bicubic_jpeg_90: LR pictures with JPEG noise; then numpy
     pairs   any folder of pictures -> a complete dataset of .npy: HR, LR at each --scale, training and validation
     sqlite  any folder of pictures -> a store of patches in one file, which train.py reads; LR by --degrade
+    weights a published weight file -> a checkpoint (.keras) for demo.py and bench.py, which says where it came from;
+            or a checkpoint -> .npz, .safetensors or .pth; -o is replaced, once the new file is whole
 
-What is there already is not made again, also after a run that was killed; -o keeps account of it, in
+    python convert.py -i carn_m.pth -o carn_m.keras weights
+    python convert.py -i carn_m.keras -o carn_m.npz weights
+
+Of datasets, what is there already is not made again, also after a run that was killed; -o keeps account of it, in
 convert-manifest.jsonl or in the store. Pictures that cannot be read are listed at the end, and the exit code is 1.
 """
 
-import difflib
 import sys
+from pathlib import Path
 
 from absl import app, flags
 
 from wdsr_tf import cli
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, suggestion
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("indir", None, "Folder of pictures, searched recursively.", short_name="i")
+flags.DEFINE_string(
+    "indir", None, "Folder of pictures, searched recursively. weights: the file to convert.", short_name="i"
+)
 flags.DEFINE_string(
     "outdir",
     None,
     "Folder to write to. jpeg: an LR folder goes to NAME_jpeg_90 in it, or to it where it is so named itself; "
-    "where -i is a dataset's root, each LR folder in it does. sqlite: the file to write.",
+    "where -i is a dataset's root, each LR folder in it does. sqlite, weights: the file to write.",
     short_name="o",
 )
 flags.DEFINE_integer("jobs", None, "Processes; default: one per core.", lower_bound=1)
 flags.DEFINE_bool("verify", False, "Check what is there by its checksum, not by size and header alone.")
 flags.DEFINE_integer("jpeg_quality", 75, "jpeg: from 1 to 100.", lower_bound=1, upper_bound=100)
 flags.DEFINE_list(
-    "scale", "2,3,4", "pairs: factors between LR and HR, with commas; sqlite: one, by default 2.", short_name="s"
+    "scale",
+    "2,3,4",
+    "pairs: factors between LR and HR, with commas; sqlite, weights: one, by default 2 or what the file is for.",
+    short_name="s",
 )
 flags.DEFINE_string("name", None, "pairs: the dataset's name; default: that of --indir.")
 flags.DEFINE_string(
@@ -52,6 +62,16 @@ flags.DEFINE_integer("min_bytes", 0, "sqlite: drop patches whose LR has less as 
 flags.DEFINE_bool("grid", False, "sqlite: patches lie side by side; of more than --patches, some are drawn.")
 flags.DEFINE_float("active_cropping", 0.0, "sqlite: the part of patches that lie on details.", 0.0, 1.0)
 flags.DEFINE_integer("longest", 0, "sqlite: shrink pictures with a longer side to it first; 0: none.", lower_bound=0)
+flags.DEFINE_string("model", "auto", "weights: the network, where a file fits more than one.")
+flags.DEFINE_multi_string("set", [], "weights: a hyperparameter, as name=value; may be given several times.")
+flags.DEFINE_string("licence", None, "weights: what the checkpoint should say about the licence of the file.")
+flags.DEFINE_enum(
+    "layout",
+    None,
+    ["ours", "official"],
+    "weights, from a checkpoint: our names, layer/weight (.npz, .safetensors), or those that the authors' code for "
+    "PyTorch has (.pth): EDSR, CARN and WDSR.",
+)
 
 
 def main(argv):
@@ -64,9 +84,8 @@ def main(argv):
 def chosen(words):
     """The mode that was asked for, its function and the flags that it takes."""
     if len(words) != 1 or words[0] not in MODES:
-        near = difflib.get_close_matches(words[0], MODES, n=1) if words else []
         given = f"{' '.join(words)!r} is not a mode; " if words else "a mode is missing; "
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = suggestion(words[0], MODES) if words else ""
         raise InputError(f"{given}{hint}one of {', '.join(MODES)} stands behind the flags")
     mode = words[0]
     for flag in {flag for _, taken in MODES.values() for flag in taken} - set(MODES[mode][1]):
@@ -122,6 +141,79 @@ def to_sqlite():
     return tell(make_store(FLAGS.indir, FLAGS.outdir, making, FLAGS.valid, jobs=FLAGS.jobs))
 
 
+def to_weights():
+    source, target = Path(FLAGS.indir), Path(FLAGS.outdir)
+    if source.suffix == target.suffix == ".keras" or ".keras" not in (source.suffix, target.suffix):
+        raise InputError(
+            f"one of -i and -o is a checkpoint (.keras), the other a weight file; given were {source.name} and "
+            f"{target.name}. A published file becomes a checkpoint by: convert.py -i {source} -o "
+            f"{source.with_suffix('.keras').name} weights"
+        )
+    return from_checkpoint(source, target) if source.suffix == ".keras" else to_checkpoint(source, target)
+
+
+def to_checkpoint(source, target):
+    """A published weight file -> a checkpoint."""
+    from wdsr_tf.importers import formats, recognise
+
+    if FLAGS["layout"].present:
+        raise InputError("--layout says how a checkpoint is written as a weight file; what is read is recognised")
+    read = formats.read(source)
+    try:
+        fitting = recognise.recognise(read.arrays)
+        chosen = recognise.choose(fitting, FLAGS.model, one_scale(), dict(map(cli.setting, FLAGS.set)))
+    except InputError as error:
+        raise InputError(f"{source} ({read.format}): {error}") from error
+    cli.say(f"{source}: {read.format}, {len(read.arrays)} tensors: {chosen}")
+    if chosen.note:
+        cli.say(f"note: {chosen.note}")
+
+    cli.load_keras()
+    from wdsr_tf import checkpoint
+    from wdsr_tf.importers.import_weights import import_weights
+
+    try:
+        model = import_weights(read, chosen, FLAGS.licence)
+    except InputError as error:
+        raise InputError(f"{source}: {error}; nothing is written") from error
+    checkpoint.save(model, target)
+    more = [f"--scale {scale}" for scale in chosen.scales if scale != chosen.scale]
+    others = f"; the file serves {' and '.join(more)}, too" if more else ""
+    cli.say(f"{target}: {model.architecture} x{model.scale}{others}")
+    cli.say(f"upscale with: python demo.py -m {target} -i PICTURES -o out")
+    return 0
+
+
+def from_checkpoint(source, target):
+    """A checkpoint -> a weight file."""
+    for flag in ("model", "scale", "set", "licence"):
+        if FLAGS[flag].present:
+            raise InputError(f"--{flag} means nothing where a checkpoint is written as a weight file")
+    from wdsr_tf import checkpoint
+
+    checkpoint.read_config(source)
+    cli.load_keras()
+    from wdsr_tf.importers.export_weights import export_weights, layout_of
+
+    model = checkpoint.load(source)
+    layout = FLAGS.layout or layout_of(target)
+    count = export_weights(model, target, layout)
+    cli.say(f"{target}: {count} arrays of {model.architecture} x{model.scale}")
+    scaling = model.hyperparameters.get("res_scaling")
+    if scaling and layout == "official":
+        cli.say(f"the file does not hold the residual scaling: tell their code that it is {scaling}")
+    return 0
+
+
+def one_scale():
+    """--scale as one number, or None where it is not given."""
+    if not FLAGS["scale"].present:
+        return None
+    if len(FLAGS.scale) != 1 or not FLAGS.scale[0].isdecimal():
+        raise InputError(f"a checkpoint has one --scale, not {','.join(FLAGS.scale)!r}")
+    return int(FLAGS.scale[0])
+
+
 def scales():
     """The factors of --scale, in order."""
     if not FLAGS.scale or not all(word.isdecimal() and 2 <= int(word) <= 16 for word in FLAGS.scale):
@@ -152,6 +244,7 @@ MODES = {
     "jpeg": (to_jpeg, ("jpeg_quality", *RUNNING)),
     "pairs": (to_pairs, ("scale", "name", "valid", "lr_patch_size", *RUNNING)),
     "sqlite": (to_sqlite, ("scale", "valid", *PATCHES, "jobs")),
+    "weights": (to_weights, ("model", "scale", "set", "licence", "layout")),
 }
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Writes OUTDIR/YYYYMMDD-HHMMSS/ with args.txt, models/, log/ and history.csv; OUT
 models. `--resume` continues the newest run, `--resume RUN` a named one, to the bit as if it had not been interrupted.
 """
 
-import ast
 import sys
 from pathlib import Path
 
@@ -285,24 +284,13 @@ def network():
         "weight_norm": FLAGS.weightnorm,
     }
     given = {name: value for name, value in own.items() if value is not None}
-    given |= dict(map(assignment, FLAGS.set))
+    given |= dict(map(cli.setting, FLAGS.set))
     try:
         return create_model(FLAGS.model, FLAGS.scale, **given)
     except InputError:
         raise
     except (TypeError, ValueError) as error:  # what Keras and Python make of `--set num_filters=x`
         raise InputError(f"{FLAGS.model} cannot be built with {given}: {error}") from error
-
-
-def assignment(text):
-    """`"multi_scale=True"` -> ("multi_scale", True); what is no Python literal stays text."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set takes name=value; given was {text!r}")
-    try:
-        return name.replace("-", "_"), ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name.replace("-", "_"), value
 
 
 def prepare(model, batches, resumed):

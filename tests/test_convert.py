@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import published
 from tests.conftest import REPOSITORY
 from wdsr_tf import images
+from wdsr_tf.checkpoint import read_config
 from wdsr_tf.data import cache, div2k
+from wdsr_tf.importers import formats
 from wdsr_tf.resize import imresize
 
 COMMAND = [sys.executable, str(REPOSITORY / "convert.py")]
@@ -96,6 +99,14 @@ def test_pairs_makes_a_dataset_of_any_folder(pictures, tmp_path):
         (["-i", "a", "-o", "b", "sqlite", "--verify"], "--verify means nothing to the mode sqlite"),
         (["-i", "a", "-o", "b", "jpeg", "--jpeg-quality", "101"], "[1, 100]"),
         (["-i", "a", "-o", "b", "jpeg", "--jpg-quality", "9"], "jpeg_quality"),
+        (["-i", "a", "-o", "b", "weigths"], "did you mean weights?"),
+        (["-i", "a", "-o", "b", "numpy", "--model", "edsr"], "--model means nothing to the mode numpy"),
+        (["-i", "a.pth", "-o", "b.pth", "weights"], "convert.py -i a.pth -o a.keras weights"),
+        (["-i", "a.keras", "-o", "b.keras", "weights"], "one of -i and -o is a checkpoint"),
+        (["-i", "/nowhere.pth", "-o", "b.keras", "weights"], "/nowhere.pth: no such file"),
+        (["-i", "/nowhere.keras", "-o", "b.npz", "weights"], "/nowhere.keras: there is no such file"),
+        (["-i", "a.pth", "-o", "b.keras", "weights", "--layout", "ours"], "--layout says how a checkpoint is written"),
+        (["-i", "a.keras", "-o", "b.npz", "weights", "--scale", "2"], "--scale means nothing where a checkpoint"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_exit_code_1(words, message):
@@ -103,6 +114,57 @@ def test_what_cannot_be_done_is_said_with_exit_code_1(words, message):
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_weights_become_a_checkpoint_that_says_where_they_came_from_and_weights_again(tmp_path):
+    arrays = published.edsr(2).arrays
+    np.savez(tmp_path / "edsr.npz", **arrays)
+    checkpoint = tmp_path / "edsr.keras"
+    checkpoint.write_bytes(b"an older one")
+    done = run("-i", tmp_path / "edsr.npz", "-o", checkpoint, "weights", "--licence", "MIT", "--set", "res_scaling=0.5")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "edsr x2 (flavour=official, num_filters=4, num_res_blocks=2, res_scaling=0.5)" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"upscale with: python demo.py -m {checkpoint} -i PICTURES -o out"
+    recipe = read_config(checkpoint)
+    assert recipe["facts"]["source"] == "edsr.npz" and recipe["facts"]["licence"] == "MIT"
+    assert recipe["hyperparameters"]["res_scaling"] == 0.5
+
+    done = run("-i", checkpoint, "-o", tmp_path / "edsr.pth", "weights")
+    assert done.returncode == 0, done.stderr
+    assert "the residual scaling: tell their code that it is 0.5" in done.stdout
+    back = formats.read(tmp_path / "edsr.pth").arrays
+    assert back.keys() == arrays.keys()
+    assert all(np.array_equal(back[name], array) for name, array in arrays.items())
+
+
+@pytest.mark.parametrize(
+    "arrays, words, message",
+    [
+        ({"layer.weight": np.ones((2, 3))}, [], "of no known project\n  the 1 names of the file: layer.weight (2, 3)"),
+        ({"layer.weight": np.array([np.nan])}, [], "NaN"),
+        (published.drrn().arrays, [], "add --scale 2 or --scale 3 or --scale 4"),
+        (published.drrn().arrays, ["--scale", "2,3"], "a checkpoint has one --scale, not '2,3'"),
+        (published.drrn().arrays, ["--scale", "2", "--set", "units"], "--set takes name=value"),
+        (published.edsr(2).arrays, ["--model", "edrs"], "did you mean edsr? these weights are for edsr x2"),
+    ],
+)
+def test_weights_that_cannot_be_converted_leave_what_was_there(tmp_path, arrays, words, message):
+    np.savez(tmp_path / "given.npz", **arrays)
+    (tmp_path / "model.keras").write_bytes(b"an older one")
+    done = run("-i", tmp_path / "given.npz", "-o", tmp_path / "model.keras", "weights", *words)
+    assert done.returncode == 1
+    assert message in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "model.keras").read_bytes() == b"an older one"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_weights_with_a_tensor_too_many_are_refused_by_its_name(tmp_path):
+    np.savez(tmp_path / "given.npz", **published.edsr(2).arrays, extra=np.ones(3))
+    done = run("-i", tmp_path / "given.npz", "-o", tmp_path / "model.keras", "weights")
+    assert done.returncode == 1
+    assert "surplus: extra (3,)" in done.stderr and "nothing is written" in done.stderr
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_run_that_is_killed_leaves_whole_files_and_is_resumed(tmp_path):

@@ -109,7 +109,7 @@ def test_a_network_trains_in_mixed_precision_and_comes_back_in_float32(name, pre
 
 
 def test_what_is_misspelt_is_refused_with_what_would_do():
-    with pytest.raises(InputError, match="did you mean 'wdsr-a'"):
+    with pytest.raises(InputError, match="did you mean wdsr-a"):
         create_model("wdsr_a", 2)
     with pytest.raises(InputError, match=r"has no scale 5; it has 2, 3, 4"):
         create_model("wdsr-a", 5)

@@ -4,7 +4,8 @@ import pytest
 
 from tests.networks import assert_equals_golden, golden_model, nhwc
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers import waifu2x
+from wdsr_tf.importers import formats, waifu2x
+from wdsr_tf.importers.tensors import Tensors, land
 from wdsr_tf.models import create_model
 from wdsr_tf.models.luma import COLOURS
 
@@ -32,6 +33,27 @@ def test_published_weights_in_training_return_what_they_see_without_padding(gold
     model = golden_model(arrays, waifu2x.in_order, "vgg7", 1)
     inside = model(255 * nhwc(arrays["input"]), training=True) / 255
     assert_equals_golden(inside, nhwc(arrays["output"])[:, 7:-7, 7:-7])
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_chainers_weights_land_by_their_numbers_whatever_their_order_in_the_file(golden, first):
+    arrays, _ = golden("vgg7_published_ukbench")
+    weights = [array for name, array in arrays.items() if name.startswith("w/")]
+    renamed = {f"w/conv{first + i // 2}/{'Wb'[i % 2]}": array for i, array in enumerate(weights)}
+    model = golden_model(dict(reversed(renamed.items())), waifu2x.chainer, "vgg7", 2)
+    same = golden_model(arrays, waifu2x.in_order, "vgg7", 2)
+    for ours, theirs in zip(model.get_weights(), same.get_weights(), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_chainers_published_weights_land(reference):
+    tensors = Tensors(formats.read(reference / "weights/waifu2x/vgg_7/anime_style_scale_rgb.npz").arrays)
+    model = create_model("vgg7", 2)
+    land(model, tensors, waifu2x.chainer(tensors, model))
+    lr = np.stack([np.arange(20.0, 180, 2.5)] * 3, axis=-1)[None, None].repeat(20, axis=1)
+    # An even slope stays one: with two kernels exchanged it would not.
+    difference = np.asarray(model(lr))[0, :, 8:-8] - lr[0].repeat(2, axis=0).repeat(2, axis=1)[:, 8:-8]
+    assert np.abs(difference).max() < 3
 
 
 def test_zero_padding_equals_the_seeds_golden_vector_in_training_and_at_inference(golden):

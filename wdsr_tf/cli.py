@@ -3,7 +3,7 @@
 A script ends with `app.run(main, flags_parser=cli.parse)`; absl does the rest (help, suggestions, exit codes).
 """
 
-import difflib
+import ast
 import logging
 import math
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, suggestion
 
 FLAGS = flags.FLAGS
 _retired = {}
@@ -76,9 +76,7 @@ def profile_flags(typed, profiles):
         path = Path(name)  # a file of the person's own, such as a run's args.txt
     if not path.is_file():
         known = sorted(p.name for p in profiles.glob("*")) if profiles.is_dir() else []
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise flags.Error(f"there is no profile {name!r}; {hint}known are {', '.join(known)}")
+        raise flags.Error(f"there is no profile {name!r}; {suggestion(name, known)}known are {', '.join(known)}")
     return read_flags(path)
 
 
@@ -89,6 +87,18 @@ def read_flags(path):
     except UnicodeDecodeError:
         raise flags.Error(f"{path}: is no file of flags, a flag a line, but something binary") from None
     return [underscored(line) for line in lines if line and not line.startswith("#")]
+
+
+def setting(text):
+    """`"num_units=9"` of --set -> ("num_units", 9); true, false and none in any case; what is no literal stays text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set takes name=value; given was {text!r}")
+    literal = value.capitalize() if value.lower() in ("true", "false", "none") else value
+    try:
+        return name.replace("-", "_"), ast.literal_eval(literal)
+    except (ValueError, SyntaxError):
+        return name.replace("-", "_"), value
 
 
 def replay(path, profiles=None):

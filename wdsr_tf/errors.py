@@ -1,4 +1,6 @@
-"""The one error that a person can mend."""
+"""The one error that a person can mend, and the word that was probably meant."""
+
+import difflib
 
 
 class InputError(ValueError):
@@ -8,3 +10,13 @@ class InputError(ValueError):
     """
 
     _keras_call_info_injected = True  # so Keras does not wrap the message when a layer raises it
+
+
+def suggestion(word, known):
+    """`"did you mean numpy? "`, ready to be put into a message, or nothing where no known word is near."""
+    near = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+class OutOfMemory(Exception):  # noqa: N818  (no error yet: smaller tiles follow)
+    """What an engine raises when a batch of tiles does not fit into memory."""

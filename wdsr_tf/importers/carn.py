@@ -1,6 +1,9 @@
 """CARN's published layouts."""
 
-from wdsr_tf.models.carn import STAGES
+from wdsr_tf.importers.project import MisfitError, Project, Recipe, ratio
+from wdsr_tf.importers.tensors import STAGES, mean_shift
+
+SCALES = (2, 3, 4)
 
 
 def official(tensors, model):
@@ -8,7 +11,7 @@ def official(tensors, model):
 
     A multi-scale file also fits a network for one scale, which takes that scale's upsampler and leaves the others.
     """
-    tensors.drop(*(f"{mean}.shifter.{part}" for mean in ("sub_mean", "add_mean") for part in ("weight", "bias")))
+    tensors.frozen(mean_shift(1, module=".shifter"))
     weights = {"head": tensors.conv("entry"), "tail": tensors.conv("exit"), "upsampler": _upsamplers(tensors, model)}
     mobile = model.architecture == "carn-m"
     for i in range(3):
@@ -23,15 +26,37 @@ def official(tensors, model):
 
 
 def _upsamplers(tensors, model):
-    wanted = STAGES if model.hyperparameters["multi_scale"] else [model.scale]
-    multi_scale = not tensors.has("upsample.up.body.0.weight")
+    wanted = SCALES if model.hyperparameters["multi_scale"] else [model.scale]
+    multi_scale = model.hyperparameters["multi_scale"] or not tensors.has("upsample.up.body.0.weight")
     weights = []
-    for scale, factors in STAGES.items():
+    for scale in SCALES:
         name = f"upsample.up{scale if multi_scale else ''}"
-        for i, factor in enumerate(factors):
+        for i, factor in enumerate(STAGES[scale]):
             if scale in wanted:
                 # CARN-M's grouped channels stay as they are: its pixel shuffle takes PyTorch's order.
                 weights += tensors.conv(f"{name}.body.{3 * i}", shuffle=factor if model.architecture == "carn" else 1)
             elif multi_scale:
                 tensors.drop(f"{name}.body.{3 * i}.weight", f"{name}.body.{3 * i}.bias")
     return weights
+
+
+def _recipes(published):
+    if not published.has("entry.weight", "b1.b1.body.0.weight", "c1.body.0.weight"):
+        return
+    filters = published.filters("entry.weight", 3, 3)
+    mobile = published.has("b1.b1.body.4.weight")
+    name = "carn-m" if mobile else "carn"
+    how = {"num_filters": filters, "multi_scale": False}
+    if mobile:
+        how["groups"] = ratio("entry.weight", filters, published.shape("b1.b1.body.0.weight")[1])
+    published.expect("b1.b1.body.0.weight", filters, filters // how.get("groups", 1), 3, 3)
+    if published.has("upsample.up.body.0.weight"):
+        yield Recipe(name, (published.upsampling("upsample.up.body.{}.weight", filters, 3),), how)
+        return
+    held = tuple(scale for scale in SCALES if published.has(f"upsample.up{scale}.body.0.weight"))
+    if not held:
+        raise MisfitError("upsample.up2.body.0.weight is missing")
+    yield Recipe(name, held, how, several={"multi_scale": True} if held == SCALES else None)
+
+
+PROJECTS = [Project("nmhkahn/CARN-pytorch", official, _recipes)]

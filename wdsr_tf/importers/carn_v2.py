@@ -3,6 +3,7 @@
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers.project import Project, Recipe, ratio
 
 
 def official(tensors, model):
@@ -50,3 +51,23 @@ def _upsampler(tensors, scale):
         if not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True)):
             raise InputError("the file's upsampling convolutions differ; CARN-V2 uses one for all of them")
     return first
+
+
+def _recipes(published):
+    if not published.has("entry_block.m.0.weight", "blocks.0.blocks.0.m.0.weight", "singles.0.m.0.weight"):
+        return
+    filters = published.filters("entry_block.m.0.weight", 3, 3)
+    published.expect("blocks.0.blocks.0.m.0.weight", filters, filters, 3, 3)
+    _, inputs, size, _ = published.shape("singles.0.m.0.weight")
+    how = {
+        "num_filters": filters,
+        "fusion_size": size,
+        "fusion_groups": ratio("singles.0.m.0.weight", 2 * filters, inputs),
+    }
+    if not published.has("blocks.0.blocks.1.spatial_excite.0.weight"):  # the project's first version
+        how |= {"scse": False, "activation": "selu", "global_skip": False}
+    doublings = published.count("upsampler.m.{}.0.weight", (4 * filters, filters, 3, 3))
+    yield Recipe("carn-v2", (2**doublings,), how)
+
+
+PROJECTS = [Project("yu45020/Waifu2x (CARN_V2)", official, _recipes)]

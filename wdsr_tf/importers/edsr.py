@@ -1,9 +1,12 @@
 """EDSR's published layouts."""
 
+from wdsr_tf.importers.project import Project, Recipe
+from wdsr_tf.importers.tensors import STAGES, mean_shift
+
 
 def official(tensors, model):
     """sanghyun-son/EDSR-PyTorch: `head.0`, `body.{i}.body.{0,2}`, `body.{B}`, `tail.0.{0[,2]}`, `tail.1`."""
-    tensors.drop("sub_mean.weight", "sub_mean.bias", "add_mean.weight", "add_mean.bias")
+    tensors.frozen(mean_shift(255))
     blocks = model.hyperparameters["num_res_blocks"]
     weights = {
         "head": tensors.conv("head.0"),
@@ -13,7 +16,22 @@ def official(tensors, model):
     for i in range(blocks):
         weights[f"body_{i}_conv_1"] = tensors.conv(f"body.{i}.body.0")
         weights[f"body_{i}_conv_2"] = tensors.conv(f"body.{i}.body.2")
-    stages = {2: [2], 3: [3], 4: [2, 2]}[model.scale]
-    for i, factor in enumerate(stages):
+    for i, factor in enumerate(STAGES[model.scale]):
         weights[f"upsampler_x{factor}_{i + 1}"] = tensors.conv(f"tail.0.{2 * i}", shuffle=factor)
     return weights
+
+
+def _recipes(published):
+    if not published.has("head.0.weight", "body.0.body.0.weight", "tail.0.0.weight"):
+        return
+    filters = published.filters("head.0.weight", 3, 3)
+    how = {"num_filters": filters, "flavour": "official"}
+    how["num_res_blocks"] = published.count("body.{}.body.0.weight", (filters, filters, 3, 3))
+    note = ""
+    if filters == 256:  # the authors' large model cannot be trained without
+        how["res_scaling"] = 0.1
+        note = "files do not hold the residual scaling: taken is 0.1, as published for 256 filters"
+    yield Recipe("edsr", (published.upsampling("tail.0.{}.weight", filters),), how, note=note)
+
+
+PROJECTS = [Project("sanghyun-son/EDSR-PyTorch", official, _recipes)]

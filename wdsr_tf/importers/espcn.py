@@ -1,5 +1,7 @@
 """ESPCN's published layouts."""
 
+from wdsr_tf.importers.project import Project, Recipe
+
 
 def seed(tensors, model):
     """Seed 001's ESPCN-7: `conv.{0..5}.0`, with selection units `conv.{0..5}.2.0`, `up_sampler.0`."""
@@ -18,3 +20,27 @@ def port(tensors, model):
         "body": tensors.conv("first_part.2"),
         f"tail_x{model.scale}": tensors.conv("last_part.0", shuffle=model.scale),
     }
+
+
+def _seed_recipes(published):
+    if not published.has("conv.0.0.weight", "conv.5.0.weight", "up_sampler.0.weight"):
+        return
+    filters = published.filters("conv.0.0.weight", 3, 3)
+    published.expect("conv.5.0.weight", 4 * filters, 4 * filters, 3, 3)
+    unit = "seed" if published.has("conv.0.2.0.weight") else None
+    scale = published.enlarges("up_sampler.0.weight", 3)
+    yield Recipe("espcn-7", (scale,), {"num_filters": filters, "selection_unit": unit})
+
+
+def _port_recipes(published):
+    if not published.has("first_part.0.weight", "first_part.2.weight", "last_part.0.weight"):
+        return
+    filters = published.filters("first_part.0.weight", 1, 5)
+    published.expect("first_part.2.weight", filters // 2, filters, 3, 3)
+    yield Recipe("espcn", (published.enlarges("last_part.0.weight", 1),), {"num_filters": filters})
+
+
+PROJECTS = [
+    Project("yu45020/Waifu2x (ESPCN_7)", seed, _seed_recipes),
+    Project("yjn870/ESPCN-pytorch", port, _port_recipes),
+]

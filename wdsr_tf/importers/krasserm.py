@@ -1,26 +1,163 @@
-"""krasserm/wdsr's layouts for WDSR and EDSR: kernels and biases in the order in which Keras made the layers.
+"""krasserm/wdsr's layouts for WDSR, EDSR and SRResNet, in both generations of that project.
 
 Keras numbers layers through a whole session (`conv2d_62`), so order is all that identifies them: head, blocks, then
-for EDSR the convolution behind the blocks, the upsampler and the tail, for WDSR tail and skip.
+for EDSR and SRResNet the convolution behind the blocks, the upsampler and the tail, for WDSR tail and skip. The first
+generation saved plain kernels, of networks that mirror the picture at its border; the second, on TensorFlow 2, WDSR
+with tensorflow-addons' weight normalization and zeros around the picture. EDSR is the same in both.
 """
+
+import itertools
+import math
+import re
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.importers.project import MisfitError, Project, Recipe, ratio, root
+from wdsr_tf.importers.tensors import STAGES
+
+CONVOLUTION, NORMALISED = ("kernel", "bias"), ("g", "kernel", "bias")
+BATCH_NORM, PRELU = ("gamma", "beta", "moving_mean", "moving_variance"), ("alpha",)
+CONVERTED = ("head", "body", "body_out", "upsample", "tail", "skip")
+PLAIN = "plain kernels are taken for the first generation's, which mirror borders; else --set flavour=official"
 
 
 def in_order(tensors, model):
-    """`.../kernel` and `.../bias` (or g, v, bias) in the order of the file -> our layers in the same order."""
-    weights = {name: [] for name in layer_order(model)}
-    per_layer = 3 if model.hyperparameters["weight_norm"] else 2
-    names = iter(list(tensors.left()))
-    for arrays in weights.values():
-        arrays += [tensors.take(name) for _, name in zip(range(per_layer), names, strict=False)]
+    """`.../kernel`, `.../bias` (and g, or of Keras 3's files numbers) in the order of the file -> our layers."""
+    parts = _by_part(tensors.left())
+    weights = {}
+    for kind, layers in layer_order(model).items():
+        arrays = [parts.get(part, []) for part in kind]
+        if len({len(names) for names in arrays}) > 1:  # those behind the gap would land in their neighbours
+            counts = ", ".join(f"{len(names)} of {part}" for part, names in zip(kind, arrays, strict=True))
+            raise InputError(
+                f"each layer has one of {', '.join(kind)}, but the file has {counts}: {_gaps(kind, arrays)}"
+            )
+        weights |= {
+            layer: [tensors.take(name) for name in names] for layer, *names in zip(layers, *arrays, strict=False)
+        }
     return weights
 
 
+def converted(tensors, model):
+    """The first generation's as a third party saved them: `head`, `body.{i}.{0,2[,3]}`, `tail`, ... in PyTorch's
+    layout, but with channels in TensorFlow's order before a pixel shuffle.
+    """
+    last = 3 if model.architecture == "wdsr-b" else 2
+    parts = {"conv_1": 0, "conv_2": 2, "expand": 0, "low_rank": 2, "project": last}
+    weights = {}
+    for layer in layer_order(model)[CONVOLUTION]:
+        name = re.sub("_x[0-9].*", "", layer).replace("upsampler", "upsample")
+        if block := re.fullmatch("body_([0-9]+)_(.*)", name):
+            name = f"body.{block[1]}.{parts[block[2]]}"
+        weights[layer] = tensors.conv(name)
+    return weights
+
+
+def _gaps(kind, arrays):
+    """The names that are missing beside others, or all that there are where they are numbered."""
+    there = {name for names in arrays for name in names}
+    layers = dict.fromkeys(name.rpartition("/")[0] for name in there)
+    missing = [f"{layer}/{part}" for layer in sorted(layers) for part in kind if f"{layer}/{part}" not in there]
+    return f"{', '.join(missing[:8])} missing" if len(missing) <= 8 else ", ".join(sorted(there)[:8])
+
+
 def layer_order(model):
-    """The names of our layers with weights, in the order in which krasserm's code makes them."""
+    """The names of our layers by the parts that each has, in the order in which krasserm's code makes them."""
     scale, blocks = model.scale, model.hyperparameters["num_res_blocks"]
-    if model.architecture == "edsr":
-        stages = {2: [2], 3: [3], 4: [2, 2]}[scale]
-        body = [f"body_{i}_conv_{k}" for i in range(blocks) for k in (1, 2)] + ["body_out"]
-        return ["head", *body, *(f"upsampler_x{f}_{i}" for i, f in enumerate(stages, 1)), "tail"]
-    parts = ("expand", "project") if model.architecture == "wdsr-a" else ("expand", "low_rank", "project")
-    return ["head", *(f"body_{i}_{part}" for i in range(blocks) for part in parts), f"tail_x{scale}", f"skip_x{scale}"]
+    kind = NORMALISED if model.hyperparameters.get("weight_norm") else CONVOLUTION
+    if model.architecture.startswith("wdsr"):
+        parts = ("expand", "project") if model.architecture == "wdsr-a" else ("expand", "low_rank", "project")
+        body = [f"body_{i}_{part}" for i in range(blocks) for part in parts]
+        return {kind: ["head", *body, f"tail_x{scale}", f"skip_x{scale}"]}
+    body = [f"body_{i}_conv_{k}" for i in range(blocks) for k in (1, 2)] + ["body_out"]
+    upsampler = [f"upsampler_x{factor}_{i}" for i, factor in enumerate(STAGES[scale], 1)]
+    order = {kind: ["head", *body, *upsampler, "tail"]}
+    if model.architecture == "sr-resnet":
+        order[BATCH_NORM] = [f"body_{i}_norm_{k}" for i in range(blocks) for k in (1, 2)] + ["body_out_norm"]
+        slopes = ["head", *(f"body_{i}" for i in range(blocks)), *upsampler]
+        order[PRELU] = [f"{name}_prelu" for name in slopes]
+    return order
+
+
+def _by_part(shapes):
+    """The names in the file's order by what they are of their layers: {"kernel": [...], "bias": [...], ...}."""
+    parts = {}
+    for name, shape in shapes.items():
+        part = name.rpartition("/")[2].removesuffix(":0")
+        if part.isdecimal():  # Keras 3 numbers a layer's variables; what is wrapped has its own
+            part = _numbered(name, int(part), len(shape))
+        parts.setdefault(part, []).append(name)
+    return parts
+
+
+def _numbered(name, number, rank):
+    if rank == 4:
+        return "kernel"
+    if rank == 3:
+        return "alpha"
+    if "batch_normalization" in name:
+        return (*BATCH_NORM, "", "")[min(number, 4)]
+    return "g" if number == 0 and "/layer/vars/" not in name else "bias"
+
+
+def _recipes(published):
+    parts = _by_part(published.shapes)
+    names = parts.get("kernel", [])
+    if names and all("/" in name for name in names):
+        kernels = [(name, published.shape(name)) for name in names]
+        yield from _networks(kernels, weight_norm="g" in parts)
+
+
+def _converted_recipes(published):
+    if not published.has("head.weight", "body.0.0.weight", "body.0.2.weight", "tail.weight"):
+        return
+    names = [name for name in published.shapes if name.endswith(".weight") and name.split(".")[0] in CONVERTED]
+    names.sort(key=lambda name: (CONVERTED.index(name.split(".")[0]), [int(i) for i in re.findall("[0-9]+", name)]))
+    kernels = [(name, tuple(published.shape(name)[axis] for axis in (2, 3, 1, 0))) for name in names]
+    yield from _networks(kernels, weight_norm=False)
+
+
+def _networks(kernels, weight_norm):
+    """What kernels (name, (height, width, in, out)) in krasserm's order are of: at most one network."""
+    if len(kernels) < 5:
+        return
+    size, filters = kernels[0][1][:3], kernels[0][1][3]
+    if size == (3, 3, 3) and kernels[-1][1][:3] == (5, 5, 3):
+        yield _wdsr(kernels, filters, weight_norm)
+    elif size in ((3, 3, 3), (9, 9, 3)) and kernels[-1][1] == (*size[:2], filters, 3):
+        yield _residual(kernels, filters, weight_norm, "edsr" if size[0] == 3 else "sr-resnet")
+
+
+def _wdsr(kernels, filters, weight_norm):
+    first, (height, _, _, wide) = kernels[1]
+    of_block = 2 if height == 3 else 3
+    blocks = kernels[1:-2:of_block]
+    for name, shape in blocks:
+        if shape != (height, height, filters, wide):
+            raise MisfitError(f"{name} is {shape}, should be {(height, height, filters, wide)}")
+    tail, (_, _, _, outputs) = kernels[-2]
+    how = {"num_filters": filters, "num_res_blocks": len(blocks), "res_expansion": ratio(first, wide, filters)}
+    how |= {"weight_norm": weight_norm, "flavour": "official" if weight_norm else "krasserm"}
+    name = "wdsr-a" if of_block == 2 else "wdsr-b"
+    return Recipe(name, (root(tail, outputs, 3),), how, note="" if weight_norm else PLAIN)
+
+
+def _residual(kernels, filters, weight_norm, name):
+    body = list(itertools.takewhile(lambda kernel: kernel[1] == (3, 3, filters, filters), kernels[1:-1]))
+    upsampler = kernels[1 + len(body) : -1]
+    if len(body) % 2 == 0 or not upsampler:
+        raise MisfitError(f"{len(body)} kernels of {filters} filters and {len(upsampler)} behind them are no blocks")
+    how = {"num_filters": filters, "num_res_blocks": len(body) // 2}
+    note = ""
+    if name == "edsr":
+        how |= {"weight_norm": weight_norm, "flavour": "krasserm"}
+        if filters == 256:  # the profile edsr, which cannot be trained without
+            how["res_scaling"] = 0.1
+            note = "files do not hold the residual scaling: taken is 0.1, as in the profile of 256 filters"
+    scale = math.prod(root(kernel, shape[3], filters) for kernel, shape in upsampler)
+    return Recipe(name, (scale,), how, note=note)
+
+
+PROJECTS = [
+    Project("krasserm/wdsr", in_order, _recipes),
+    Project("krasserm/wdsr (converted to PyTorch's kernels)", converted, _converted_recipes),
+]

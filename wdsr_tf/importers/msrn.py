@@ -1,13 +1,14 @@
 """MSRN's published layouts: the authors' and that of an unofficial project that works on BGR."""
 
-MEANS = [f"{mean}.{part}" for mean in ("sub_mean", "add_mean") for part in ("weight", "bias")]
+from wdsr_tf.importers.project import Project, Recipe
+from wdsr_tf.importers.tensors import STAGES, mean_shift
 
 
 def official(tensors, model):
     """MIVRC/MSRN-PyTorch: `head.0`, `body.{i}.conv_{3,5}_{1,2}`, `body.{i}.confusion`, `tail.{0,1}`, `tail.2.{0[,2]}`,
     `tail.3`.
     """
-    tensors.drop(*MEANS)
+    tensors.frozen(mean_shift(255))
     weights = {
         "head": tensors.conv("head.0"),
         "fusion": tensors.conv("tail.0"),
@@ -18,14 +19,14 @@ def official(tensors, model):
         for size, step in ((3, 1), (5, 1), (3, 2), (5, 2)):
             weights[f"body_{i}_conv{size}_{step}"] = tensors.conv(f"body.{i}.conv_{size}_{step}")
         weights[f"body_{i}_project"] = tensors.conv(f"body.{i}.confusion")
-    for i, factor in enumerate({2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}[model.scale]):
+    for i, factor in enumerate(STAGES[model.scale]):
         weights[f"upsampler_x{factor}_{i + 1}"] = tensors.conv(f"tail.2.{2 * i}", shuffle=factor)
     return weights
 
 
 def seed(tensors, model):
     """The unofficial one: `conv`, `residual_blocks.{i}`, `feature_fusion`, `reconstruction_layer.conv{1,2}`, in BGR."""
-    tensors.drop(*MEANS)
+    tensors.frozen(mean_shift(255, bgr=True))
     kernel, bias = tensors.conv("conv.conv")
     weights = {
         "head": [kernel[:, :, ::-1], bias],
@@ -38,3 +39,28 @@ def seed(tensors, model):
             weights[f"body_{i}_conv{size}_{step}"] = tensors.conv(f"residual_blocks.{i}.conv{size}_{step}.conv")
         weights[f"body_{i}_project"] = tensors.conv(f"residual_blocks.{i}.bottleneck.conv")
     return weights
+
+
+def _official_recipes(published):
+    if not published.has("head.0.weight", "body.0.conv_3_1.weight", "tail.2.0.weight"):
+        return
+    filters = published.filters("head.0.weight", 3, 3)
+    blocks = published.count("body.{}.conv_5_2.weight", (2 * filters, 2 * filters, 5, 5))
+    scale = published.upsampling("tail.2.{}.weight", filters)
+    yield Recipe("msrn", (scale,), {"num_filters": filters, "num_res_blocks": blocks, "flavour": "official"})
+
+
+def _seed_recipes(published):
+    if not published.has("conv.conv.weight", "residual_blocks.0.conv5_1.conv.weight"):
+        return
+    filters = published.filters("conv.conv.weight", 3, 3)
+    blocks = published.count("residual_blocks.{}.conv5_2.conv.weight", (2 * filters, 2 * filters, 5, 5))
+    scale = published.enlarges("reconstruction_layer.conv1.conv.weight", filters)
+    how = {"num_filters": filters, "num_res_blocks": blocks, "flavour": "seed", "last_relu": True}
+    yield Recipe("msrn", (scale,), how)
+
+
+PROJECTS = [
+    Project("MIVRC/MSRN-PyTorch", official, _official_recipes),
+    Project("an unofficial MSRN on BGR", seed, _seed_recipes),
+]

@@ -4,6 +4,9 @@ import numpy as np
 
 from wdsr_tf.errors import InputError
 
+MOST_LINES = 40  # of what does not fit, in one message
+STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # scale -> factors of the pixel shuffles, where 4 is twice 2
+
 
 class Tensors:
     """The arrays of a published file by their published names; taking one marks it as used."""
@@ -27,6 +30,15 @@ class Tensors:
         for name in names:
             self._left.pop(name, None)
 
+    def frozen(self, arrays):
+        """Marks arrays as used that are constants of ours, such as a mean shift; InputError where they differ."""
+        for name, ours in arrays.items():
+            theirs = self._left.pop(name, ours)
+            if np.shape(theirs) != np.shape(ours) or not np.allclose(theirs, ours, rtol=1e-3, atol=1e-3):
+                raise InputError(
+                    f"{name} is {np.ravel(theirs)[:9]}, but the network computes with {np.ravel(ours)[:9]}"
+                )
+
     def conv(self, name, shuffle=1, bias=True):
         """`name.weight` (out, in, height, width) and `name.bias` as a Conv2D's [kernel, bias].
 
@@ -49,15 +61,39 @@ class Tensors:
         return {name: tuple(array.shape) for name, array in self._left.items()}
 
 
+def mean_shift(value_range, bgr=False, module=""):
+    """The frozen `sub_mean` and `add_mean` of PyTorch projects: 1x1 convolutions that shift by DIV2K's mean colour."""
+    from wdsr_tf.models.blocks import DIV2K_MEAN
+
+    mean = (DIV2K_MEAN / 255).astype("float32")[:: -1 if bgr else 1] * np.float32(value_range)
+    arrays = {}
+    for name, sign in (("sub_mean", -1), ("add_mean", 1)):
+        arrays[f"{name}{module}.weight"] = np.eye(3, dtype="float32").reshape(3, 3, 1, 1)
+        arrays[f"{name}{module}.bias"] = sign * mean
+    return arrays
+
+
 def channels_last(kernel):
-    """PyTorch's (out, in, height, width) as (height, width, in, out); of a transposed convolution likewise."""
-    return kernel.transpose(2, 3, 1, 0)
+    """PyTorch's (out, in, height, width) as (height, width, in, out); of a transposed convolution likewise.
+
+    What has not four axes stays as it is: `land` then says which layer it does not fit.
+    """
+    return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
 
 
 def shuffled(weights, factor):
     """Reorders the last axis from PyTorch's pixel-shuffle order to ours."""
+    return weights[..., _order(weights, factor)] if weights.ndim and weights.shape[-1] % factor**2 == 0 else weights
+
+
+def unshuffled(weights, factor):
+    """Reorders the last axis from our pixel-shuffle order to PyTorch's."""
+    return weights[..., np.argsort(_order(weights, factor))]
+
+
+def _order(weights, factor):
     colours = weights.shape[-1] // factor**2
-    return weights[..., np.arange(weights.shape[-1]).reshape(colours, factor**2).T.ravel()]
+    return np.arange(weights.shape[-1]).reshape(colours, factor**2).T.ravel()
 
 
 def land(model, tensors, weights):
@@ -67,15 +103,17 @@ def land(model, tensors, weights):
     """
     wanted = {layer.name: [tuple(w.shape) for w in layer.weights] for layer in model.layers if layer.weights}
     given = {name: [tuple(np.shape(a)) for a in arrays] for name, arrays in weights.items()}
-    wrong = [f"missing: {name} {wanted[name]}" for name in wanted.keys() - given.keys()]
-    wrong += [f"no such layer: {name} {given[name]}" for name in given.keys() - wanted.keys()]
+    wrong = [f"missing: {name} {shapes}" for name, shapes in wanted.items() if name not in given]
+    wrong += [f"no such layer: {name} {shapes}" for name, shapes in given.items() if name not in wanted]
     wrong += [f"surplus: {name} {shape}" for name, shape in tensors.left().items()]
     wrong += [
-        f"wrong shape: {name} is {given[name]}, should be {wanted[name]}"
-        for name in wanted.keys() & given.keys()
-        if wanted[name] != given[name]
+        f"wrong shape: {name} is {shapes}, should be {wanted[name]}"
+        for name, shapes in given.items()
+        if name in wanted and wanted[name] != shapes
     ]
     if wrong:
-        raise InputError(f"these weights do not fit {model.architecture} x{model.scale}:\n  " + "\n  ".join(wrong))
+        more = [f"and {len(wrong) - MOST_LINES} more"] if len(wrong) > MOST_LINES else []
+        lines = "\n  ".join(wrong[:MOST_LINES] + more)
+        raise InputError(f"these weights do not fit {model.architecture} x{model.scale}:\n  {lines}")
     for name, arrays in weights.items():
         model.get_layer(name).set_weights(arrays)

@@ -1,8 +1,11 @@
 """waifu2x's published layouts: VGG7, UpConv7, CUNet and UpCUNet."""
 
+import re
+
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers.project import Project, Recipe
 from wdsr_tf.importers.tensors import channels_last
 
 NUNIF = {  # our layers, or the beginnings of their names, by theirs
@@ -36,8 +39,8 @@ NUNIF_PARTS = {
 def in_order(tensors, model):
     """`{any name}.weight` and `.bias`, in PyTorch's layout and in the order of the graph, which is all that counts.
 
-    nagadomi's JSON files are ordered so, and what numbers its layers is too (`Sequential.2`, `conv3`). JSON files hold
-    zeros for the bias of a layer that has none.
+    nagadomi's JSON and nihui's ncnn files are ordered so, and what numbers its layers is too (`Sequential.2`, `conv3`).
+    Both hold zeros for the bias of a layer that has none.
     """
     names = dict.fromkeys(name.rpartition(".")[0] for name in tensors.left())
     ours = [layer.name for layer in model.layers if layer.weights]
@@ -50,11 +53,82 @@ def nunif(tensors, model):
     return {layer.name: _layer(tensors, names[layer.name], layer) for layer in model.layers if layer.weights}
 
 
-def _layer(tensors, name, layer):
-    kernel = channels_last(tensors.take(f"{name}.weight"))
-    weights = [kernel.reshape(layer.kernel.shape) if kernel.shape[:2] == (1, 1) else kernel]
+def chainer(tensors, model):
+    """tsurumeso/waifu2x-chainer's VGG7: `conv{0..6}/W` and `/b`, in later files `conv{1..7}`; in no order.
+
+    Its UpConv7 is wider than nagadomi's behind the fourth convolution, and lands in neither of our networks.
+    """
+    names = {name.rpartition("/")[0] for name in tensors.left()}
+    names = sorted(names, key=lambda name: [int(number) for number in re.findall("[0-9]+", name)])
+    ours = [layer.name for layer in model.layers if layer.weights]
+    return {
+        name: _layer(tensors, theirs, model.get_layer(name), parts=("/W", "/b"))
+        for name, theirs in zip(ours, names, strict=False)
+    }
+
+
+def _layer(tensors, name, layer, parts=(".weight", ".bias")):
+    weight, bias = (name + part for part in parts)
+    kernel = tensors.take(weight)
+    kernel = channels_last(kernel) if kernel.ndim == 4 else kernel.T
+    weights = [kernel[0, 0] if kernel.shape[:2] == (1, 1) and len(layer.kernel.shape) == 2 else kernel]
     if layer.use_bias:
-        return [*weights, tensors.take(f"{name}.bias")]
-    if tensors.has(f"{name}.bias") and np.any(tensors.take(f"{name}.bias")):
-        raise InputError(f"{name}.bias is not zero, but {layer.name} has no bias")
+        return [*weights, tensors.take(bias)]
+    if tensors.has(bias) and np.any(tensors.take(bias)):
+        raise InputError(f"{bias} is not zero, but {layer.name} has no bias")
     return weights
+
+
+VGG7 = [(32, 0, 3), (32, 32, 3), (64, 32, 3), (64, 64, 3), (128, 64, 3), (128, 128, 3), (0, 128, 3)]
+UPCONV7 = [(16, 0, 3), (32, 16, 3), (64, 32, 3), (128, 64, 3), (128, 128, 3), (256, 128, 3), (256, 0, 4)]
+CUNET_WEIGHTS = 30
+UNET_1_TAIL = 9  # its place among them
+SCALE = "a model against noise has --scale 1, one called scale2.0x has --scale 2, where the picture is enlarged first"
+
+
+def _in_order_recipes(published):
+    kernels = [shape for name, shape in published.shapes.items() if name.endswith(".weight")]
+    if not published.has("unet1.conv_bottom.weight"):
+        yield from _networks(kernels, zeros=all(name.startswith("Sequential.") for name in published.shapes))
+
+
+def _nunif_recipes(published):
+    if published.has("unet1.conv_bottom.weight", "unet2.conv_bottom.weight"):
+        yield from _networks([shape for name, shape in published.shapes.items() if name.endswith(".weight")])
+
+
+def _chainer_recipes(published):
+    names = sorted(name for name in published.shapes if re.fullmatch(r"conv[0-9]/W", name))
+    yield from _networks([published.shapes[name] for name in names])
+
+
+def _networks(kernels, zeros=False):
+    """The network whose kernels have these shapes in PyTorch's layout; 0 stands for the picture's channels.
+
+    `zeros`: they have the names of yu45020/Waifu2x, which pads with zeros.
+    """
+    if not kernels or len(kernels[0]) != 4 or kernels[0][1] not in (1, 3):
+        return
+    channels = kernels[0][1]
+    how = {"luma": channels == 1}
+    if zeros:
+        how["pad"] = "zeros"
+    if kernels == _filled(VGG7, channels):
+        yield Recipe("vgg7", (1, 2), how, note=SCALE)
+    elif kernels == _filled(UPCONV7, channels):
+        yield Recipe("upconv7", (2,), how)
+    elif len(kernels) == CUNET_WEIGHTS and kernels[UNET_1_TAIL] == (channels, 64, 3, 3):
+        yield Recipe("cunet", (1,), {"luma": channels == 1})
+    elif len(kernels) == CUNET_WEIGHTS and kernels[UNET_1_TAIL] == (64, channels, 4, 4):
+        yield Recipe("upcunet", (2,), {"luma": channels == 1})
+
+
+def _filled(shapes, channels):
+    return [(first or channels, second or channels, size, size) for first, second, size in shapes]
+
+
+PROJECTS = [
+    Project("waifu2x (weights in the network's order)", in_order, _in_order_recipes),
+    Project("nagadomi/nunif", nunif, _nunif_recipes),
+    Project("tsurumeso/waifu2x-chainer", chainer, _chainer_recipes),
+]

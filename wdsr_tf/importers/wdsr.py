@@ -1,5 +1,7 @@
 """WDSR's published layouts: the authors' two releases. Keras's are in krasserm.py."""
 
+from wdsr_tf.importers.project import Project, Recipe, ratio
+
 
 def official(tensors, model):
     """JiahuiYu/wdsr_ntire2018: `head.0`, `body.{i}.body.{0,2[,3]}`, `tail.0`, `skip.0`, weight-normalised."""
@@ -33,3 +35,35 @@ def reloaded(tensors, model):
 
 def _parts(model):
     return ("expand", "project") if model.architecture == "wdsr-a" else ("expand", "low_rank", "project")
+
+
+def _official_recipes(published):
+    if not published.has("head.0.weight_v", "body.0.body.0.weight_v"):
+        return
+    b = published.has("body.0.body.3.weight_v")
+    how = _block(published, "head.0", "body.{}.body", 0, 1 if b else 3)
+    scale = published.enlarges("tail.0.weight_v", 3)
+    yield Recipe("wdsr-b" if b else "wdsr-a", (scale,), how | {"flavour": "official"})
+
+
+def _reloaded_recipes(published):
+    if not published.has("body.0.weight_v", "body.1.body.0.weight_v"):
+        return
+    how = _block(published, "body.0", "body.{}.body", 1, 3)
+    yield Recipe("wdsr-a", (published.enlarges("skip.0.weight_v", 3),), how | {"flavour": "reloaded"})
+
+
+def _block(published, head, body, first, size):
+    """The hyperparameters of blocks `body.format(first)` ..., whose first kernel is `size` wide."""
+    filters = published.filters(f"{head}.weight_v", 3, 3)
+    expand = f"{body}.0.weight_v"
+    wide = published.filters(expand.format(first), filters, size)
+    blocks = published.count(expand, (wide, filters, size, size), start=first)
+    expansion = ratio(expand.format(first), wide, filters)
+    return {"num_filters": filters, "num_res_blocks": blocks, "res_expansion": expansion, "weight_norm": True}
+
+
+PROJECTS = [
+    Project("JiahuiYu/wdsr_ntire2018", official, _official_recipes),
+    Project("ychfan/wdsr", reloaded, _reloaded_recipes),
+]

@@ -6,14 +6,13 @@ they are pictures too, but exist in training only.
 """
 
 import dataclasses
-import difflib
 import inspect
 from collections.abc import Callable
 
 import keras
 from keras import ops
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, suggestion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +63,7 @@ def list_models():
 def get_architecture(name):
     """The `Architecture` of that name; an unknown name raises InputError with the nearest known one."""
     if name not in _architectures:
-        near = difflib.get_close_matches(name, _architectures, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = suggestion(name, _architectures)
         raise InputError(f"there is no network {name!r}; {hint}known are {', '.join(list_models())}")
     return _architectures[name]
 
@@ -80,7 +78,8 @@ def create_model(name, scale, **hyperparameters):
         raise InputError(f"{name} has no scale {scale}; it has {', '.join(map(str, architecture.scales))}")
     known = architecture.hyperparameters
     for wrong in hyperparameters.keys() - known.keys():
-        raise InputError(f"{name} has no hyperparameter {wrong!r}; it has {', '.join(known)}")
+        hint = suggestion(wrong, known)
+        raise InputError(f"{name} has no hyperparameter {wrong!r}; {hint}it has {', '.join(known)}")
     # Defaults are written down too: a checkpoint then loads even after a default has changed.
     hyperparameters = known | hyperparameters
     graph = architecture.build(scale, **hyperparameters)

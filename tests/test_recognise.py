@@ -1,0 +1,143 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests import published
+from tests.conftest import REPOSITORY
+from wdsr_tf.errors import InputError
+from wdsr_tf.importers.recognise import choose, recognise
+
+CARN_M = published.EVERY["carn-m all"]
+
+
+@pytest.mark.parametrize("file", published.EVERY.values(), ids=published.EVERY)
+def test_every_layout_is_recognised_by_names_and_shapes(file):
+    (found,) = recognise(file.arrays)
+    assert (found.project, found.name, found.scales) == (file.project, file.name, file.scales)
+    assert found.hyperparameters == file.hyperparameters
+    assert found.scale == (file.scales[0] if len(file.scales) == 1 else None)
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("carn_x4", ("carn", 4, {"num_filters": 64, "multi_scale": False})),
+        ("carn_m_g2_x4", ("carn-m", 4, {"num_filters": 64, "groups": 2, "multi_scale": False})),
+        ("carn_m_published", ("carn-m", None, {"num_filters": 64, "groups": 4, "multi_scale": False})),
+        ("carn_seedv1_c16_x2", ("carn-v2", 2, {"num_filters": 16, "fusion_size": 1, "fusion_groups": 1})),
+        ("carn_v2_c32_x4", ("carn-v2", 4, {"num_filters": 32, "fusion_size": 3, "fusion_groups": 1})),
+        ("cunet", ("cunet", 1, {"luma": False})),
+        ("dcscn_c_published_x4", ("dcscn", 4, {"num_filters": 32, "min_filters": 8, "num_layers": 7, "gamma": 1.2})),
+        ("dcscn_seed_small_x2", ("dcscn-12", 2, {"num_filters": 48, "min_filters": 12, "nin_filters": 16})),
+        ("drrn_b2u3f16", ("drrn", None, {"num_filters": 16, "num_res_blocks": 2, "inplace": True})),
+        ("edsr_b2f32_x4", ("edsr", 4, {"num_filters": 32, "num_res_blocks": 2, "flavour": "official"})),
+        ("espcn7_su_x2", ("espcn-7", 2, {"num_filters": 64, "selection_unit": "seed"})),
+        ("krasserm_edsr_b2f32_x4", ("edsr", 4, {"num_filters": 32, "num_res_blocks": 2, "flavour": "krasserm"})),
+        ("krasserm_wdsr_a_b2_x4_e6", ("wdsr-a", 4, {"num_res_blocks": 2, "res_expansion": 6, "flavour": "krasserm"})),
+        ("krasserm_wdsr_b_b2_x3", ("wdsr-b", 3, {"num_res_blocks": 2, "res_expansion": 6, "weight_norm": False})),
+        ("msrn_b2f16_x4", ("msrn", 4, {"num_filters": 16, "num_res_blocks": 2, "flavour": "official"})),
+        ("msrn_seed_b2f16_x3", ("msrn", 3, {"num_filters": 16, "num_res_blocks": 2, "flavour": "seed"})),
+        ("srcnn_published", ("srcnn", None, {"body_size": 1, "padding": "same", "colours": "full-range"})),
+        ("upconv7_seed", ("upconv7", 2, {"pad": "zeros"})),
+        ("upcunet", ("upcunet", 2, {"luma": False})),
+        ("vgg7_published_ukbench", ("vgg7", None, {"luma": False})),
+        ("wdsr_b_b2_x3", ("wdsr-b", 3, {"num_res_blocks": 2, "res_expansion": 6, "flavour": "official"})),
+        ("wdsr_reloaded_b2_x2", ("wdsr-a", 2, {"num_res_blocks": 2, "res_expansion": 4, "flavour": "reloaded"})),
+    ],
+)
+def test_golden_files_are_recognised(golden, name, expected):
+    arrays, _ = golden(name)
+    (found,) = recognise({key[2:]: array for key, array in arrays.items() if key.startswith("w/")})
+    architecture, scale, how = expected
+    assert (found.name, found.scale) == (architecture, scale)
+    assert found.hyperparameters | how == found.hyperparameters
+
+
+def test_recognising_imports_no_keras():
+    code = (
+        "import sys; from wdsr_tf.importers import formats, recognise; print({'keras', 'tensorflow'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_a_file_of_all_scales_is_the_multi_scale_network_unless_a_scale_is_asked_for():
+    candidates = recognise(CARN_M.arrays)
+    whole, x3 = choose(candidates), choose(candidates, scale=3)
+    assert (whole.scale, whole.hyperparameters["multi_scale"]) == (2, True)
+    assert (x3.scale, x3.hyperparameters["multi_scale"]) == (3, False)
+
+
+def test_what_shapes_cannot_tell_is_asked_for():
+    with pytest.raises(InputError, match=r"add --scale 2 or --scale 3 or --scale 4"):
+        choose(recognise(published.drrn().arrays))
+    with pytest.raises(InputError, match=r"add --scale 1 or --scale 2; .*against noise has --scale 1"):
+        choose(recognise(published.vgg7("{}").arrays))
+
+
+def test_two_projects_that_fit_are_told_apart_by_a_flag():
+    candidates = recognise(published.srcnn(size=5).arrays)
+    with pytest.raises(InputError, match=r"more than one") as error:
+        choose(candidates, scale=2)
+    assert "--set colours=full-range   for" in str(error.value)
+    assert "--set colours=bt601   for" in str(error.value)
+    assert choose(candidates, scale=2, hyperparameters={"colours": "bt601"}).project == "yjn870/SRCNN-pytorch"
+
+
+def test_what_is_given_overrides_what_was_recognised():
+    chosen = choose(recognise(published.drrn().arrays), "drrn", 3, {"num_units": 4})
+    assert (chosen.scale, chosen.hyperparameters["num_units"]) == (3, 4)
+    chosen = choose(recognise(published.krasserm_wdsr("wdsr-a", 2).arrays), hyperparameters={"flavour": "official"})
+    assert chosen.hyperparameters["flavour"] == "official"
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"model": "carn"}, r"--model carn does not fit: did you mean carn-m\? these weights are for carn-m"),
+        ({"model": "edsr"}, r"--model edsr does not fit: these weights are for carn-m .* of nmhkahn/CARN-pytorch"),
+        ({"scale": 8}, r"--scale 8 does not fit: .*--scale 2 or --scale 3 or --scale 4 would do"),
+    ],
+)
+def test_a_flag_that_does_not_fit_is_refused_with_one_that_does(given, message):
+    with pytest.raises(InputError, match=message):
+        choose(recognise(CARN_M.arrays), **given)
+
+
+def test_unknown_weights_are_told_by_their_names_and_by_the_projects_that_are_known():
+    with pytest.raises(InputError) as error:
+        recognise({"layer1.weight": np.zeros((2, 3)), "layer1.bias": np.zeros(2)})
+    assert "layer1.weight (2, 3)" in str(error.value)
+    assert "nmhkahn/CARN-pytorch" in str(error.value) and "nagadomi/nunif" in str(error.value)
+
+
+@pytest.mark.parametrize("name, file", published.EVERY.items(), ids=published.EVERY)
+def test_shapes_that_make_no_sense_are_refused_or_asked_about_but_never_a_defect(name, file):
+    rng = np.random.default_rng(0)
+    for key, array in file.arrays.items():
+        for shape in [(), (0,), (array.size,), array.shape[::-1], (*array.shape, 1), tuple(rng.integers(0, 9, 4))]:
+            try:
+                candidates = recognise(file.arrays | {key: np.broadcast_to(np.float32(0), shape)})
+            except InputError:
+                continue
+            # What is built of it is no larger than the file: a network's weights are bounded by the shapes seen.
+            assert all(c.hyperparameters.get("num_filters", 1) <= 32 * 4 for c in candidates)
+
+
+def test_weight_norm_under_the_names_of_its_successor_is_recognised():
+    older = published.wdsr_2018("wdsr-b", 2)
+    names = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
+    newer = {}
+    for key, array in older.arrays.items():
+        layer, _, part = key.rpartition(".")
+        newer[f"{layer}.{names.get(part, part)}"] = array
+    (found,) = recognise(newer)
+    assert (found.name, found.scale, found.hyperparameters) == ("wdsr-b", 2, older.hyperparameters)
+
+
+def test_the_large_edsr_has_its_residual_scaling_and_says_that_the_file_does_not():
+    (found,) = recognise(published.edsr(2, n=256, blocks=1).arrays)
+    assert found.hyperparameters["res_scaling"] == 0.1
+    assert "residual scaling" in found.note

@@ -1,0 +1,267 @@
+"""Small weight files of every format, made without the frameworks that write them; and pickles made by hand.
+
+`mangle` stands between a file's payload and what protects it by a checksum, so that a test can break the one and not
+the other.
+"""
+
+import importlib.util
+import io
+import json
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+
+from wdsr_tf.importers.formats import pytorch
+from wdsr_tf.importers.formats.crc32c import crc32c, masked
+
+RNG = np.random.default_rng(4)
+ARRAYS = {
+    "conv.weight": RNG.normal(size=(4, 3, 3, 3)).astype("f4"),
+    "conv.bias": RNG.normal(size=4).astype("f4"),
+    "tail.weight": RNG.normal(size=(3, 4, 1, 1)).astype("f4"),
+}
+
+
+def same(data):
+    """No mangling."""
+    return data
+
+
+def global_of(module, name):
+    """The opcode GLOBAL."""
+    return b"c" + f"{module}\n{name}\n".encode()
+
+
+def text(string):
+    """A string on the stack."""
+    data = string.encode()
+    return b"X" + struct.pack("<I", len(data)) + data
+
+
+def integer(number):
+    """An integer on the stack."""
+    return pickle.dumps(number, 2)[2:-1]
+
+
+def tuple_of(*items):
+    """A tuple of what is already opcodes."""
+    return b"(" + b"".join(items) + b"t"
+
+
+def integers(numbers):
+    """A tuple of integers."""
+    return tuple_of(*map(integer, numbers))
+
+
+def storage(key, count, kind="Float", legacy=False):
+    """A storage by its persistent id."""
+    view = (b"N",) if legacy else ()
+    name = global_of("torch", f"{kind}Storage")
+    return tuple_of(text("storage"), name, text(key), text("cpu"), integer(count), *view) + b"Q"
+
+
+def tensor(of, shape, stride=None, offset=0):
+    """A tensor, a view of the storage `of`."""
+    if stride is None:
+        stride = [int(np.prod(shape[i + 1 :])) for i in range(len(shape))]
+    arguments = tuple_of(of, integer(offset), integers(shape), integers(stride), b"\x89", b"}")
+    return global_of("torch._utils", "_rebuild_tensor_v2") + arguments + b"R"
+
+
+def dictionary(items):
+    """A dictionary of name -> opcodes."""
+    return b"}(" + b"".join(text(name) + value for name, value in items.items()) + b"u"
+
+
+def pickled(code):
+    """Opcodes as a pickle of protocol 2."""
+    return b"\x80\x02" + code + b"."
+
+
+def tensors(arrays, legacy=False):
+    """The dictionary of tensors for some arrays, each with a storage of its own."""
+    return dictionary(
+        {name: tensor(storage(str(i), a.size, legacy=legacy), a.shape) for i, (name, a) in enumerate(arrays.items())}
+    )
+
+
+def pytorch_zip(path, code, storages=(), extra=()):
+    """A checkpoint archive of a pickle and the bytes of its storages."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", code)
+        for key, data in enumerate(storages):
+            archive.writestr(f"archive/data/{key}", data)
+        for name, data in extra:
+            archive.writestr(name, data)
+    return path
+
+
+def pytorch_legacy(path, code, storages=(), keys=None):
+    """A checkpoint as PyTorch before 1.6 wrote it; `storages` are float32 arrays."""
+    keys = [str(key) for key in range(len(storages))] if keys is None else keys
+    heads = [pytorch.MAGIC, pytorch.PROTOCOL, {"protocol_version": 1001, "little_endian": True}]
+    with path.open("wb") as file:
+        for head in heads:
+            file.write(pickle.dumps(head, 2))
+        file.write(code)
+        file.write(pickle.dumps(keys, 2))
+        for data in storages:
+            file.write(struct.pack("<q", data.size) + data.tobytes())
+    return path
+
+
+def write_pytorch(folder, mangle=same):
+    code = mangle(pickled(tensors(ARRAYS)))
+    return pytorch_zip(folder / "zip.pth", code, [array.tobytes() for array in ARRAYS.values()])
+
+
+def write_legacy(folder, mangle=same):
+    code = mangle(pickled(tensors(ARRAYS, legacy=True)))
+    return pytorch_legacy(folder / "legacy.pth", code, list(ARRAYS.values()))
+
+
+def write_npz(folder, mangle=same, compression=zipfile.ZIP_DEFLATED):
+    path = folder / "weights.npz"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, array in ARRAYS.items():
+            stream = io.BytesIO()
+            np.save(stream, array)
+            archive.writestr(f"{name}.npy", mangle(stream.getvalue()))
+    return path
+
+
+def write_safetensors(folder, mangle=same):
+    from safetensors.numpy import save
+
+    path = folder / "weights.safetensors"
+    path.write_bytes(mangle(save(ARRAYS)))
+    return path
+
+
+def write_hdf5(folder, mangle=same):
+    import h5py
+
+    path = folder / "weights.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file.attrs["layer_names"] = [b"conv", b"tail"]
+        for layer, names in (("conv", ["conv.weight", "conv.bias"]), ("tail", ["tail.weight"])):
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name in names:
+                group[name] = ARRAYS[name].T
+    path.write_bytes(mangle(path.read_bytes()))
+    return path
+
+
+def write_matlab(folder, mangle=same):
+    """Version 5: the smallest elements that make three variables of single precision."""
+    path = folder / "weights.mat"
+    variables = b"".join(matlab_element(14, matlab_variable(name, array)) for name, array in ARRAYS.items())
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + mangle(variables))
+    return path
+
+
+def matlab_variable(name, array):
+    shape = np.array(array.shape if array.ndim > 1 else (1, array.size), "<i4").tobytes()
+    parts = [(6, struct.pack("<II", 7, 0)), (5, shape), (1, name.replace(".", "_").encode()), (7, array.tobytes("F"))]
+    return b"".join(matlab_element(kind, data) for kind, data in parts)
+
+
+def matlab_element(kind, data):
+    return struct.pack("<II", kind, len(data)) + data.ljust(-(-len(data) // 8) * 8, b"\0")
+
+
+def write_onnx(folder, mangle=same):
+    import onnx
+
+    path = folder / "weights.onnx"
+    weights = [onnx.numpy_helper.from_array(array, name) for name, array in ARRAYS.items()]
+    node = onnx.helper.make_node("Conv", ["x", "conv.weight", "conv.bias"], ["y"], name="/conv/Conv")
+    graph = onnx.helper.make_graph([node], "graph", [], [], weights)
+    path.write_bytes(mangle(onnx.helper.make_model(graph).SerializeToString()))
+    return path
+
+
+def write_waifu2x_json(folder, mangle=same):
+    weight, bias = ARRAYS["conv.weight"], ARRAYS["conv.bias"]
+    layer = {"nInputPlane": 3, "nOutputPlane": 4, "kH": 3, "kW": 3, "weight": weight.tolist(), "bias": bias.tolist()}
+    path = folder / "weights.json"
+    path.write_bytes(mangle(json.dumps([layer]).encode()))
+    return path
+
+
+def write_ncnn(folder, mangle=same):
+    """The `.param`, with its `.bin` beside it."""
+    weight, bias = ARRAYS["conv.weight"], ARRAYS["conv.bias"]
+    lines = ["7767517", "2 2", "Input x 0 1 x 0=1", f"Convolution conv 1 1 x y 0=4 1=3 5=1 6={weight.size}"]
+    path = folder / "weights.param"
+    path.write_bytes(mangle("\n".join(lines).encode()))
+    data = bytes.fromhex("476b3001") + weight.astype("<f2").tobytes() + bias.tobytes()
+    path.with_suffix(".bin").write_bytes(mangle(data))
+    return path
+
+
+def write_tensorflow1(folder, mangle=same):
+    """The `.index`, with its data beside it."""
+    data, entries = b"", [(b"", message((1, 1), (2, 0), (3, message((1, 1)))))]
+    for name, array in sorted(ARRAYS.items()):
+        value = array.tobytes()
+        shape = b"".join(b"\x12" + prefixed(message((1, size))) for size in array.shape)
+        crc = b"\x35" + struct.pack("<I", masked(crc32c(value)))
+        entries.append((name.encode(), message((1, 1), (2, shape), (4, len(data)), (5, len(value))) + crc))
+        data += value
+    path = folder / "weights.ckpt.index"
+    path.with_name("weights.ckpt.data-00000-of-00001").write_bytes(data)
+    block = table_block(entries, mangle)
+    index = table_block([(b"z", varint(0) + varint(len(block) - 5))])
+    meta = table_block([])
+    handles = varint(len(block)) + varint(len(meta) - 5) + varint(len(block) + len(meta)) + varint(len(index) - 5)
+    path.write_bytes(block + meta + index + handles.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db"))
+    return path
+
+
+def table_block(entries, mangle=same):
+    """A block of LevelDB's table with its trailer; no entry shares anything with the one before it."""
+    parts = [varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in entries]
+    block = mangle(b"".join(parts) + struct.pack("<II", 0, 1))
+    return block + b"\0" + struct.pack("<I", masked(crc32c(block + b"\0")))
+
+
+def message(*fields):
+    """A protocol buffer's message of (number, integer or bytes)."""
+    encoded = b""
+    for number, value in fields:
+        is_bytes = isinstance(value, bytes)
+        encoded += varint(number << 3 | 2 * is_bytes) + (prefixed(value) if is_bytes else varint(value))
+    return encoded
+
+
+def prefixed(data):
+    return varint(len(data)) + data
+
+
+def varint(number):
+    """An integer of 7 bits to a byte, the lowest first."""
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*encoded, number])
+
+
+PACKAGES = {"safetensors": "safetensors", "onnx": "onnx"}  # without which a format is neither written nor read
+WRITERS = {
+    "pytorch": write_pytorch,
+    "legacy": write_legacy,
+    "npz": write_npz,
+    "safetensors": write_safetensors,
+    "hdf5": write_hdf5,
+    "matlab": write_matlab,
+    "onnx": write_onnx,
+    "waifu2x_json": write_waifu2x_json,
+    "ncnn": write_ncnn,
+    "tensorflow1": write_tensorflow1,
+}
+WRITERS = {name: write for name, write in WRITERS.items() if importlib.util.find_spec(PACKAGES.get(name, "numpy"))}

@@ -1,0 +1,119 @@
+"""ncnn's `.param` (a text, one layer to a line) with its `.bin` (their weights one behind the other).
+
+TYPE NAME INPUTS OUTPUTS BLOBS... 0=filters 1=width [11=height] 5=has a bias 6=weights
+flag | weights (out, in, height, width), float16 padded to 4 bytes or float32 | bias, float32
+"""
+
+import numpy as np
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.importers.formats.limits import Budget, read_bytes, shown
+
+NAME = "ncnn .param and .bin"
+MAGIC = b"7767517"
+FLAGS = {0x01306B47: "<f2", 0: "<f4"}
+REFUSED = {0x000D4B38: "8-bit integers", 0x0002C056: "floats for a network of 8-bit integers"}
+CONVOLUTIONS = ("Convolution", "Deconvolution")
+WEIGHTLESS = {
+    *("Input", "Split", "Concat", "Crop", "Padding", "Reshape", "Flatten", "Permute", "Squeeze", "ExpandDims", "Noop"),
+    *("BinaryOp", "UnaryOp", "Eltwise", "Pooling", "Interp", "PixelShuffle", "Dropout", "Slice", "Softmax"),
+    *("ReLU", "ELU", "SELU", "Clip", "Sigmoid", "TanH", "HardSigmoid", "HardSwish", "Swish"),
+}
+MAX_PARAM = 2**20  # bytes of text; CUNet's has 7,000
+
+
+def fits(path, head):
+    """Whether it is the text, or a `.bin` that begins with one of ncnn's flags."""
+    if path.suffix == ".bin":
+        return int.from_bytes(head[:4], "little") in FLAGS | REFUSED and len(head) >= 4
+    return head.lstrip().startswith(MAGIC)
+
+
+def files(path):
+    """The text and the weights, whichever of them `path` is."""
+    pair = (path.with_suffix(".param"), path.with_suffix(".bin"))
+    for file in pair:
+        if not file.is_file():
+            raise InputError(f"{file.name} is missing beside it; the two belong together")
+    return list(pair)
+
+
+def read(path):
+    """`NAME.weight` and `NAME.bias` in PyTorch's layout, in the order of the layers; every byte has to be used."""
+    param, weights = files(path)
+    if param.stat().st_size > MAX_PARAM:
+        raise InputError(f"{param.name} has more than {MAX_PARAM >> 20} MiB")
+    reader = _Bin(read_bytes(weights))
+    arrays = {}
+    for kind, name, values in _layers(param.read_text("utf-8")):
+        shape = _shape(kind, name, values)
+        if shape is None:
+            continue
+        if f"{name}.weight" in arrays:
+            raise InputError(f"two layers are called {shown(name)}")
+        kernel = reader.kernel(name, shape)
+        arrays[f"{name}.weight"] = kernel.swapaxes(0, 1) if kind == "Deconvolution" else kernel
+        if values.get(1 if kind == "InnerProduct" else 5, 0):
+            arrays[f"{name}.bias"] = reader.take(f"{name}.bias", shape[:1], "<f4")
+    reader.finish()
+    return arrays
+
+
+def _layers(text):
+    """(type, name, {number: integer}) of each layer; values that are fractions or lists are left out."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    if len(lines) < 2 or lines[0] != [MAGIC.decode()] or len(lines[1]) != 2 or len(lines) - 2 != int(lines[1][0]):
+        raise InputError("the text is no .param: its first lines are not 7767517 and the number of its layers")
+    for kind, name, inputs, outputs, *rest in lines[2:]:
+        pairs = (word.split("=", 1) for word in rest[int(inputs) + int(outputs) :])
+        yield kind, name, {int(key): int(value) for key, value in pairs if value.lstrip("-").isdigit()}
+
+
+def _shape(kind, name, values):
+    """The shape of a layer's kernel as the file has it, with `out` first; None where the layer has no weights."""
+    if kind in WEIGHTLESS or (kind == "Scale" and values.get(0) == -233):  # one that scales by another blob
+        return None
+    if kind == "InnerProduct":
+        filters, size, window = values.get(0, 0), values.get(2, 0), ()
+    elif kind in CONVOLUTIONS:
+        filters, size, width = values.get(0, 0), values.get(6, 0), values.get(1, 0)
+        window = (values.get(11, width), width)
+    else:
+        raise InputError(f"layer {shown(name)} is of type {shown(kind)}, and how its weights lie is not known here")
+    if values.get(8) or values.get(19):
+        raise InputError(f"layer {shown(name)} has weights of 8-bit integers or from another layer; take float ones")
+    each = int(np.prod((filters, *window), dtype=object))
+    if min(filters, size, *window) <= 0 or size % each:
+        raise InputError(f"layer {shown(name)} has {size} weights for {filters} filters of {window or 'one value'}")
+    return (filters, size // each, *window)
+
+
+class _Bin:
+    """The weights, taken from the beginning to the end."""
+
+    def __init__(self, data):
+        self._data = data
+        self._at = 0
+        self._budget = Budget()
+
+    def kernel(self, name, shape):
+        flag = int(self.take(f"{name}'s flag", (1,), "<u4")[0])
+        if flag not in FLAGS:
+            what = REFUSED.get(flag, f"of an unknown kind (flag {flag:#010x}), or the .bin is another network's")
+            raise InputError(f"the weights of {shown(name)} are {what}; those of float16 and float32 can be read")
+        values = self.take(f"{name}.weight", shape, FLAGS[flag])
+        self._at += -self._at % 4
+        return values
+
+    def take(self, name, shape, dtype):
+        count = self._budget.take(name, shape)
+        end = self._at + count * np.dtype(dtype).itemsize
+        if end > len(self._data):
+            raise InputError(f"the .bin ends within {shown(name)} {shape}: it is cut off, or another network's")
+        values = np.frombuffer(self._data, dtype, count, self._at).reshape(shape)
+        self._at = end
+        return values
+
+    def finish(self):
+        if self._at != len(self._data):
+            raise InputError(f"the .bin has {len(self._data)} bytes, but the layers of the .param take {self._at}")

@@ -1,0 +1,245 @@
+"""PyTorch checkpoints, as `torch.save` writes them: the zip archive, and what it wrote before version 1.6.
+
+Both are a pickle of everything but the numbers, which lie in storages that the tensors are views of. Read as
+torch/serialization.py and torch/_utils.py of PyTorch 2.13 define them.
+"""
+
+import dataclasses
+import io
+
+import ml_dtypes  # noqa: F401 (NumPy knows bfloat16 from then on)
+import numpy as np
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.importers.formats import archives, limits, pickles
+
+NAME = "PyTorch checkpoint"
+MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a legacy file
+PROTOCOL = 1001  # its second
+NESTS = ("state_dict", "model_state_dict", "params_ema", "params", "model")  # where training scripts keep the weights
+
+_CODES = {
+    **{"Float": "<f4", "Double": "<f8", "Half": "<f2", "BFloat16": "bfloat16"},
+    **{"Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "|i1", "Byte": "|u1", "Bool": "|b1"},
+}
+_DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
+
+
+def fits(path, head):
+    """Whether the first bytes are an archive with folders, or a pickle; or the suffix is PyTorch's."""
+    pickle = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    return pickle or "/" in archives.first_member(head) or (bool(head) and path.suffix in (".pth", ".pt"))
+
+
+def read(path):
+    """The tensors of the state dictionary, flat and without DataParallel's "module.", as name -> array."""
+    with path.open("rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+    return _read_zip(path) if is_zip else _read_legacy(path)
+
+
+def _read_zip(path):
+    with archives.opened(path) as (archive, members):
+        pickled = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
+        if len(pickled) != 1:
+            raise InputError("the archive has no data.pkl, which every checkpoint of torch.save has")
+        folder = pickled[0].removesuffix("data.pkl")
+
+        def member(name, size):
+            if folder + name not in members:
+                raise InputError(f"the archive lacks the member {limits.shown(folder + name)}")
+            return archives.read(archive, members[folder + name], size)
+
+        big = f"{folder}byteorder" in members and member("byteorder", 16) == b"big"
+        loaded = _unpickled(io.BytesIO(member("data.pkl", pickles.MAX_BYTES)), {})
+        return _arrays(_state(loaded), lambda storage: member(f"data/{storage.key}", storage.nbytes), big)
+
+
+def _read_legacy(path):
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        stream = io.BytesIO(file.read(2 * pickles.MAX_BYTES))
+        storages = {}
+        if _unpickled(stream, storages) != MAGIC or _unpickled(stream, storages) != PROTOCOL:
+            raise InputError("a pickle, but none of torch.save")
+        _unpickled(stream, storages)  # the machine that wrote it; the numbers are little-endian whatever it was
+        loaded = _unpickled(stream, storages)
+        keys = _unpickled(stream, {})
+        places = _legacy_places(file, stream.tell(), size, keys, storages)
+
+        def fetch(storage):
+            file.seek(places[storage.key])
+            return file.read(storage.nbytes)
+
+        return _arrays(_state(loaded), fetch)
+
+
+def _legacy_places(file, position, size, keys, storages):
+    """Where each storage's numbers begin: they follow each other, each after its count as eight bytes."""
+    if type(keys) is not list or not all(type(key) is str for key in keys) or sorted(keys) != sorted(storages):
+        raise InputError("the storages that the file lists are not those that its tensors use")
+    places = {}
+    for key in keys:
+        file.seek(position)
+        count = int.from_bytes(file.read(8), "little")
+        places[key] = position + 8
+        position += 8 + storages[key].nbytes
+        if count != storages[key].count or position > size:
+            raise InputError(f"the file is cut off, or storage {limits.shown(key)} is not as long as it says")
+    return places
+
+
+@dataclasses.dataclass(frozen=True)
+class Storage:
+    """Numbers of one type in the file."""
+
+    key: str
+    code: str
+    count: int
+
+    @property
+    def itemsize(self):
+        """Bytes of one number."""
+        return np.dtype(self.code).itemsize
+
+    @property
+    def nbytes(self):
+        """Bytes of all."""
+        return self.count * self.itemsize
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """A view of a storage; offset and stride count elements."""
+
+    storage: Storage
+    offset: int
+    shape: tuple
+    stride: tuple
+
+
+def _unpickled(stream, storages):
+    """What one pickle of the stream holds; the storages that it names are noted in `storages` by their key."""
+
+    def persistent(identity):
+        storage = _storage(identity)
+        if storages.setdefault(storage.key, storage) != storage:
+            raise InputError(f"storage {limits.shown(storage.key)} is declared twice, and differently")
+        return storage
+
+    return pickles.load(stream, _NAMES, persistent)
+
+
+def _storage(identity):
+    """The storage of a persistent id: ("storage", type, key, device, count) and, in a legacy file, a view of it."""
+    if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
+        raise InputError("the pickle has a persistent id that is no storage")
+    _, code, key, _, count = identity[:5]
+    if type(code) is not str or code not in _CODES.values() or type(key) is not str or type(count) is not int:
+        raise InputError("the pickle has a storage without type, key or size")
+    if len(identity) == 6 and identity[5] is not None:
+        raise InputError("the checkpoint holds views of storages, as PyTorch before 0.4 did: load and save it once")
+    storage = Storage(key, code, count)
+    if len(key) > limits.MAX_NAME or not 0 <= storage.nbytes <= limits.MAX_BYTES:
+        raise InputError(f"storage {limits.shown(key)} of {limits.shown(count)} elements is larger than may be")
+    return storage
+
+
+def _rebuild_tensor(storage, offset, shape, stride, *_):
+    """torch._utils._rebuild_tensor and _v2 (which adds requires_grad, hooks, metadata)."""
+    if type(storage) is not Storage or type(shape) is not tuple or type(stride) is not tuple:
+        raise InputError("the pickle has a tensor without storage, shape or stride")
+    if not len(shape) == len(stride) <= limits.MAX_DIMENSIONS:
+        raise InputError("the pickle has a tensor of too many dimensions")
+    if not all(type(n) is int and n >= 0 for n in (offset, *shape, *stride)):
+        raise InputError("the pickle has a tensor with an impossible shape, stride or offset")
+    last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
+    if 0 not in shape and last >= storage.count:
+        raise InputError(f"a tensor of shape {limits.shown(shape)} reaches beyond its storage of {storage.count}")
+    return Tensor(storage, offset, shape, stride)
+
+
+def _rebuild_parameter(data, *_):
+    """torch._utils._rebuild_parameter (requires_grad, hooks and state follow)."""
+    if type(data) is not Tensor:
+        raise InputError("the pickle has a parameter that is no tensor")
+    return data
+
+
+def _ordered_dict(pairs=None):
+    """collections.OrderedDict(): Python 2 gave the items to it, Python 3 sets them later."""
+    items = {}
+    if pairs is not None:
+        if type(pairs) is not list or not all(type(p) in (list, tuple) and len(p) == 2 for p in pairs):
+            raise InputError("the pickle has an ordered dictionary of something that is no list of pairs")
+        pickles.set_items(items, [part for pair in pairs for part in pair])
+        pairs.clear()  # else a small pickle could have a long list copied again and again
+    return items
+
+
+def _size(sizes):
+    """torch.Size."""
+    if type(sizes) is not tuple:
+        raise InputError("the pickle has a size that is no tuple")
+    return sizes
+
+
+_NAMES = {
+    "collections.OrderedDict": _ordered_dict,
+    "torch.Size": _size,
+    "torch._utils._rebuild_tensor": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": _rebuild_parameter,
+    "torch._utils._rebuild_parameter_with_state": _rebuild_parameter,
+    **{f"{module}.{name}Storage": code for module in ("torch", "torch.cuda") for name, code in _CODES.items()},
+    **{f"torch.{name}": name for name in _DTYPES},
+}
+
+
+def _state(loaded):
+    """The tensors by name, out of the dictionaries that training scripts nest them in."""
+    for _ in range(len(NESTS)):  # a dictionary may hold itself
+        inner = [loaded[key] for key in NESTS if type(loaded) is dict and type(loaded.get(key)) is dict]
+        if not inner:
+            break
+        loaded = inner[0]
+    if type(loaded) is not dict:
+        raise InputError(f"the checkpoint holds {limits.shown(loaded)}, not a dictionary of tensors by name")
+    tensors = {name: value for name, value in loaded.items() if type(value) is Tensor}
+    if not tensors:
+        keys = ", ".join(limits.shown(key) for key in list(loaded)[:8])
+        raise InputError(f"no tensors in the checkpoint, only {keys or 'an empty dictionary'}")
+    if not all(type(name) is str for name in tensors):
+        raise InputError("the checkpoint numbers its tensors and does not name them")
+    if all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _arrays(tensors, fetch, big=False):
+    """The tensors as arrays of their own, in the same order; one storage is in memory at a time."""
+    budget, storage_budget = limits.Budget(), limits.Budget()
+    by_storage = {}
+    for name, tensor in tensors.items():
+        budget.take(name, tensor.shape, tensor.storage.itemsize)
+        by_storage.setdefault(tensor.storage, []).append(name)
+    arrays = dict.fromkeys(tensors)
+    for storage, names in by_storage.items():
+        storage_budget.take(storage.key, (storage.count,), storage.itemsize)
+        data = fetch(storage)
+        if len(data) < storage.nbytes:
+            raise InputError(f"storage {limits.shown(storage.key)} is shorter than its tensors need")
+        if big:
+            data = np.frombuffer(data, f">u{storage.itemsize}").astype(f"<u{storage.itemsize}")
+        for name in names:
+            arrays[name] = _array(tensors[name], data)
+    return arrays
+
+
+def _array(tensor, data):
+    dtype = np.dtype(tensor.storage.code)
+    steps = [step * dtype.itemsize for step in tensor.stride]
+    view = np.ndarray(tensor.shape, dtype, data, tensor.offset * dtype.itemsize, steps)
+    with np.errstate(over="ignore", invalid="ignore"):  # `limits.plain` finds what is not finite
+        return view.astype(dtype if dtype.kind in "iub" else np.float32, order="C")
