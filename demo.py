@@ -1,52 +1,109 @@
-"""Enlarges pictures with a trained network: `python demo.py -i demo -o out`."""
+"""Enlarges pictures with a trained network: `python demo.py -i demo -o out`.
+
+Takes a picture or a folder of them: PNG, JPEG, WebP, TIFF, BMP, AVIF and GIF, 8 or 16 bits, grey, transparent or
+animated. docs/upscaling.md says what each flag does to them. What is there already is not made again. A picture that
+fails is named at the end, costs the others nothing, and makes the exit code 1.
+"""
 
 import sys
 
 from absl import app, flags
 
 from wdsr_tf import cli
+from wdsr_tf.errors import InputError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("indir", "demo", "A picture, or a folder of pictures (searched recursively).", short_name="i")
 flags.DEFINE_string("outdir", "out", "Where the enlarged pictures go; the folder structure is kept.", short_name="o")
 flags.DEFINE_string(
-    "model", "output/models", "A checkpoint, or a folder: of the newest run's, the best PSNR.", short_name="m"
+    "model", "output/models", "A checkpoint, or a folder to choose from by scale, noise and PSNR.", short_name="m"
 )
 flags.DEFINE_bool("overwrite", False, "Enlarge again what is there already.")
+flags.DEFINE_string("scale", None, "Factor, such as 2 or 3.5; default: the network's own.", short_name="s")
+flags.DEFINE_string("size", None, "Instead of a factor, the size in pixels: 4000x, x3000 or 4000x3000.")
+flags.DEFINE_integer("noise", None, "Take away JPEG noise of this level, with a waifu2x network for it.", 0, 3)
+flags.DEFINE_bool("self_ensemble", False, "The mean over eight flips and turns: a little better, eight times as long.")
+flags.DEFINE_string("format", None, "Write png, jpg, webp, tif, bmp, avif or gif; default: as the picture, or png.")
+flags.DEFINE_integer("quality", None, "Of jpg, avif and lossy webp, 1 to 100.", 1, 100)
+flags.DEFINE_enum("engine", "keras", ["keras", "onnx", "openvino"], "What runs the network.")
+flags.DEFINE_enum("precision", "float32", ["float32", "float16", "int8"], "int8: openvino.")
+flags.DEFINE_bool("allow_loss", False, "int8: use networks that lose more than 0.10 dB by it, too.")
+flags.DEFINE_string("calibration", None, "int8: pictures to measure on; default: those of demo/.")
+flags.DEFINE_string("memory", None, "What tiles may take, such as 2GiB or 50%; default: half of the free, up to 1 GiB.")
+flags.DEFINE_float("max_pixels", 250, "Refuse larger pictures, in megapixels.", lower_bound=0)
 
 
 def main(argv):
     if argv[1:]:
-        raise app.UsageError(f"what is {argv[1]!r}? Pictures are named with -i")
-    from tqdm import tqdm
+        raise InputError(f"{argv[1]!r} is not a flag; pictures are named with -i")
+    from wdsr_tf.inference.folder import is_done, plan
+    from wdsr_tf.inference.job import Workshop, parse_size
 
-    from wdsr_tf import images
-    from wdsr_tf.inference.folder import best_checkpoint, is_done, plan
-
-    pairs = plan(FLAGS.indir, FLAGS.outdir)
+    size = parse_size(FLAGS.scale, FLAGS.size)
+    pairs = plan(FLAGS.indir, FLAGS.outdir, FLAGS.format)
     todo = [pair for pair in pairs if FLAGS.overwrite or not is_done(*pair)]
     if len(todo) < len(pairs):
         cli.say(f"{len(pairs) - len(todo)} of {len(pairs)} are done already; --overwrite makes them again")
     if not todo:
         return 0
 
-    checkpoint = best_checkpoint(FLAGS.model)
-    cli.load_keras()
-    from wdsr_tf import checkpoint as checkpoints
-    from wdsr_tf.inference.upscale import upscale_picture
+    from wdsr_tf.inference.choose import networks
 
-    model = checkpoints.load(checkpoint)
-    cli.say(f"{checkpoint}: {model.architecture} x{model.scale}")
-    failures = []
-    for source, target in tqdm(todo, unit="picture"):
-        try:
-            images.write(target, upscale_picture(model, images.read_picture(source)))
-        except Exception as error:  # one picture, whatever is wrong with it, must not cost the others
-            failures.append((source, error))
+    workshop = Workshop(
+        networks(FLAGS.model),
+        size,
+        FLAGS.noise,
+        engine={name: FLAGS[name].value for name in ("precision", "allow_loss", "calibration")}
+        | {"name": FLAGS.engine},
+        how={"memory": FLAGS.memory, "self_ensemble": FLAGS.self_ensemble},
+        quality=FLAGS.quality,
+        max_pixels=FLAGS.max_pixels * 1e6,
+        opened=lambda path, engine: cli.say(f"{path}: {engine.architecture} x{engine.scale}, {engine.name}"),
+    )
+    if FLAGS.engine == "keras":
+        cli.load_keras()
+    failures = enlarge(workshop, todo)
     cli.say(f"{len(todo) - len(failures)} pictures written to {FLAGS.outdir}")
     for source, error in failures:
-        print(f"failed: {source}: {error}", file=sys.stderr)
+        print(f"failed: {source}: {str(error).removeprefix(f'{source}: ')}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def enlarge(workshop, todo):
+    """Enlarges the pairs (source, target) and shows progress in megapixels; returns [(source, error)] of failures."""
+    from tqdm import tqdm
+
+    from wdsr_tf.files import sweep
+
+    for folder in {target.parent for _, target in todo}:
+        sweep(folder)
+    megapixels = [expected(workshop, source) for source, _ in todo]
+    failures, done = [], 0
+    shape = "{percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} megapixels, {remaining} left{postfix}"
+    with tqdm(total=sum(megapixels), bar_format=shape) as bar:
+        for (source, target), own in zip(todo, megapixels, strict=True):
+            bar.set_postfix_str(source.name)
+            done += own
+            # Overlaps and passes between count as well, so that a picture may seem done too early.
+            workshop.watch = lambda pixels, most=done: bar.update(min(pixels / 1e6, most - bar.n))
+            try:
+                workshop.enlarge(source, target)
+            except Exception as error:  # one picture, whatever is wrong with it, must not cost the others
+                failures.append((source, error))
+            bar.update(done - bar.n)
+    return failures
+
+
+def expected(workshop, source):
+    """The megapixels that `source` is to get, from its header; 0 where it cannot be read, which is said later."""
+    import math
+
+    from wdsr_tf import images
+
+    try:
+        return math.prod(workshop.result_size(*images.size(source, workshop.max_pixels))) / 1e6
+    except Exception:
+        return 0.0
 
 
 if __name__ == "__main__":

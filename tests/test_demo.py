@@ -1,14 +1,15 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
 from tests.conftest import REPOSITORY
 from wdsr_tf import checkpoint, images
-from wdsr_tf.errors import InputError
-from wdsr_tf.inference.folder import best_checkpoint, is_done, plan
+from wdsr_tf.inference.folder import is_done, plan
 
 RGB = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype="uint8")
 
@@ -24,8 +25,9 @@ def touch(folder, *names):
         (folder / name).touch()
 
 
-def planned(indir, outdir):
-    return {str(source.relative_to(indir)): str(target.relative_to(outdir)) for source, target in plan(indir, outdir)}
+def planned(indir, outdir, form=None):
+    pairs = plan(indir, outdir, form)
+    return {str(source.relative_to(indir)): str(target.relative_to(outdir)) for source, target in pairs}
 
 
 def test_a_folder_is_upscaled_whole_and_what_is_broken_named(tmp_path):
@@ -60,6 +62,29 @@ def test_a_folder_is_upscaled_whole_and_what_is_broken_named(tmp_path):
     assert images.read(tmp_path / "out/a-sr.png").shape == (18, 24, 3)
 
 
+def test_a_killed_run_leaves_whole_pictures_and_the_next_run_the_rest(tmp_path):
+    from wdsr_tf.models import create_model
+
+    checkpoint.save(create_model("wdsr-a", 2, num_filters=8, num_res_blocks=4), tmp_path / "m.keras")
+    large = np.tile(RGB, (40, 40, 1))
+    for i in range(30):
+        images.write(tmp_path / f"in/{i:02d}.png", large)
+    command = [sys.executable, str(REPOSITORY / "demo.py"), "-i", "in", "-o", "out", "-m", "m.keras"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        while not (tmp_path / "out/02-sr.png").exists():
+            assert run.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.01)
+        run.send_signal(signal.SIGKILL)
+    done = images.find(tmp_path / "out")
+    assert 3 <= len(done) < 30
+    assert all(images.read(path).shape == (720, 960, 3) for path in done)  # reading raises where a file is cut short
+
+    run = demo("-i", "in", "-o", "out", "-m", "m.keras", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert f"{len(done)} of 30 are done already" in run.stdout
+    assert len(images.find(tmp_path / "out")) == 30
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
@@ -67,6 +92,10 @@ def test_a_folder_is_upscaled_whole_and_what_is_broken_named(tmp_path):
         (("-i", "empty"), "holds no pictures"),
         (("-i", "a.png"), "train.py"),
         (("-i", "a.png", "-m", "a.png"), "not a whole .keras file"),
+        (("-i", "a.png", "--scale", "two"), "--scale is a factor"),
+        (("-i", "a.png", "--size", "4000"), "--size is a width"),
+        (("-i", "a.png", "--size", "4000x", "--scale", "2"), "give one of them"),
+        (("-i", "a.png", "--format", "jpgg"), "known are png"),
         (("a.png",), "named with -i"),
         (("--inputdir", "a.png"), "inputdir"),
     ],
@@ -91,16 +120,6 @@ def test_help_needs_no_network_library(tmp_path):
     assert not any(name in run.stderr for name in ("keras", "tensorflow", "numpy"))
 
 
-def test_the_best_checkpoint_is_the_one_with_the_highest_psnr(tmp_path):
-    names = ("epoch-001-psnr-9.5000.keras", "epoch-002-psnr-31.2000.keras", "epoch-003-psnr-31.1000.keras")
-    touch(tmp_path / "run/models", *names, "epoch-004-psnr-nan.keras", ".epoch-005-psnr-99.0000.keras", "x.keras")
-    (tmp_path / "models").symlink_to(tmp_path / "run/models", target_is_directory=True)
-    assert best_checkpoint(tmp_path / "models").name == names[1]
-    assert best_checkpoint(tmp_path / "models" / names[0]).name == names[0]
-    with pytest.raises(InputError, match="no trained network"):
-        best_checkpoint(tmp_path / "nowhere")
-
-
 def test_names_keep_structure_and_lossless_suffixes(tmp_path):
     touch(tmp_path / "in", "a.png", "b.JPG", "sub/c.TIF", "sub/d.webp", "e.f.jpeg")
     assert planned(tmp_path / "in", tmp_path / "out") == {
@@ -110,6 +129,13 @@ def test_names_keep_structure_and_lossless_suffixes(tmp_path):
         "sub/c.TIF": "sub/c-sr.tif",
         "sub/d.webp": "sub/d-sr.webp",
     }
+
+
+def test_animations_keep_their_format_and_a_wish_for_one_wins(tmp_path):
+    images.write(tmp_path / "still.gif", RGB)
+    images.write_animation(tmp_path / "moves.gif", [(images.Picture(RGB), 100), (images.Picture(RGB[::-1]), 50)])
+    assert planned(tmp_path, tmp_path / "out") == {"moves.gif": "moves-sr.gif", "still.gif": "still-sr.png"}
+    assert planned(tmp_path, tmp_path / "out", "WEBP") == {"moves.gif": "moves-sr.webp", "still.gif": "still-sr.webp"}
 
 
 def test_no_two_pictures_share_a_name(tmp_path):

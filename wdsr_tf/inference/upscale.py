@@ -1,60 +1,125 @@
-"""One picture through a network, checked before anyone sees it."""
+"""A picture through a network: in tiles that fit into memory, checked before anyone sees it."""
 
-import dataclasses
-
-import keras
 import numpy as np
 
-from wdsr_tf.errors import InputError
-from wdsr_tf.images import to_uint8
-from wdsr_tf.resize import imresize
+from wdsr_tf.errors import InputError, OutOfMemory
+from wdsr_tf.inference import memory as budget
+from wdsr_tf.inference.ensemble import self_ensemble as ensemble
+from wdsr_tf.inference.tiling import plan
 
-GREY_OF_RGB = np.array([0.299, 0.587, 0.114], "float32")  # BT.601
+COPIES = 4  # of a strip: itself, and what is made of it on its way into a file
 
 
-def upscale(model, rgb):
-    """`rgb` (H x W x 3, 0..255, uint8 or float) as `model` enlarges it: float32, neither clipped nor rounded.
+def upscale(network, rgb, memory=None, self_ensemble=False):
+    """`rgb` (H x W x 3, 0..255, uint8 or float) enlarged: float32, neither clipped nor rounded.
 
-    Raises InputError where the result is not `model.scale` times as large, or not finite.
+    `network` is a Keras model of this house or an `Engine`; the rest and the errors are as in `strips`.
     """
     height, width = rgb.shape[:2]
-    sr = _run(model, rgb[None])[0]
-    wanted = (height * model.scale, width * model.scale, 3)
-    if sr.shape != wanted:
-        raise InputError(f"the network {model.name} returned {sr.shape} where {wanted} was due: nothing is written")
-    if not np.isfinite(sr).all():
-        raise InputError(
-            f"the network {model.name} returned values that are not finite: its weights are damaged, or its precision "
-            "is too low for them; try another checkpoint, or float32"
-        )
+    engine = _engine(network)
+    sr = np.empty((height * engine.scale, width * engine.scale, 3), "float32")
+    top = 0
+    for strip in strips(engine, rgb, memory, self_ensemble):
+        sr[top : top + len(strip)] = strip
+        top += len(strip)
     return sr
 
 
-def upscale_picture(model, picture):
-    """A `Picture` as `model` enlarges it: grey stays grey, transparency is enlarged with it, metadata stays."""
-    sr = upscale(model, picture.rgb)
-    if picture.grey:
-        sr = np.repeat((sr @ GREY_OF_RGB)[..., None], 3, axis=-1)
-    alpha = None if picture.alpha is None else imresize(picture.alpha, model.scale)
-    return dataclasses.replace(picture, rgb=to_uint8(sr), alpha=alpha)
+def strips(engine, rgb, memory=None, self_ensemble=False):
+    """Yields the enlarged picture from top to bottom: float32 strips (rows, W * scale, 3), neither clipped nor rounded.
 
+    One strip is in memory at a time: a row of tiles. `memory` is what the network and a strip may take, as a text for
+    `memory.parse`; None is that module's default. Where it is not enough after all, tiles are halved and the work goes
+    on behind those that are finished. `self_ensemble` is the mean over eight positions of each tile.
 
-def _run(model, batch):
-    """A batch of pictures of one size through the compiled network, as a NumPy array."""
-    if model.predict_function is None:
-        _compile(model)
-    return model.predict_on_batch(batch)
-
-
-def _compile(model):
-    """Builds the network's inference function, under TensorFlow for all sizes at once.
-
-    Left alone, Keras would have XLA compile the network anew for every size of picture.
+    Raises InputError where the network returns another size than `scale` times its input's or values that are not
+    finite, and where not even a small tile fits into memory.
     """
-    if keras.config.backend() == "tensorflow":
-        training = model.jit_compile
-        model.jit_compile = False
-        model.make_predict_function()
-        model.jit_compile = training
-    else:
-        model.make_predict_function()
+    height, width = rgb.shape[:2]
+    pixels = budget.pixels(engine.reach, engine.free(), memory)
+    yield from _Tiles(engine, rgb, pixels, self_ensemble).strips(((0, height), (0, width)))
+
+
+class _Tiles:
+    """The tiles of one picture; `pixels`, how many run at once, falls where they do not fit into memory."""
+
+    def __init__(self, engine, rgb, pixels, self_ensemble):
+        self.engine, self.rgb, self.pixels, self.self_ensemble = engine, rgb, pixels, self_ensemble
+        strip = 3 * 4 * engine.scale**2  # bytes per LR pixel
+        self.held = COPIES * strip / engine.reach.bytes_per_pixel
+
+    def strips(self, part):
+        """Yields the strips of `part`, ((top, bottom), (left, right)) in LR pixels."""
+        (top, bottom), across = part
+        while top < bottom:
+            tiles = self._plan(((top, bottom), across))
+            for row in tiles.rows:
+                yield self._strip(tiles, row, across)
+                top = row.high
+                if self.pixels < tiles.pixels:  # since then memory ran out: what is left is planned anew
+                    break
+
+    def _plan(self, part):
+        return plan(self.rgb.shape[:2], self.engine.reach, self.pixels, part, self.held)
+
+    def _strip(self, tiles, row, across):
+        scale, (left, right) = self.engine.scale, across
+        strip = np.empty((scale * (row.high - row.low), scale * (right - left), 3), "float32")
+        done = left
+        for column in tiles.columns:
+            try:
+                sr = self._enlarged(row, column)
+            except OutOfMemory:
+                break
+            strip[:, scale * (column.low - left) : scale * (column.high - left)] = sr
+            done = column.high
+        if done < right:
+            self._halve(tiles, rest := ((row.low, row.high), (done, right)))
+            np.concatenate(list(self.strips(rest)), out=strip[:, scale * (done - left) :])
+        return strip
+
+    def _halve(self, tiles, part):
+        self.pixels = tiles.pixels // 2
+        if self._plan(part).pixels >= tiles.pixels:
+            height, width = tiles.tile
+            raise InputError(
+                f"there is not enough memory for {self.engine.architecture} on a tile of {height} x {width} pixels: "
+                "close other programs, or use a smaller network"
+            )
+
+    def _enlarged(self, row, column):
+        """What is kept of the tile where `row` crosses `column`."""
+        lr = self.rgb[row.start : row.stop, column.start : column.stop]
+        sr = ensemble(self._run, lr) if self.self_ensemble else self._run(lr)
+        vertical, horizontal = (
+            slice(self.engine.scale * (span.low - span.start), self.engine.scale * (span.high - span.start))
+            for span in (row, column)
+        )
+        return sr[vertical, horizontal]
+
+    def _run(self, lr):
+        """A whole tile through the network, looked through."""
+        engine = self.engine
+        sr = engine.run(lr[None])[0]
+        wanted = (lr.shape[0] * engine.scale, lr.shape[1] * engine.scale, 3)
+        if sr.shape != wanted:
+            raise InputError(
+                f"the network {engine.architecture} returned {sr.shape} where {wanted} was due: nothing is written"
+            )
+        if not np.isfinite(sr).all():
+            raise InputError(
+                f"the network {engine.architecture} returned values that are not finite in {engine.precision}: its "
+                "weights are damaged, or its precision is too low for them; try another checkpoint, or float32"
+            )
+        return sr
+
+
+def _engine(network):
+    """`network` itself, or the engine of a Keras model, which is made once per model."""
+    if not hasattr(network, "hyperparameters"):
+        return network
+    if not hasattr(network, "engine"):
+        from wdsr_tf.inference.engines.keras import of_model
+
+        network.engine = of_model(network)
+    return network.engine

@@ -1,0 +1,59 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import wdsr_tf
+from tests.engines import Fake, repeated
+from wdsr_tf import checkpoint, images
+from wdsr_tf.errors import InputError
+
+RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype="uint8")
+ENGINE = Fake().engine
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_an_array_comes_back_larger_and_in_its_own_depth(dtype):
+    sr = wdsr_tf.upscale(RGB.astype(dtype), ENGINE)
+    assert sr.dtype == dtype
+    np.testing.assert_array_equal(sr, repeated(RGB))
+
+
+def test_floats_are_in_0_to_1():
+    sr = wdsr_tf.upscale((RGB / 255).astype("float32"), ENGINE)
+    np.testing.assert_allclose(sr, repeated(RGB) / 255, atol=1e-6)
+
+
+def test_transparency_is_the_fourth_channel():
+    rgba = np.concatenate([RGB, np.full((6, 5, 1), 255, "uint8")], axis=-1)
+    sr = wdsr_tf.upscale(rgba, ENGINE)
+    assert sr.shape == (12, 10, 4)
+    assert (sr[..., 3] == 255).all()
+
+
+def test_a_file_and_a_checkpoint_may_be_named(tmp_path):
+    from wdsr_tf.models import create_model
+
+    checkpoint.save(create_model("wdsr-a", 2, num_filters=4, num_res_blocks=1), tmp_path / "model.keras")
+    images.write(tmp_path / "small.png", RGB)
+    from_file = wdsr_tf.upscale(tmp_path / "small.png", str(tmp_path / "model.keras"), memory="10%")
+    assert from_file.shape == (12, 10, 3)
+    np.testing.assert_array_equal(from_file, wdsr_tf.upscale(RGB, tmp_path / "model.keras"))
+
+
+@pytest.mark.parametrize("array", [np.zeros((4, 4)), np.zeros((4, 4, 2), "uint8"), np.zeros((0, 4, 3), "uint8")])
+def test_other_shapes_are_refused(array):
+    with pytest.raises(InputError, match="H x W x 3"):
+        wdsr_tf.upscale(array, ENGINE)
+
+
+def test_other_types_are_refused():
+    with pytest.raises(InputError, match="not float64"):
+        wdsr_tf.upscale(np.zeros((4, 4, 3)), ENGINE)
+
+
+def test_the_package_itself_imports_nothing():
+    code = "import sys, wdsr_tf; print('numpy' in sys.modules, hasattr(wdsr_tf, 'upscaled'))"
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert printed.split() == ["False", "False"]

@@ -1,0 +1,153 @@
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from wdsr_tf import images
+from wdsr_tf.errors import InputError
+from wdsr_tf.inference import job
+from wdsr_tf.inference.choose import Network
+from wdsr_tf.inference.engines import Engine
+from wdsr_tf.inference.job import Size, Workshop, parse_size
+from wdsr_tf.inference.reach import Reach
+
+RGB = np.random.default_rng(0).integers(0, 256, (10, 16, 3), dtype="uint8")
+
+
+@pytest.fixture
+def workshop(monkeypatch, tmp_path):
+    """`workshop(size, scales, ...)`: networks that repeat each pixel, one per scale."""
+
+    def engine(path, **how):
+        scale = int(re.search(r"\d", path.name)[0])
+        return Engine("repeat", "float32", path.stem, scale, Reach(1), lambda x: repeated(x, scale).astype("float32"))
+
+    def make(size=Size(), scales=(2,), **how):  # noqa: B008  (frozen)
+        known = [Network(tmp_path / f"x{scale}.keras", scale, None, 0.0) for scale in scales]
+        return Workshop(known, size, **how)
+
+    monkeypatch.setattr(job, "open_engine", engine)
+    return make
+
+
+def repeated(x, scale):
+    return x.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
+@pytest.mark.parametrize(
+    "texts, size, result",
+    [
+        (("3.5", None), Size(3.5), (35, 56)),
+        (("0.25", None), Size(0.25), (2, 4)),
+        ((None, "32x"), Size(width=32), (20, 32)),
+        ((None, "x15"), Size(height=15), (15, 24)),
+        ((None, "17x40"), Size(width=17, height=40), (40, 17)),
+        ((None, "1x"), Size(width=1), (1, 1)),
+        ((None, None), Size(), None),
+    ],
+)
+def test_a_size_is_a_factor_or_sides(texts, size, result):
+    assert parse_size(*texts) == size
+    assert size.of(10, 16) == result
+
+
+@pytest.mark.parametrize("texts", [("2", "4000x"), ("x", None), ("-1", None), ("0", None), ("nan", None), ("65", None)])
+def test_what_is_no_factor_is_refused(texts):
+    with pytest.raises(InputError, match="--scale"):
+        parse_size(*texts)
+
+
+@pytest.mark.parametrize("size", ["4000", "x", "0x", "4000x0", "-4x", "4.5x", "4000x3000x2", "99999999x"])
+def test_what_is_no_size_is_refused(size):
+    with pytest.raises(InputError, match="--size"):
+        parse_size(None, size)
+
+
+def test_a_slip_of_the_finger_is_refused_before_any_work():
+    with pytest.raises(InputError, match="would become 400000 x 250000, more than 64 times"):
+        parse_size(None, "400000x").of(10, 16)
+
+
+def test_a_whole_number_of_passes_is_written_as_the_network_returns_it(workshop, tmp_path):
+    images.write(tmp_path / "a.png", RGB)
+    workshop(Size(4.0)).enlarge(tmp_path / "a.png", tmp_path / "b.png")
+    np.testing.assert_array_equal(images.read(tmp_path / "b.png"), repeated(RGB, 4))
+
+
+@pytest.mark.parametrize("size, shape", [(Size(3.0), (30, 48)), (Size(width=5), (3, 5)), (Size(0.5), (5, 8))])
+def test_any_other_size_is_reached_by_shrinking(workshop, tmp_path, size, shape):
+    white = np.full_like(RGB, 255)
+    images.write(tmp_path / "a.png", images.Picture(white, metadata={"dpi": (100.0, 100.0)}))
+    workshop(size).enlarge(tmp_path / "a.png", tmp_path / "b.png")
+    large = images.read_picture(tmp_path / "b.png")
+    assert large.rgb.shape[:2] == shape and (large.rgb == 255).all()
+    # PNG counts pixels per metre in whole numbers.
+    np.testing.assert_allclose(large.metadata["dpi"], 100 * shape[1] / 16, atol=0.02)
+
+
+def test_sixteen_bits_go_through_every_pass(workshop, tmp_path):
+    deep = np.arange(480, dtype="uint16").reshape(10, 16, 3) * 131
+    images.write(tmp_path / "a.png", images.Picture(deep))
+    workshop(Size(8.0)).enlarge(tmp_path / "a.png", tmp_path / "b.png")
+    large = images.read_picture(tmp_path / "b.png").rgb
+    assert large.dtype == "uint16"
+    assert np.abs(large.astype(int) - repeated(deep, 8)).max() <= 1  # 0..255 in float32 has steps of 2**-17 near white
+    workshop(Size(8.0)).enlarge(tmp_path / "a.png", tmp_path / "b.jpg")
+    assert images.read_picture(tmp_path / "b.jpg").rgb.dtype == "uint8"
+
+
+def test_grey_and_transparency_stay_through_every_pass(workshop, tmp_path):
+    grey = images.Picture(RGB[..., :1].repeat(3, axis=-1), np.full(RGB.shape[:2], 128, "uint8"), grey=True)
+    images.write(tmp_path / "a.png", grey)
+    for factor in (4.0, 3.0):
+        workshop(Size(factor)).enlarge(tmp_path / "a.png", tmp_path / "b.png")
+        large = images.read_picture(tmp_path / "b.png")
+        assert large.grey and (large.alpha == 128).all()
+
+
+def test_frames_of_an_animation_keep_their_times(workshop, tmp_path):
+    frames = [(images.Picture(RGB), 100), (images.Picture(255 - RGB), 250)]
+    images.write_animation(tmp_path / "a.webp", frames, loop=3)
+    workshop().enlarge(tmp_path / "a.webp", tmp_path / "b.webp")
+    animation = images.read_frames(tmp_path / "b.webp")
+    assert [time for _, time in animation.frames] == [100, 250] and animation.loop == 3
+    np.testing.assert_array_equal(animation.frames[1][0].rgb, repeated(255 - RGB, 2))
+    workshop().enlarge(tmp_path / "a.webp", tmp_path / "first.jpg")  # a format of stills takes the first
+    assert images.read(tmp_path / "first.jpg").shape == (20, 32, 3)
+
+
+def test_what_the_format_cannot_hold_is_refused_before_any_work(workshop, tmp_path):
+    images.write(tmp_path / "a.png", images.Picture(RGB, RGB[..., 0]))
+    images.write(tmp_path / "long.png", np.zeros((1, 20000, 3), "uint8"))
+    busy = workshop(watch=lambda pixels: pytest.fail("the network ran"))
+    for name, reason in (("a.jpg", "cannot hold transparency"), ("long.webp", "ends at 16383 pixels")):
+        with pytest.raises(InputError, match=reason):
+            busy.enlarge(next(tmp_path.glob(f"{name.partition('.')[0]}.png")), tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
+def test_pictures_above_the_limit_are_refused(workshop, tmp_path):
+    images.write(tmp_path / "a.png", RGB)
+    with pytest.raises(InputError, match="--max-pixels"):
+        workshop(max_pixels=100).enlarge(tmp_path / "a.png", tmp_path / "b.png")
+
+
+def test_an_engine_is_opened_once_and_says_what_it_has_done(workshop, tmp_path):
+    images.write(tmp_path / "a.png", RGB)
+    opened, done = [], []
+    busy = workshop(opened=lambda path, engine: opened.append(path.name), watch=done.append)
+    for name in ("b.png", "c.png"):
+        busy.enlarge(tmp_path / "a.png", tmp_path / name)
+    assert opened == ["x2.keras"] and sum(done) == 2 * 4 * 160
+
+
+def test_values_that_are_not_finite_leave_no_file(workshop, tmp_path, monkeypatch):
+    images.write(tmp_path / "a.png", RGB)
+    whole = job.open_engine
+    monkeypatch.setattr(
+        job, "open_engine", lambda *a, **k: dataclasses.replace(whole(*a, **k), run=lambda x: repeated(x, 2) * np.nan)
+    )
+    with pytest.raises(InputError, match="not finite"):
+        workshop().enlarge(tmp_path / "a.png", tmp_path / "b.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

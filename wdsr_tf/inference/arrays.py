@@ -1,0 +1,35 @@
+"""`wdsr_tf.upscale`: one call from a picture and a checkpoint to an array."""
+
+import os
+
+import numpy as np
+
+from wdsr_tf import images
+from wdsr_tf.errors import InputError
+from wdsr_tf.inference.engines import Engine, open_engine
+from wdsr_tf.inference.picture import enlarge_picture
+
+
+def upscale(picture, checkpoint, *, engine="keras", precision="float32", memory=None, self_ensemble=False):
+    """`picture` enlarged: an array (H, W, 3), or (H, W, 4) with transparency, of the type of its values.
+
+    Attributes:
+        picture: a file, or an array of that shape: uint8, uint16, or float32 in 0..1.
+        checkpoint: a `.keras` file, or what `open_engine` made of one: for many pictures, so that it is opened once.
+        engine, precision: as `open_engine` takes them.
+        memory: what tiles may take, such as "2GiB" or "50%".
+        self_ensemble: the mean over eight flips and turns: a little better, eight times as long.
+    """
+    network = checkpoint if isinstance(checkpoint, Engine) else open_engine(checkpoint, engine, precision)
+    whole = images.read_picture(picture) if isinstance(picture, (str, os.PathLike)) else _of_array(picture)
+    large = enlarge_picture(network, whole, memory=memory, self_ensemble=self_ensemble)
+    return large.rgb if large.alpha is None else np.concatenate([large.rgb, large.alpha[..., None]], axis=-1)
+
+
+def _of_array(values):
+    values = np.asarray(values)
+    if values.ndim != 3 or values.shape[2] not in (3, 4) or values.size == 0:
+        raise InputError(f"a picture is an array H x W x 3 or H x W x 4, not one of shape {values.shape}")
+    if values.dtype not in ("uint8", "uint16", "float32"):
+        raise InputError(f"a picture's values are uint8, uint16 or float32 in 0..1, not {values.dtype}")
+    return images.Picture(values[..., :3], values[..., 3] if values.shape[2] == 4 else None)

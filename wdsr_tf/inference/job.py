@@ -1,0 +1,165 @@
+"""One file through the networks that a person's wish takes, and into another."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+
+from wdsr_tf import images
+from wdsr_tf.errors import InputError
+from wdsr_tf.inference import choose
+from wdsr_tf.inference.engines import open_engine
+from wdsr_tf.inference.picture import enlarge_picture, enlarge_to_file
+from wdsr_tf.resize import imresize
+
+LARGEST = 64  # times as large: beyond that a slip of the finger is likelier than a wish
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How large a picture is to become: a factor, or a width, a height, or both in pixels; or None of them.
+
+    Without any, the network's own scale decides.
+    """
+
+    factor: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+    def of(self, height, width):
+        """(height, width) that a picture of that size is to get, or None where the network decides.
+
+        Raises InputError where that is nothing, or more than 64 times as large.
+        """
+        if self.factor:
+            wanted = [max(1, round(length * self.factor)) for length in (height, width)]
+        elif self.width or self.height:
+            both = self.height or round(height * self.width / width), self.width or round(width * self.height / height)
+            wanted = [max(1, length) for length in both]
+        else:
+            return None
+        if max(wanted[0] / height, wanted[1] / width) > LARGEST:
+            raise InputError(
+                f"{width} x {height} pixels would become {wanted[1]} x {wanted[0]}, more than {LARGEST} times as large"
+            )
+        return tuple(wanted)
+
+
+def parse_size(scale=None, size=None):
+    """The `Size` that the texts of --scale (`2`, `3.5`) or --size (`4000x`, `x3000`, `4000x3000`) stand for."""
+    if scale and size:
+        raise InputError("--scale and --size say the same in two ways: give one of them")
+    if scale:
+        try:
+            factor = float(scale)
+        except ValueError:
+            factor = math.nan
+        if not 0 < factor <= LARGEST:
+            raise InputError(f"--scale is a factor up to {LARGEST} such as 2 or 3.5, not {scale!r}")
+        return Size(factor=factor)
+    if size:
+        match = re.fullmatch(r"(\d{0,7})x(\d{0,7})", size.lower())
+        width, height = (int(side or 0) for side in match.groups()) if match else (0, 0)
+        if not (width or height) or "0" in match.groups():
+            raise InputError(f"--size is a width, a height or both, such as 4000x, x3000 or 4000x3000, not {size!r}")
+        return Size(width=width or None, height=height or None)
+    return Size()
+
+
+@dataclasses.dataclass
+class Workshop:
+    """The networks at hand and how they run; each is opened once, when a picture first needs it.
+
+    Attributes:
+        known: `choose.Network`s.
+        size: the `Size` that pictures are to get.
+        noise: the level of noise to take away, or None.
+        engine: what `open_engine` takes beside the checkpoint.
+        how: what `strips` takes beside the picture: memory, self_ensemble.
+        quality: of lossy formats, 1 to 100; None is each format's default.
+        max_pixels: larger pictures are refused.
+        opened: called with each `Engine` when it is opened.
+        watch: called with the HR pixels of each tile when it is done, overlaps included.
+    """
+
+    known: list
+    size: Size
+    noise: int | None = None
+    engine: dict = dataclasses.field(default_factory=dict)
+    how: dict = dataclasses.field(default_factory=dict)
+    quality: int | None = None
+    max_pixels: float = images.MAX_PIXELS
+    opened: Callable = lambda path, engine: None
+    watch: Callable = lambda pixels: None
+
+    def __post_init__(self):
+        self._engines = {}
+
+    def passes(self, height, width):
+        """The networks that a picture of that size runs through, in order."""
+        wanted = self.size.of(height, width)
+        return choose.passes(self.known, wanted and max(wanted[0] / height, wanted[1] / width), self.noise)
+
+    def result_size(self, height, width):
+        """(height, width) that a picture of that size gets."""
+        scale = math.prod(network.scale for network in self.passes(height, width))
+        return self.size.of(height, width) or (height * scale, width * scale)
+
+    def enlarge(self, source, target):
+        """Reads the picture or animation at `source` and writes it, enlarged, to `target`: whole or not at all."""
+        if images.is_animated(source) and images.FORMATS[target.suffix.lower()].animated:
+            self._enlarge_animation(source, target)
+            return
+        picture = images.read_picture(source, self.max_pixels)
+        height, width = picture.rgb.shape[:2]
+        result, dtype = self.result_size(height, width), images.fitting_depth(target, picture.rgb.dtype)
+        images.check_fit(target, *result, dtype, picture.alpha is not None)  # before any work
+        networks = self.passes(height, width)
+        scale = math.prod(network.scale for network in networks)
+        if networks and (height * scale, width * scale) == result:
+            picture = self._run(networks[:-1], picture)
+            enlarge_to_file(target, self._engine(networks[-1]), picture, self.quality, dtype, **self.how)
+        else:
+            images.write(target, self._enlarged(picture, dtype), self.quality)
+
+    def _enlarge_animation(self, source, target):
+        animation = images.read_frames(source, self.max_pixels)
+        height, width = animation.frames[0][0].rgb.shape[:2]
+        images.check_fit(target, *self.result_size(height, width), "uint8", transparent=False)
+        frames = [(self._enlarged(picture, "uint8"), time) for picture, time in animation.frames]
+        images.write_animation(target, frames, animation.loop, self.quality)
+
+    def _enlarged(self, picture, dtype):
+        """`picture` in its new size, with values of type `dtype`."""
+        height, width = picture.rgb.shape[:2]
+        result = self.result_size(height, width)
+        large = self._run(self.passes(height, width), picture)
+        if large.rgb.shape[:2] != result:
+            large = _resized(images.change_depth(large, "float32"), result)
+        metadata = images.scaled(picture.metadata, result[1] / width)
+        return dataclasses.replace(images.change_depth(large, dtype), metadata=metadata)
+
+    def _run(self, networks, picture):
+        for network in networks:
+            picture = enlarge_picture(self._engine(network), picture, "float32", **self.how)
+        return picture
+
+    def _engine(self, network):
+        if network.path not in self._engines:
+            engine = open_engine(network.path, **self.engine)
+            self.opened(network.path, engine)
+            self._engines[network.path] = dataclasses.replace(engine, run=self._watched(engine))
+        return self._engines[network.path]
+
+    def _watched(self, engine):
+        def run(batch):
+            sr = engine.run(batch)
+            self.watch(math.prod(batch.shape[:3]) * engine.scale**2)
+            return sr
+
+        return run
+
+
+def _resized(picture, size):
+    rgb, alpha = (None if values is None else imresize(values, size=size) for values in (picture.rgb, picture.alpha))
+    return dataclasses.replace(picture, rgb=rgb, alpha=alpha)

@@ -1,0 +1,114 @@
+"""Where tiles start and what each keeps: pure functions of lengths in LR pixels.
+
+All tiles of a plan have one shape. On each axis they start at multiples of `reach.multiple`, overlap by the radius on
+either side of a seam and no more, and end exactly where the picture ends: at its borders a tile sees what the whole
+picture would show, and keeps everything. One tile runs at a time: it takes no more memory than two of about half its
+area side by side, and what those would both see it sees once.
+"""
+
+import dataclasses
+import math
+
+CALL = 1000  # LR pixels that take as long as starting one more tile does
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """A tile along one axis: it sees `start` to `stop`, of which `low` to `high` is kept."""
+
+    start: int
+    stop: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Tiles of one shape: each of `rows` crosses each of `columns`."""
+
+    rows: tuple
+    columns: tuple
+
+    @property
+    def tile(self):
+        """Height and width of every tile."""
+        return tuple(spans[0].stop - spans[0].start for spans in (self.rows, self.columns))
+
+    @property
+    def pixels(self):
+        """LR pixels of every tile."""
+        return math.prod(self.tile)
+
+
+def plan(size, reach, pixels, part=None, held=0.0):
+    """The `Plan` with the least work for a picture of `size` (height, width) in tiles of at most `pixels`.
+
+    `part`, as ((top, bottom), (left, right)), leaves out what is finished already; tiles may look beyond it. `held` is
+    the memory that a pixel of a finished row takes, as a part of what a pixel in the network takes: it counts too.
+    Where no tile fits into `pixels`, the smallest are taken, three to four times as long as the radius.
+    """
+    (height, width), (vertical, horizontal) = size, part or ((0, size[0]), (0, size[1]))
+    tall, wide = _Axis(height, *vertical, reach), _Axis(width, *horizontal, reach)
+    heights, widths = list(tall.choices()), list(wide.choices())
+    across = horizontal[1] - horizontal[0]
+
+    def work(h, w):
+        return tall.count(h) * wide.count(w) * (h * w + CALL)
+
+    fitting = []
+    for w in widths:
+        high = [h for h in heights if h * (w + held * across) <= pixels]
+        if high:
+            fitting.append((high[0], w))  # heights fall
+    h, w = min(fitting, key=lambda tile: work(*tile)) if fitting else (heights[-1], widths[-1])
+    return Plan(tall.spans(h), wide.spans(w))
+
+
+class _Axis:
+    """One axis of a picture of `length`, of which `low` to `high` is to be kept."""
+
+    def __init__(self, length, low, high, reach):
+        self.length, self.low, self.high = length, low, high
+        self.radius, self.multiple = reach.radius, reach.multiple
+        self.first = self._down(max(0, low - self.radius))
+        self.seen = min(length, high + self.radius) - self.first
+
+    def choices(self):
+        """Lengths of tiles, falling: the shortest for one tile, for two, and so on."""
+        tile, count = self._fit(self.seen), 1
+        while count == 1 or tile >= max(3 * self.radius, 2 * self.radius + self.multiple):
+            yield tile
+            last = tile
+            while tile >= last and count < self.seen:
+                count += 1 + count // 32
+                tile = self._fit(-(-(self.seen + 2 * self.radius * (count - 1)) // count))
+                while self.count(tile) > count:
+                    tile += self.multiple
+            if tile >= last:
+                return
+
+    def count(self, tile):
+        """How many tiles of that length are needed."""
+        beyond = self.seen - tile
+        step = self._down(tile - 2 * self.radius)
+        if beyond <= 0:
+            return 1
+        return 1 + math.ceil(beyond / step) if step > 0 else math.inf
+
+    def spans(self, tile):
+        """Tiles of that length, from `low` to `high`."""
+        spans, low = [], self.low
+        for i in range(self.count(tile)):
+            start = min(self.first + i * self._down(tile - 2 * self.radius), self.length - tile)
+            stop = start + tile
+            high = self.high if stop == self.length else min(self.high, stop - self.radius)
+            spans.append(Span(start, stop, low, high))
+            low = high
+        return tuple(spans)
+
+    def _fit(self, tile):
+        """The next length that ends with the picture when it starts at a multiple."""
+        return min(self.length, tile + (self.length - tile) % self.multiple)
+
+    def _down(self, position):
+        return position // self.multiple * self.multiple
