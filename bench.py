@@ -1,23 +1,33 @@
-"""Ranks checkpoints by PSNR on full-size pictures: python bench.py -i output/models
+"""Ranks networks by PSNR on full-size pictures: python bench.py -i output/models
 
-Measures on a dataset that convert.py wrote, or with --lr-dir and --hr-dir on plain folders such as Set5. Prints the
-ranked table and, as the last line, the best checkpoint; writes all figures to --outfile, whose layout stands at the
-head of wdsr_tf/benchmark.py. A checkpoint that cannot be measured is listed with its reason, and the exit code is 1.
+Networks are checkpoints below --indir, or files of published weights that are named with --models:
+
+    python bench.py --models carn=carn_m.pth edsr=edsr.keras --scale 2 --benchmark Set5 --protocol paper
+
+Pictures are a dataset that convert.py wrote, a benchmark's folder (--benchmark; wdsr_tf/benchmark/pictures.py lists the
+layouts), or two plain folders (--lr-dir and --hr-dir). Prints the ranked table and, as the last line, the best model;
+writes all figures to --outfile, whose layout stands at the head of wdsr_tf/benchmark/report.py. A network that cannot
+be measured is listed with its reason, and the exit code is 1.
 """
 
-import difflib
 import sys
 
 from absl import app, flags
 
 from wdsr_tf import cli
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, suggestion
 
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string("indir", "output/models", "A checkpoint, or a folder that is searched recursively.", short_name="i")
+flags.DEFINE_multi_string(
+    "models", None, "NAME=FILE, more of them behind it: checkpoints or published weights, ranked under these names."
+)
 flags.DEFINE_string("outfile", "./bench.json", "Where all figures are written.", short_name="o")
+flags.DEFINE_string("csv", None, "Where the means are written as CSV, too.")
+flags.DEFINE_string("compare", None, "An earlier bench.json: prints what has changed since.")
 flags.DEFINE_string("dataset", "./DIV2K_BIN", "Folder that convert.py wrote.", short_name="d")
+flags.DEFINE_string("benchmark", None, "Folder of a benchmark such as Set5, instead of a dataset; of HR alone, too.")
 flags.DEFINE_integer(
     "scale", None, "Rank networks of this scale; default: the one they all have.", short_name="s", lower_bound=1
 )
@@ -25,36 +35,53 @@ flags.DEFINE_string("downgrade", "bicubic", "How LR was made: bicubic, bicubic_j
 flags.DEFINE_string("validation_images", None, "Inclusive range of ids, such as 801-900; default: all.")
 flags.DEFINE_string("lr_dir", None, "Plain folder of LR pictures, instead of a dataset; needs --hr-dir.")
 flags.DEFINE_string("hr_dir", None, "Folder of their HR pictures; may be the same.")
+flags.DEFINE_integer("jpeg_quality", None, "Pass LR through JPEG of this quality (1 to 100) in memory.", 1, 100)
+flags.DEFINE_bool("self_ensemble", False, "Rank the mean over eight flips and rotations of each picture.")
 flags.DEFINE_list("protocol", "seed", "seed, ntire, paper, several with commas, or all; the first one ranks.")
 
 cli.define_retired("gpu_memory_fraction", "frameworks take GPU memory as they need it")
 
 
 def main(argv):
-    if argv[1:]:
-        raise InputError(f"{argv[1]!r} is not a flag; checkpoints are named with -i")
-    from wdsr_tf import benchmark
+    from wdsr_tf.benchmark import measure, networks, report
 
     names = protocols()
-    found = benchmark.find_checkpoints(FLAGS.indir)
-    checkpoints, scale, failed = benchmark.of_one_scale(found, FLAGS.scale)
-    if not checkpoints:
-        raise InputError(f"no checkpoint can be measured:{listed(failed)}")
-    given, data = pairs(scale)
-    bicubic = benchmark.measure_bicubic(given, scale, names, watch(given))
+    found, scale, failed = networks.of_one_scale(contestants(argv[1:]), FLAGS.scale)
+    if not found:
+        raise InputError(f"no network can be measured:{listed(failed)}")
+    earlier = FLAGS.compare and report.read(FLAGS.compare)
+    given = measured_on(scale)
+    progress = watch(len(given.pairs))
+    bicubic, sha256 = measure.measure_bicubic(given, names, progress)
     cli.load_keras()
-    rows, broken = benchmark.measure_checkpoints(checkpoints, given, scale, names, watch(given), complain)
+    rows, broken = measure.measure_networks(found, given, names, progress, complain, FLAGS.self_ensemble)
     failed |= broken
     if not rows:
-        raise InputError(f"no checkpoint could be measured:{listed(failed)}")
+        raise InputError(f"no network could be measured:{listed(failed)}")
 
-    ranking = benchmark.Ranking(rows, bicubic, failed, names, [pair.name for pair in given], scale, data)
+    ranking = report.Ranking(
+        rows, bicubic, failed, names, given.names, scale, given.record(), sha256, FLAGS.self_ensemble
+    )
     cli.say(ranking.table())
     ranking.write(FLAGS.outfile)
+    if FLAGS.csv:
+        ranking.write_csv(FLAGS.csv)
+    if earlier:
+        cli.say("\n".join([f"\nagainst {FLAGS.compare}", *report.differences(earlier, ranking.result())]))
     if failed:
         complain(f"\nwithout a rank:{listed(failed)}")
     cli.say("\nBest PSNR = {:.4f} for model {}".format(*ranking.best))
     return 1 if failed else 0
+
+
+def contestants(words):
+    """The networks that --models and the words behind it name, and those of --indir unless it is left out beside."""
+    from wdsr_tf.benchmark import networks
+
+    if words and not FLAGS.models:
+        raise InputError(f"{words[0]!r} is not a flag; checkpoints are named with -i, other files with --models")
+    found = networks.named([*(FLAGS.models or ()), *words])
+    return found if found and not FLAGS["indir"].present else [*found, *networks.find(FLAGS.indir)]
 
 
 def protocols():
@@ -64,34 +91,40 @@ def protocols():
     names = list(PROTOCOLS) if FLAGS.protocol == ["all"] else list(dict.fromkeys(FLAGS.protocol))
     for name in names:
         if name not in PROTOCOLS:
-            near = difflib.get_close_matches(name, PROTOCOLS, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = suggestion(name, PROTOCOLS)
             raise InputError(f"there is no protocol {name!r}; {hint}known are {', '.join(PROTOCOLS)} and all")
     if not names:
         raise InputError(f"--protocol names none; known are {', '.join(PROTOCOLS)} and all")
     return names
 
 
-def pairs(scale):
-    """The full-size pairs to measure on, and where they came from."""
-    from wdsr_tf.data import div2k
+def measured_on(scale):
+    """The full-size pictures to measure on."""
+    from wdsr_tf.benchmark import pictures
+    from wdsr_tf.data.div2k import parse_ids
 
-    if not (FLAGS.lr_dir or FLAGS.hr_dir):
-        ids = FLAGS.validation_images and div2k.parse_ids(FLAGS.validation_images)
-        found = div2k.pairs(FLAGS.dataset, "valid", scale, FLAGS.downgrade, ids)
-        return found, {"dataset": FLAGS.dataset, "downgrade": FLAGS.downgrade}
-    if not (FLAGS.lr_dir and FLAGS.hr_dir):
-        raise InputError("--lr-dir and --hr-dir belong together; where LR and HR share a folder, name it in both")
-    if FLAGS.validation_images:
+    folders = [flag for flag in ("dataset", "benchmark", "lr_dir", "hr_dir") if FLAGS[flag].present]
+    quality, ids = FLAGS.jpeg_quality, FLAGS.validation_images and parse_ids(FLAGS.validation_images)
+    if folders in ([], ["dataset"]):
+        return pictures.of_dataset(FLAGS.dataset, scale, FLAGS.downgrade, ids, quality)
+    if folders == ["benchmark"]:
+        return pictures.of_benchmark(FLAGS.benchmark, scale, FLAGS.downgrade, ids, quality)
+    if folders != ["lr_dir", "hr_dir"]:
+        given = " and ".join(f"--{flag.replace('_', '-')}" for flag in folders)
+        raise InputError(
+            "pictures come from --dataset, from --benchmark, or from --lr-dir and --hr-dir, which belong together "
+            f"(where LR and HR share a folder, name it in both); given is {given}"
+        )
+    if ids:
         raise InputError("--validation-images chooses from a dataset; of --lr-dir and --hr-dir all pictures are used")
-    return div2k.folder_pairs(FLAGS.lr_dir, FLAGS.hr_dir, scale), {"lr_dir": FLAGS.lr_dir, "hr_dir": FLAGS.hr_dir}
+    return pictures.of_two_folders(FLAGS.lr_dir, FLAGS.hr_dir, scale, quality)
 
 
-def watch(pairs):
-    """Shows on stderr how far a network has got with `pairs`."""
+def watch(total):
+    """Shows on stderr how far a network has got with that many pictures."""
     from tqdm import tqdm
 
-    return lambda pictures, name: tqdm(pictures, desc=name, total=len(pairs), unit="image", leave=False)
+    return lambda samples, name: tqdm(samples, desc=name, total=total, unit="image", leave=False)
 
 
 def complain(line):
@@ -99,7 +132,7 @@ def complain(line):
 
 
 def listed(failed):
-    return "".join(f"\n  {path}: {reason}" for path, reason in failed.items())
+    return "".join(f"\n  {name}: {reason}" for name, reason in failed.items())
 
 
 if __name__ == "__main__":

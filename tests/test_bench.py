@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.test_benchmark import draw, save_network
+from wdsr_tf import images
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -44,7 +45,8 @@ def test_bench_ranks_the_newest_runs_models_on_the_dataset_by_default(tmp_path):
     assert result["data"] == {"dataset": "./DIV2K_BIN", "downgrade": "bicubic"}
     assert result["images"] == ["0801", "0802"]
     ranks = [line.split()[0] for line in run.stdout.splitlines() if line.endswith((".keras", "bicubic"))]
-    assert ranks == ["1", "2", "-", "Best"]
+    assert ranks == ["1", "2", "-"] * 3 + ["Best"]  # a block for each protocol
+    assert max(map(len, run.stdout.splitlines())) <= 100
     assert "--gpu-memory-fraction is ignored" in run.stderr
     assert f"PSNR = {result['psnr'][second]:.4f} for model {second}" in run.stderr
 
@@ -67,6 +69,29 @@ def test_bench_ranks_what_is_whole_and_lists_what_is_not(tmp_path):
     assert "Traceback" not in run.stderr
 
 
+def test_bench_ranks_named_files_on_hr_alone_and_compares_with_an_earlier_run(tmp_path):
+    for name, bias in (("a", 0.0), ("b", 0.5)):
+        save_network(tmp_path / f"{name}.keras", bias=bias)
+        images.write(tmp_path / "hr" / f"{name}.png", np.random.default_rng(0).integers(0, 256, (25, 37), "uint8"))
+    common = ["--benchmark", "hr", "--models", "first=a.keras", "second=b.keras"]
+    assert bench(tmp_path, *common).returncode == 0
+    more = ["--jpeg-quality", 50, "--self-ensemble", "--csv", "new.csv", "--compare", "bench.json", "-o", "new.json"]
+    run = bench(tmp_path, *common, *more)
+    assert run.returncode == 0, run.stderr
+    old, new = (json.loads((tmp_path / name).read_text()) for name in ("bench.json", "new.json"))
+    assert list(old["psnr"]) == list(new["psnr"]) == ["first", "second"]
+    assert old["data"] == {"benchmark": "hr", "lr": "MATLAB's bicubic"}
+    assert new["data"] == old["data"] | {"jpeg_quality": 50, "jpeg_subsampling": "4:2:0"}
+    assert (old["ensemble"], new["ensemble"]) == (False, True)
+    assert 0 < old["runs"]["first"]["seconds"] < 600
+    assert (tmp_path / "new.csv").read_text().splitlines()[1].startswith("first,seed,")
+    against = run.stdout.partition("against bench.json")[2]
+    assert f"sha256 differs: {old['sha256']} then, {new['sha256']} now" in against
+    change = new["bicubic"]["seed"]["psnr"] - old["bicubic"]["seed"]["psnr"]
+    assert re.search(rf"{re.escape(f'{change:+.4f}')} \S+  seed      bicubic", against)
+    assert run.stdout.splitlines()[-1] == f"Best PSNR = {new['psnr']['first']:.4f} for model first"
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """Checkpoints of x2, x3 and none, and pictures at x2 as a dataset and as plain folders."""
@@ -86,9 +111,9 @@ def scene(tmp_path_factory):
     [
         ("-i absent", "no such file or folder"),
         ("-i empty", "holds no checkpoints"),
-        ("-i broken", "no checkpoint can be measured:\n  broken/a.keras: "),
+        ("-i broken", "no network can be measured:\n  broken/a.keras: "),
         ("-i x2 --scale 3", "x2/a.keras: is x2, but --scale is 3"),
-        ("-i .", "different scales"),
+        ("-i .", "at one scale only"),
         ("-i x2 -d absent", "absent"),
         ("-i x2 --validation-images 901-902", "90[12]"),
         ("-i x2 --downgrade unknown", "unknown"),
@@ -99,6 +124,16 @@ def scene(tmp_path_factory):
         ("-i x2 --protocol papr", "did you mean paper"),
         ("-i x2 --protocol ,", "there is no protocol|names none"),
         ("x2", "checkpoints are named with -i"),
+        ("--models x2/a.keras", "takes NAME=FILE"),
+        ("--models a=x2/b.keras", "no file x2/b.keras"),
+        ("--models a=x2/a.keras a=x3/a.keras", "names 'a' twice"),
+        ("--models a=x2/a.keras b=x3/a.keras", "at one scale only"),
+        ("--models a=x2/a.keras -i x3", "at one scale only"),
+        ("-i x2 --benchmark empty", "holds no pictures"),
+        ("-i x2 --benchmark pictures --dataset DIV2K_BIN", "given is --dataset and --benchmark"),
+        ("-i x2 --lr-dir pictures --hr-dir pictures --jpeg-quality 0", "jpeg_quality|jpeg-quality"),
+        ("-i x2 --compare absent.json", "absent.json: cannot be read"),
+        ("-i x2 --compare x2/a.keras", "is not a bench.json"),
     ],
 )
 def test_what_cannot_be_measured_ends_with_one_message_and_exit_code_1(scene, arguments, message):

@@ -3,7 +3,7 @@ import pytest
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import rgb_to_y
-from wdsr_tf.metrics import PROTOCOLS, ms_ssim, psnr, ssim
+from wdsr_tf.metrics import PROTOCOLS, ms_ssim, psnr, similarities, ssim
 
 RNG = np.random.default_rng(0)
 HR = RNG.integers(0, 256, (40, 30, 3), dtype="uint8")
@@ -75,6 +75,20 @@ def test_small_pictures_have_an_ssim_and_tiny_ones_no_ms_ssim():
     assert 0 < ssim(SR[:5, :7], HR[:5, :7]) < 1
     with pytest.raises(InputError, match="too few"):
         ms_ssim(SR[:15], HR[:15])
+
+
+def test_both_similarities_come_at_once():
+    assert similarities(SR, HR, 3) == (ssim(SR, HR, 3), ms_ssim(SR, HR, 3))
+    whole, tiny = similarities(SR[:15], HR[:15])
+    assert whole == ssim(SR[:15], HR[:15]) and np.isnan(tiny)
+
+
+def test_a_protocol_measures_all_three_on_the_same_pair():
+    sr, hr = (np.tile(picture, (2, 2, 1)) for picture in (SR, HR))  # large enough without the widest border
+    for protocol in PROTOCOLS.values():
+        *both, third = protocol.measure_all(sr[:, :-2], hr, 2)
+        assert tuple(both) == protocol.measure(sr[:, :-2], hr, 2)
+        assert 0 < third < 1
 
 
 def test_ms_ssim_of_opposites_is_a_number():

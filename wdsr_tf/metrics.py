@@ -23,10 +23,10 @@ def psnr(sr, hr, border=0):
 def ssim(sr, hr, border=0):
     """Structural similarity, without `border` pixels on each side; of RGB the mean of the three colours.
 
-    Wang et al., 2004: Gaussian window of 11 x 11 pixels and sigma 1.5, valid region only. A picture that is smaller
-    than the window gets the largest window that fits.
+    Wang et al., 2004, as their MATLAB code has it: Gaussian window of 11 x 11 pixels and sigma 1.5, valid region only.
+    A picture that is smaller than the window gets the largest window that fits.
     """
-    return float(np.mean([np.mean(_similarity(*pair)[0]) for pair in _colours(*_pair(sr, hr, border))]))
+    return _mean_similarity(*_pair(sr, hr, border))[0]
 
 
 def ms_ssim(sr, hr, border=0):
@@ -34,16 +34,31 @@ def ms_ssim(sr, hr, border=0):
 
     Wang et al., 2003. A level's negative mean counts as 0, because it has no real power.
     """
+    similarity = similarities(sr, hr, border)[1]
+    if np.isnan(similarity):
+        height, width = (length - 2 * border for length in np.shape(sr)[:2])
+        raise InputError(f"MS-SSIM halves four times: {height} x {width} pixels are too few")
+    return similarity
+
+
+def similarities(sr, hr, border=0):
+    """(SSIM, MS-SSIM) for the price of the second, which is NaN where the picture is too small for it."""
     sr, hr = _pair(sr, hr, border)
+    whole, product = _mean_similarity(sr, hr)
     if min(sr.shape[:2]) < 2 ** (len(MS_SSIM_WEIGHTS) - 1):
-        raise InputError(f"MS-SSIM halves four times: {sr.shape[0]} x {sr.shape[1]} pixels are too few")
-    product = 1.0
-    for level, weight in enumerate(MS_SSIM_WEIGHTS, start=1):
-        part = 0 if level == len(MS_SSIM_WEIGHTS) else 1  # the mean similarity of the last, contrast of the others
-        mean = np.mean([np.mean(_similarity(*pair)[part]) for pair in _colours(sr, hr)])
-        product *= max(mean, 0.0) ** weight
+        return whole, float("nan")
+    product = max(product, 0.0) ** MS_SSIM_WEIGHTS[0]
+    for level, weight in enumerate(MS_SSIM_WEIGHTS[1:], start=2):
         sr, hr = _halved(sr), _halved(hr)
-    return float(product)
+        similarity, contrast = _mean_similarity(sr, hr)
+        product *= max(similarity if level == len(MS_SSIM_WEIGHTS) else contrast, 0.0) ** weight
+    return whole, float(product)
+
+
+def _mean_similarity(sr, hr):
+    """The means of SSIM and of its contrast-structure factor over the picture and its colours."""
+    maps = [_similarity(*pair) for pair in _colours(sr, hr)]
+    return tuple(float(np.mean([np.mean(pair[part]) for pair in maps])) for part in (0, 1))
 
 
 def _pair(sr, hr, border):
@@ -114,6 +129,15 @@ class Protocol:
 
     def measure(self, sr, hr, scale):
         """(PSNR, SSIM) of an RGB picture SR against HR, which is cut to the size of SR at its right and bottom."""
+        pair = self._comparable(sr, hr, scale)
+        return psnr(*pair), ssim(*pair)
+
+    def measure_all(self, sr, hr, scale):
+        """(PSNR, SSIM, MS-SSIM), as `measure`; MS-SSIM is NaN where the picture is too small for it."""
+        pair = self._comparable(sr, hr, scale)
+        return psnr(*pair), *similarities(*pair)
+
+    def _comparable(self, sr, hr, scale):
         sr, hr = np.asarray(sr), np.asarray(hr)
         height, width = sr.shape[:2]
         if height > hr.shape[0] or width > hr.shape[1]:
@@ -125,8 +149,7 @@ class Protocol:
             raise InputError("SR holds values that are not finite")
         if self.luma:
             sr, hr = rgb_to_y(sr), rgb_to_y(hr)
-        border = self.border(scale)
-        return psnr(sr, hr, border), ssim(sr, hr, border)
+        return sr, hr, self.border(scale)
 
 
 PROTOCOLS = {
