@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import flags
 
 from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.quiet import load_keras  # noqa: F401  (scripts say cli.load_keras)
 
 FLAGS = flags.FLAGS
 _retired = {}
@@ -135,20 +136,6 @@ def effective_flags(leave_out=()):
 def say(*words):
     """Prints a line at once, also where the output is a pipe."""
     print(*words, flush=True)
-
-
-def load_keras():
-    """Imports Keras and its backend, holding back the greetings that their libraries print on stderr."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silence, 2)
-        import keras  # noqa: F401  (an error in it is an exception, and seen)
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(silence)
 
 
 def guarded(main):

@@ -127,7 +127,7 @@ class Enlarge(layers.Layer):
 
         cut = self.filter == "pillow-bicubic"
         phases = []
-        for weights in _weights(self.scale, self.filter).tolist():
+        for weights in filter_weights(self.scale, self.filter).tolist():
             terms = [(w * inside[k] if cut else w, taps[k]) for k, w in enumerate(weights) if w]
             phase = ops.sum(ops.stack([w * tap for w, tap in terms]), axis=0)
             phases.append(phase / sum(w for w, _ in terms) if cut else phase)
@@ -143,7 +143,7 @@ class Enlarge(layers.Layer):
         return super().get_config() | {"scale": self.scale, "filter": self.filter}
 
 
-def _weights(scale, filter):
+def filter_weights(scale, filter):
     """Row p, column k: how much output pixel p of `scale` takes from the input pixel at the offset k - 2."""
     if filter == "bilinear":
         centre = (np.arange(scale) + 0.5) / scale - 0.5

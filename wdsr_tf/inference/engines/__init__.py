@@ -43,7 +43,9 @@ def open_engine(checkpoint, name="keras", precision="float32", *, allow_loss=Fal
     if name not in PRECISIONS:
         raise InputError(f"there is no engine {name!r}; known are {', '.join(PRECISIONS)}")
     if precision not in PRECISIONS[name]:
-        raise InputError(f"the engine {name} has no precision {precision}; it has {', '.join(PRECISIONS[name])}")
+        reason = " (on a CPU half precision is slower than float32)" if precision == "float16" else ""
+        has = ", ".join(PRECISIONS[name])
+        raise InputError(f"the engine {name} has no precision {precision}{reason}; it has {has}")
     module = importlib.import_module(f"wdsr_tf.inference.engines.{name}")
     if precision == "int8":
         return module.load(checkpoint, precision, allow_loss=allow_loss, calibration=calibration)

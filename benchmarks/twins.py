@@ -1,0 +1,137 @@
+"""Networks of this house again in PyTorch, written as their authors did, with the same weights."""
+
+try:
+    import torch
+    from torch import nn
+except ModuleNotFoundError as error:
+    raise SystemExit("this benchmark measures against PyTorch, which is not installed: pip install torch") from error
+
+import numpy as np
+
+
+def twin(model):
+    """The PyTorch module of an `SRModel`, WDSR-A (flavour official), EDSR, CARN or CARN-M: NCHW, RGB in 0..255."""
+    from wdsr_tf.models.blocks import DIV2K_MEAN  # here, so that a module is read back without Keras
+
+    build = {"wdsr-a": wdsr, "edsr": edsr, "carn": carn, "carn-m": carn}[model.architecture]
+    std = 255.0 if model.architecture.startswith("carn") else 127.5
+    return Normalised(build(model), DIV2K_MEAN, std).eval()
+
+
+class Normalised(nn.Module):
+    """A network between (x - mean) / std and its inverse."""
+
+    def __init__(self, network, mean, std):
+        super().__init__()
+        self.network, self.std = network, std
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, 3, 1, 1))
+
+    def forward(self, lr):
+        return self.network((lr - self.mean) / self.std) * self.std + self.mean
+
+
+class Sum(nn.Module):
+    """The sum of what branches make of x."""
+
+    def __init__(self, *branches):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x):
+        first, second = self.branches
+        return first(x) + second(x)
+
+
+def residual(*branch):
+    return Sum(nn.Identity(), nn.Sequential(*branch))
+
+
+class Cascade(nn.Module):
+    """CARN's cascade: each fusion sees the input and the outputs of all stages before it."""
+
+    def __init__(self, stages, fuses):
+        super().__init__()
+        self.stages, self.fuses = nn.ModuleList(stages), nn.ModuleList(fuses)
+
+    def forward(self, x):
+        features = [x]
+        for stage, fuse in zip(self.stages, self.fuses, strict=True):
+            features.append(stage(x))
+            x = fuse(torch.cat(features, 1))
+        return x
+
+
+def wdsr(model):
+    layer, scale = model.get_layer, model.scale
+    blocks = [
+        residual(conv(layer(f"body_{i}_expand")), nn.ReLU(inplace=True), conv(layer(f"body_{i}_project")))
+        for i in range(model.hyperparameters["num_res_blocks"])
+    ]
+    tail, skip = (conv(layer(f"{name}_x{scale}"), shuffle=scale) for name in ("tail", "skip"))
+    body = nn.Sequential(conv(layer("head")), *blocks, tail, nn.PixelShuffle(scale))
+    return Sum(body, nn.Sequential(skip, nn.PixelShuffle(scale)))
+
+
+def edsr(model):
+    layer = model.get_layer
+    blocks = [
+        residual(conv(layer(f"body_{i}_conv_1")), nn.ReLU(inplace=True), conv(layer(f"body_{i}_conv_2")))
+        for i in range(model.hyperparameters["num_res_blocks"])
+    ]
+    upsampler = conv(layer(f"upsampler_x{model.scale}_1"), shuffle=model.scale)
+    body = residual(*blocks, conv(layer("body_out")))
+    return nn.Sequential(conv(layer("head")), body, upsampler, nn.PixelShuffle(model.scale), conv(layer("tail")))
+
+
+def carn(model):
+    layer, scale, mobile = model.get_layer, model.scale, model.architecture == "carn-m"
+
+    def fuse(name):
+        return nn.Sequential(conv(layer(name)), nn.ReLU(inplace=True))
+
+    def unit(name):
+        names = [f"{name}_conv_{k}" for k in range(1, 4 if mobile else 3)]
+        convs = [part for n in names for part in (conv(layer(n)), nn.ReLU(inplace=True))]
+        return nn.Sequential(residual(*convs[:-1]), nn.ReLU(inplace=True))
+
+    def block(i):
+        units = [unit(f"body_{i}_unit")] * 3 if mobile else [unit(f"body_{i}_unit_{j}") for j in range(3)]
+        return Cascade(units, [fuse(f"body_{i}_fuse_{j}") for j in range(3)])
+
+    body = Cascade([block(i) for i in range(3)], [fuse(f"body_fuse_{i}") for i in range(3)])
+    upsampler = conv(layer("upsampler").convs[0], shuffle=1 if mobile else scale)  # CARN-M's is in PyTorch's order
+    ends = [upsampler, nn.ReLU(inplace=True), nn.PixelShuffle(scale), conv(layer("tail"))]
+    return nn.Sequential(conv(layer("head")), body, *ends)
+
+
+def conv(layer, shuffle=1):
+    """A padded convolution with a Keras layer's weights; `shuffle` is the factor of the pixel shuffle behind it."""
+    kernel, bias = layer.get_weights()
+    if shuffle > 1:  # ours: (row, column, colour); PyTorch's: (colour, row, column)
+        order = np.arange(len(bias)).reshape(shuffle**2, -1).T.ravel()
+        kernel, bias = kernel[..., order], bias[order]
+    size, _, inputs, outputs = kernel.shape
+    groups = getattr(layer, "groups", 1)
+    twin = nn.Conv2d(inputs * groups, outputs, size, padding=size // 2, groups=groups)
+    twin.weight.data = torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
+    twin.bias.data = torch.from_numpy(bias)
+    return twin
+
+
+def runner(module, channels_last=False):
+    """A function from an NHWC array to the NHWC float32 array that `module` makes of it, in eager mode."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    module = module.to(memory_format=layout)
+
+    @torch.inference_mode()
+    def run(lr):
+        x = torch.from_numpy(lr).permute(0, 3, 1, 2).float().contiguous(memory_format=layout)
+        return module(x).permute(0, 2, 3, 1).numpy()
+
+    return run
+
+
+def matrix_product(size):
+    """A function that multiplies two float32 matrices of `size` x `size`."""
+    a, b = torch.rand(2, size, size)
+    return lambda: torch.mm(a, b)

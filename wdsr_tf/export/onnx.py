@@ -1,0 +1,91 @@
+"""Networks as ONNX: RGB in 0..255, NHWC, float32, comes in and goes out, and batch, height and width are free.
+
+Standard operators alone, one layer of the Keras graph at a time (`operators.py`), computed in NCHW.
+"""
+
+import keras
+import numpy as np
+import onnx
+from onnx import helper
+
+import wdsr_tf
+from wdsr_tf.errors import InputError
+from wdsr_tf.export.graph import TYPES, Graph
+from wdsr_tf.export.operators import WRITERS
+from wdsr_tf.models import create_model, transfer
+
+OPSET = 17
+IR_VERSION = 8  # what goes with this opset; the newest one would lock older runtimes out
+
+
+def to_onnx(model, half=False, image=False):
+    """The `SRModel` as an `onnx.ModelProto`, checked.
+
+    Weight norm is folded, and a network of mixed precision computes in float32. `half` makes it a network with float16
+    weights, which computes as `mixed_float16` does: layers that need float32 keep it. `image` makes it take and return
+    uint8, clipped and rounded as our writer of pictures does.
+
+    A layer that has no writer raises InputError, which names it.
+    """
+    if half:
+        model = _in_half_precision(model)
+    graph = Graph()
+    graph.scope = "input"
+    x = graph.op("Transpose", graph.cast("lr", "float32") if image else "lr", perm=[0, 3, 1, 2])
+    x = _written(graph, model, x, half)
+    graph.scope = "output"
+    if image:
+        x = graph.op("Clip", x, np.float32(0), np.float32(255))
+        x = graph.cast(graph.op("Round", x), "uint8")
+    graph.nodes.append(helper.make_node("Transpose", [x], ["sr"], name="output/Transpose", perm=[0, 2, 3, 1]))
+    return _checked(graph, model, "uint8" if image else "float32")
+
+
+def _written(graph, model, x, half):
+    """Writes every layer between the model's input and its output; returns the output's name."""
+    dtypes = {x: "float32"}
+    values = {id(model.inputs[0]): x}
+    for node in _nodes(model):
+        layer = node.operation
+        if type(layer) not in WRITERS:
+            raise InputError(f"the layer {layer.name} ({type(layer).__name__}) has no writer for ONNX yet")
+        graph.scope, graph.dtype = layer.name, layer.compute_dtype if half else "float32"
+        inputs = [values[id(tensor)] for tensor in node.input_tensors]
+        inputs = [x if dtypes[x] == graph.dtype else graph.cast(x, graph.dtype) for x in inputs]
+        output = WRITERS[type(layer)](graph, layer, *inputs)
+        dtypes[output] = graph.dtype
+        values[id(node.outputs[0])] = output
+    return values[id(model.outputs[0])]
+
+
+def _nodes(model):
+    """The calls of layers that the output needs, each behind those whose results it takes."""
+    graph = keras.Function(model.inputs[0], model.outputs[0])
+    nodes = [node for _, level in sorted(graph._nodes_by_depth.items(), reverse=True) for node in level]
+    return [node for node in nodes if not node.is_input]
+
+
+def _checked(graph, model, dtype):
+    """The whole as a model that the checker has gone through, shapes and types included."""
+    height, width = (f"{model.scale} * {axis}" if model.scale > 1 else axis for axis in ("height", "width"))
+    lr = helper.make_tensor_value_info("lr", TYPES[dtype], ["batch", "height", "width", 3])
+    sr = helper.make_tensor_value_info("sr", TYPES[dtype], ["batch", height, width, 3])
+    body = helper.make_graph(graph.nodes, model.architecture, [lr], [sr], list(graph.constants.values()))
+    opset = helper.make_opsetid("", OPSET)
+    network = helper.make_model(body, opset_imports=[opset], ir_version=IR_VERSION)
+    network.producer_name, network.producer_version = "wdsr_tf", wdsr_tf.__version__
+    helper.set_model_props(network, {"architecture": model.architecture, "scale": str(model.scale)})
+    onnx.checker.check_model(network, full_check=True)
+    return network
+
+
+def _in_half_precision(model):
+    """A copy of the network under the policy that computes in float16 where it can."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        copy = create_model(**model.recipe)
+    finally:
+        keras.config.set_dtype_policy(before)
+    transfer(model, copy)
+    return copy

@@ -1,0 +1,313 @@
+"""How each layer class is written in ONNX: one function per class, from names of NCHW tensors to the name of one.
+
+`WRITERS` is the table of them. What a layer does in training only (dropout, no padding) is left out.
+"""
+
+import numpy as np
+from keras import layers, ops
+
+from wdsr_tf import layers as own
+from wdsr_tf.errors import InputError
+from wdsr_tf.export import PICTURE
+from wdsr_tf.export.graph import int64
+from wdsr_tf.models import carn, luma
+
+HEIGHT, WIDTH = 2, 3
+LAST = np.iinfo("int64").max
+
+
+def conv(graph, layer, x, name=None):
+    """`name` is for layers inside a layer, whose own names Keras makes up."""
+    kernel, bias = _weights(layer)
+    groups = getattr(layer, "groups", 1)
+    strides, dilations = (getattr(layer, key, (1, 1)) for key in ("strides", "dilation_rate"))
+    pads = _same_padding(layer, kernel.shape[:2], strides, dilations)
+    attributes = {"group": groups, "strides": strides, "dilations": dilations, "pads": pads}
+    x = _convolve(graph, name or layer.name, x, kernel.transpose(3, 2, 0, 1), bias, **attributes)
+    return activate(graph, getattr(layer, "activation", None), x)
+
+
+def separable_conv(graph, layer, x):
+    depthwise, pointwise, bias = (*map(ops.convert_to_numpy, layer.get_weights()), None)[:3]
+    pads = _same_padding(layer, depthwise.shape[:2], layer.strides, layer.dilation_rate)
+    height, width, channels, multiplier = depthwise.shape
+    kernel = depthwise.transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
+    attributes = {"group": channels, "strides": layer.strides, "dilations": layer.dilation_rate, "pads": pads}
+    x = _convolve(graph, f"{layer.name}/depthwise", x, kernel, None, **attributes)
+    x = _convolve(graph, f"{layer.name}/pointwise", x, pointwise.transpose(3, 2, 0, 1), bias)
+    return activate(graph, layer.activation, x)
+
+
+def transposed_conv(graph, layer, x):
+    kernel, bias = _weights(layer)
+    # "same" cuts what exceeds stride times the input, the odd pixel at the end.
+    surplus = [k - s for k, s in zip(kernel.shape[:2], layer.strides, strict=True)]
+    if min(surplus) < 0:
+        _refuse(layer, "has a stride beyond its kernel")
+    surplus = surplus if layer.padding == "same" else [0, 0]
+    pads = [s // 2 for s in surplus] + [s - s // 2 for s in surplus]
+    attributes = {"strides": layer.strides, "pads": pads}
+    kernel = kernel.transpose(3, 2, 0, 1)
+    x = _convolve(graph, layer.name, x, kernel, bias, kind="ConvTranspose", **attributes)
+    return activate(graph, layer.activation, x)
+
+
+def dense(graph, layer, x):
+    kernel, bias = _weights(layer)
+    x = _convolve(graph, layer.name, x, kernel.T[..., None, None], bias)
+    return activate(graph, layer.activation, x)
+
+
+def upsampler(graph, layer, x):
+    """CARN's: convolution, ReLU and pixel shuffle, once or twice, with the convolutions of its own scale."""
+    first = sum(len(carn.STAGES[scale]) for scale in layer.held[: layer.held.index(layer.scale)])
+    for i, factor in enumerate(carn.STAGES[layer.scale]):
+        x = conv(graph, layer.convs[first + i], x, name=f"{layer.name}/x{factor}_{i + 1}")
+        x = pixel_shuffle(graph, layer.shuffles[factor], graph.op("Relu", x))
+    return x
+
+
+def pixel_shuffle(graph, layer, x):
+    mode = "DCR" if layer.order == "keras" else "CRD"
+    return graph.op("DepthToSpace", x, blocksize=layer.scale, mode=mode)
+
+
+def batch_norm(graph, layer, x):
+    channels = layer.moving_mean.shape
+    gamma = layer.gamma if layer.scale else np.ones(channels, "float32")
+    beta = layer.beta if layer.center else np.zeros(channels, "float32")
+    parts = {"gamma": gamma, "beta": beta, "mean": layer.moving_mean, "variance": layer.moving_variance}
+    constants = [graph.constant(f"{layer.name}/{k}", ops.convert_to_numpy(w)) for k, w in parts.items()]
+    return graph.op("BatchNormalization", x, *constants, epsilon=layer.epsilon)
+
+
+def rescaling(graph, layer, x):
+    scale, offset = (_per_channel(value) for value in (layer.scale, layer.offset))
+    x = graph.op("Mul", x, scale) if np.any(scale != 1) else x
+    return graph.op("Add", x, offset) if np.any(offset) else x
+
+
+def relu(graph, layer, x):
+    if layer.negative_slope or layer.threshold:
+        _refuse(layer, "has a slope or a threshold")
+    if layer.max_value is None:
+        return graph.op("Relu", x)
+    return graph.op("Clip", x, np.float32(0), np.float32(layer.max_value))
+
+
+def leaky_relu(graph, layer, x):
+    return graph.op("LeakyRelu", x, alpha=float(layer.negative_slope))
+
+
+def prelu(graph, layer, x):
+    slope = ops.convert_to_numpy(layer.alpha)
+    if slope.shape[:2] != (1, 1):
+        _refuse(layer, "has a slope of its own for each pixel")
+    return graph.op("PRelu", x, graph.constant(f"{layer.name}/slope", slope.transpose(2, 0, 1)))
+
+
+def activation(graph, layer, x):
+    return activate(graph, layer.activation, x)
+
+
+def activate(graph, function, x):
+    """What a layer's argument `activation` asks for."""
+    name = getattr(function, "__name__", "linear")
+    kinds = {"relu": "Relu", "selu": "Selu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+    if name == "linear":
+        return x
+    if name not in kinds:
+        raise InputError(f"the activation {name} cannot be exported to ONNX; known are {', '.join(kinds)}")
+    return graph.op(kinds[name], x)
+
+
+def add(graph, layer, *inputs):
+    return _joined(graph, "Add", inputs)
+
+
+def multiply(graph, layer, *inputs):
+    return _joined(graph, "Mul", inputs)
+
+
+def concatenate(graph, layer, *inputs):
+    if layer.axis not in (-1, 3):
+        _refuse(layer, "joins another axis than the channels")
+    return graph.op("Concat", *inputs, axis=1)
+
+
+def mean(graph, layer, x):
+    if not layer.keepdims:
+        _refuse(layer, "drops the axes of height and width")
+    return graph.op("GlobalAveragePool", x)
+
+
+def nearest(graph, layer, x):
+    if layer.interpolation != "nearest":
+        _refuse(layer, "interpolates")
+    scales = graph.constant(f"{layer.name}/scales", np.array([1, 1, *layer.size], "float32"), dtype="float32")
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return graph.op("Resize", x, "", scales, **how)
+
+
+def cropping(graph, layer, x):
+    (top, bottom), (left, right) = layer.cropping
+    ends = [-side if side else LAST for side in (bottom, right)]
+    return graph.op("Slice", x, int64(top, left), int64(*ends), int64(HEIGHT, WIDTH))
+
+
+def zero_padding(graph, layer, x):
+    (top, bottom), (left, right) = layer.padding
+    return graph.op("Pad", x, int64(0, 0, top, left, 0, 0, bottom, right))
+
+
+def inference_pad(graph, layer, x):
+    size = layer.size
+    if layer.mode == "symmetric":
+        return mirrored(graph, x, size)
+    mode = {"edge": "edge", "zeros": "constant"}[layer.mode]
+    return graph.op("Pad", x, int64(0, 0, size, size, 0, 0, size, size), mode=mode)
+
+
+def mirrored(graph, x, size):
+    """`x` extended by `size` pixels on each side, the border pixel repeated: ONNX's Pad has no such mode.
+
+    Gathered by computed indices, so that pictures may be smaller than `size`.
+    """
+    for axis in (HEIGHT, WIDTH):
+        length = graph.op("Squeeze", graph.length(x, axis))
+        index = graph.op("Range", int64(-size)[0], graph.op("Add", length, int64(size)[0]), int64(1)[0])
+        period = graph.op("Mul", length, int64(2)[0])
+        index = graph.op("Mod", index, period)
+        back = graph.op("Sub", graph.op("Sub", period, int64(1)[0]), index)
+        x = graph.op("Gather", x, graph.op("Min", index, back), axis=axis)
+    return x
+
+
+def pad_to_multiple(graph, layer, x):
+    lengths = graph.op("Shape", x, start=HEIGHT, end=WIDTH + 1)
+    missing = graph.op("Mod", graph.op("Neg", lengths), int64(layer.multiple))
+    return graph.op("Pad", x, graph.op("Concat", int64(0, 0, 0, 0, 0, 0), missing, axis=0), mode="edge")
+
+
+def crop_to_match(graph, layer, x, like):
+    lengths = graph.op("Shape", like, start=HEIGHT, end=WIDTH + 1)
+    ends = graph.op("Mul", graph.op("Sub", lengths, int64(2 * layer.border)), int64(layer.scale))
+    return graph.op("Slice", x, int64(0, 0), ends, int64(HEIGHT, WIDTH))
+
+
+def clip_through(graph, layer, x):
+    clipped = graph.op("Clip", x, np.float32(layer.low), np.float32(layer.high))
+    # The difference is 0, or NaN where x is not finite: what is damaged must not look like white or black.
+    return graph.op("Add", clipped, graph.op("Sub", x, x))
+
+
+def to_luma(graph, layer, x):
+    graph.scope += PICTURE
+    how = luma.COLOURS[layer.colours]
+    factor = layer.peak / 255
+    kernel = factor * how.luma.reshape(1, 3, 1, 1)
+    return _convolve(graph, layer.name, x, kernel, np.array([factor * how.offset]))
+
+
+def replace_luma(graph, layer, rgb, y):
+    """At inference picture and luma are of one size: there is nothing to crop."""
+    graph.scope += PICTURE
+    how = luma.COLOURS[layer.colours]
+    rgb = _convolve(graph, layer.name, rgb, how.chroma[..., None, None], np.full(3, -how.gain * how.offset))
+    return graph.op("Add", rgb, graph.op("Mul", y, np.float32(how.gain * 255 / layer.peak)))
+
+
+def enlarge(graph, layer, x):
+    """One 5x5 convolution per channel, which returns the pixels of an output square, and a pixel shuffle."""
+    graph.scope += PICTURE
+    channels = 1 if layer.input.shape[-1] == 1 else 3
+    taps = luma.filter_weights(layer.scale, layer.filter)
+    kernel = np.einsum("pi,qj->pqij", taps, taps).reshape(-1, 1, 5, 5)
+    cut = layer.filter == "pillow-bicubic"
+    padded = graph.op("Pad", x, int64(0, 0, 2, 2, 0, 0, 2, 2)) if cut else mirrored(graph, x, 2)
+    phases = _convolve(graph, layer.name, padded, np.tile(kernel, (channels, 1, 1, 1)), None, group=channels)
+    large = graph.op("DepthToSpace", phases, blocksize=layer.scale, mode="CRD")
+    if not cut:
+        return large
+    # What lies outside the picture is left out: divided by the weights that are inside, the same convolution of ones.
+    shape = graph.op("Concat", int64(1, 1), graph.op("Shape", x, start=HEIGHT, end=WIDTH + 1), axis=0)
+    ones = graph.op("Expand", np.float32(1), shape)
+    ones = graph.op("Pad", ones, int64(0, 0, 2, 2, 0, 0, 2, 2))
+    inside = _convolve(graph, f"{layer.name}/inside", ones, kernel, None)
+    return graph.op("Div", large, graph.op("DepthToSpace", inside, blocksize=layer.scale, mode="CRD"))
+
+
+def dropout(graph, layer, x):
+    return x
+
+
+def _convolve(graph, name, x, kernel, bias, kind="Conv", **attributes):
+    constants = [graph.constant(f"{name}/kernel", kernel)]
+    if bias is not None:
+        constants.append(graph.constant(f"{name}/bias", bias))
+    return graph.op(kind, x, *constants, kernel_shape=kernel.shape[2:], **attributes)
+
+
+def _weights(layer):
+    """(kernel, bias or None), the kernel of a weight-normalised convolution finished."""
+    bias = getattr(layer, "bias", None)
+    return ops.convert_to_numpy(layer.kernel), None if bias is None else ops.convert_to_numpy(bias)
+
+
+def _same_padding(layer, kernel, strides, dilations):
+    """ONNX's [top, left, bottom, right]; of an even kernel's odd pixel Keras puts the larger half behind."""
+    if layer.padding == "valid":
+        return [0, 0, 0, 0]
+    if max(strides) > 1:
+        _refuse(layer, "has strides and padding, which depend on the size of the picture")
+    total = [dilation * (size - 1) for dilation, size in zip(dilations, kernel, strict=True)]
+    return [t // 2 for t in total] + [t - t // 2 for t in total]
+
+
+def _joined(graph, kind, inputs):
+    x, *others = inputs
+    for other in others:
+        x = graph.op(kind, x, other)
+    return x
+
+
+def _per_channel(value):
+    value = np.asarray(value, "float32")
+    return value.reshape(1, -1, 1, 1) if value.ndim else value
+
+
+def _refuse(layer, why):
+    raise InputError(f"the layer {layer.name} ({type(layer).__name__}) {why}, which has no writer for ONNX yet")
+
+
+WRITERS = {
+    layers.Activation: activation,
+    layers.Add: add,
+    layers.BatchNormalization: batch_norm,
+    layers.Concatenate: concatenate,
+    layers.Conv2D: conv,
+    layers.Conv2DTranspose: transposed_conv,
+    layers.Cropping2D: cropping,
+    layers.Dense: dense,
+    layers.Dropout: dropout,
+    layers.GlobalAveragePooling2D: mean,
+    layers.LeakyReLU: leaky_relu,
+    layers.Multiply: multiply,
+    layers.PReLU: prelu,
+    layers.ReLU: relu,
+    layers.Rescaling: rescaling,
+    layers.SeparableConv2D: separable_conv,
+    layers.UpSampling2D: nearest,
+    layers.ZeroPadding2D: zero_padding,
+    own.ClipThrough: clip_through,
+    own.CropToMatch: crop_to_match,
+    own.GroupedConv2D: conv,
+    own.InferencePad: inference_pad,
+    own.PadToMultiple: pad_to_multiple,
+    own.PixelShuffle: pixel_shuffle,
+    own.WeightNormConv2D: conv,
+    carn.Upsampler: upsampler,
+    luma.Enlarge: enlarge,
+    luma.Luma: to_luma,
+    luma.ReplaceLuma: replace_luma,
+}
