@@ -7,10 +7,13 @@ Networks are checkpoints below --indir, or files of published weights that are n
 Pictures are a dataset that convert.py wrote, a benchmark's folder (--benchmark; wdsr_tf/benchmark/pictures.py lists the
 layouts), or two plain folders (--lr-dir and --hr-dir). Prints the ranked table and, as the last line, the best model;
 writes all figures to --outfile, whose layout stands at the head of wdsr_tf/benchmark/report.py. A network that cannot
-be measured is listed with its reason, and the exit code is 1.
+be measured is listed with its reason, and the exit code is 1. Pictures are measured in 8 bits and without transparency;
+of an animation it is the first one.
 """
 
+import os
 import sys
+from pathlib import Path
 
 from absl import app, flags
 
@@ -19,7 +22,9 @@ from wdsr_tf.errors import InputError, suggestion
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("indir", "output/models", "A checkpoint, or a folder that is searched recursively.", short_name="i")
+flags.DEFINE_string(
+    "indir", "output/models", "A file of any network, or a folder that is searched for checkpoints.", short_name="i"
+)
 flags.DEFINE_multi_string(
     "models", None, "NAME=FILE, more of them behind it: checkpoints or published weights, ranked under these names."
 )
@@ -31,7 +36,7 @@ flags.DEFINE_string("benchmark", None, "Folder of a benchmark such as Set5, inst
 flags.DEFINE_integer(
     "scale", None, "Rank networks of this scale; default: the one they all have.", short_name="s", lower_bound=1
 )
-flags.DEFINE_string("downgrade", "bicubic", "How LR was made: bicubic, bicubic_jpeg_90, unknown, ...")
+flags.DEFINE_string("downgrade", "bicubic", "Which LR, where the folder has several: bicubic, bicubic_jpeg_90, ...")
 flags.DEFINE_string("validation_images", None, "Inclusive range of ids, such as 801-900; default: all.")
 flags.DEFINE_string("lr_dir", None, "Plain folder of LR pictures, instead of a dataset; needs --hr-dir.")
 flags.DEFINE_string("hr_dir", None, "Folder of their HR pictures; may be the same.")
@@ -46,6 +51,7 @@ def main(argv):
     from wdsr_tf.benchmark import measure, networks, report
 
     names = protocols()
+    check_outputs()
     found, scale, failed = networks.of_one_scale(contestants(argv[1:]), FLAGS.scale)
     if not found:
         raise InputError(f"no network can be measured:{listed(failed)}")
@@ -81,7 +87,27 @@ def contestants(words):
     if words and not FLAGS.models:
         raise InputError(f"{words[0]!r} is not a flag; checkpoints are named with -i, other files with --models")
     found = networks.named([*(FLAGS.models or ()), *words])
-    return found if found and not FLAGS["indir"].present else [*found, *networks.find(FLAGS.indir)]
+    if found and not FLAGS["indir"].present:
+        return found
+    below = networks.find(FLAGS.indir)
+    if twice := {network.name for network in found} & {network.name for network in below}:
+        raise InputError(f"--models names {min(twice)!r}, as a file of --indir is called; choose another name")
+    return [*found, *below]
+
+
+def check_outputs():
+    """Finds now, not behind an hour of measuring, that --outfile or --csv cannot be written."""
+    for name, text in (("outfile", FLAGS.outfile), ("csv", FLAGS.csv)):
+        if text is None:
+            continue
+        path = Path(text)
+        if not text or path.is_dir():
+            raise InputError(f"--{name} {text}: names a folder, not a file")
+        above = next(folder for folder in path.resolve().parents if folder.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise InputError(f"--{name} {text}: nothing can be written in {above}")
+    if FLAGS.csv and Path(FLAGS.csv).resolve() == Path(FLAGS.outfile).resolve():
+        raise InputError(f"--csv and --outfile are the same file, {FLAGS.csv}")
 
 
 def protocols():
@@ -107,14 +133,17 @@ def measured_on(scale):
     quality, ids = FLAGS.jpeg_quality, FLAGS.validation_images and parse_ids(FLAGS.validation_images)
     if folders in ([], ["dataset"]):
         return pictures.of_dataset(FLAGS.dataset, scale, FLAGS.downgrade, ids, quality)
+    downgrade = FLAGS.downgrade if FLAGS["downgrade"].present else None
     if folders == ["benchmark"]:
-        return pictures.of_benchmark(FLAGS.benchmark, scale, FLAGS.downgrade, ids, quality)
+        return pictures.of_benchmark(FLAGS.benchmark, scale, downgrade, ids, quality)
     if folders != ["lr_dir", "hr_dir"]:
         given = " and ".join(f"--{flag.replace('_', '-')}" for flag in folders)
         raise InputError(
             "pictures come from --dataset, from --benchmark, or from --lr-dir and --hr-dir, which belong together "
             f"(where LR and HR share a folder, name it in both); given is {given}"
         )
+    if downgrade:
+        raise InputError("--downgrade chooses LR of a dataset or a benchmark; --lr-dir names the folder of LR itself")
     if ids:
         raise InputError("--validation-images chooses from a dataset; of --lr-dir and --hr-dir all pictures are used")
     return pictures.of_two_folders(FLAGS.lr_dir, FLAGS.hr_dir, scale, quality)

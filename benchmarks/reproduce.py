@@ -2,7 +2,8 @@
 
 The folder holds weights/MANIFEST.json, the weight files that it lists with the figures that they reach, and
 images/benchmark/Set5 and Set14. Every file is measured at each of its scales, on both sets. Writes the tables into
-docs/benchmarks.md; the exit code is 1 where a figure is missed. DRRN takes most of the time: 15 TFLOP per megapixel.
+docs/benchmarks.md; the exit code is 1 where a figure of the manifest is missed, or was not measured. DRRN takes most of
+the time: 15 TFLOP per megapixel.
 """
 
 import dataclasses
@@ -14,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 
+from benchmarks.kept import Kept
 from wdsr_tf import cli, images
-from wdsr_tf.benchmark import measure, memory, pictures
+from wdsr_tf.benchmark import measure, pictures
 from wdsr_tf.benchmark.networks import Network
 from wdsr_tf.data import div2k
 from wdsr_tf.errors import InputError
@@ -28,8 +30,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- benchmarks.reproduce writes from here -->", "<!-- to here -->"
 
-SETS = ("Set5", "Set14")
-SET5 = ("baby", "bird", "butterfly", "head", "woman")  # its pictures, in the order of their numbers
+SETS = {  # their pictures, in the order of their numbers
+    "Set5": ["baby", "bird", "butterfly", "head", "woman"],
+    "Set14": [
+        *["baboon", "barbara", "bridge", "coastguard", "comic", "face", "flowers"],
+        *["foreman", "lenna", "man", "monarch", "pepper", "ppt3", "zebra"],
+    ],
+}
 PROTOCOL = "paper"
 BAR, BICUBIC_BAR = 0.02, 0.1  # dB
 JPEG_QUALITY = 80  # of what networks of scale 1 are given, which take noise away; one of Set5 has been a JPEG of 75
@@ -46,7 +53,7 @@ PAPERS = {  # the papers' own figures, by the manifest's name of the file
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("only", None, "Measure files with this in their name alone, and leave the document as it is.")
-flags.DEFINE_bool("resume", False, "Go on from where a run was stopped.")
+flags.DEFINE_bool("resume", False, "Go on from where a run was stopped: what is kept of the same file is not measured.")
 flags.DEFINE_string("kept", str(REPOSITORY / "build" / "reproduce.json"), "Where a run keeps what it has measured.")
 
 
@@ -89,91 +96,99 @@ def main(argv):
         raise InputError("one folder is named: python -m benchmarks.reproduce ../shared")
     shared = Path(argv[1])
     section(DOCUMENT)  # a document without its marks is found now, not in an hour
-    manifest = read_manifest(shared / "weights" / "MANIFEST.json")
+    entries = chosen(read_manifest(shared / "weights" / "MANIFEST.json"), FLAGS.only or ())
+    kept = Kept(Path(FLAGS.kept), resume=FLAGS.resume, others=bool(FLAGS.only))
     cli.load_keras()
     bicubic, missed = bicubic_lines(shared / "images" / "benchmark")
     print("\n".join(bicubic), flush=True)
-    measured, lines = Kept(Path(FLAGS.kept), FLAGS.resume), []
-    for entry in manifest:
-        if FLAGS.only and not any(word in entry["file"] for word in FLAGS.only):
-            continue
+    lines = []
+    for entry in entries:
+        before = len(lines)
         try:
-            for line in lines_of(entry, shared, measured):
+            for line in lines_of(entry, shared, kept):
                 lines.append(line)
                 missed += [f"{line.file} on {line.what} x{line.scale}: {line.psnr:.3f}"] if line.missed else []
                 print(line, flush=True)
                 if not FLAGS.only:  # now, because a run may be stopped
-                    write_section(DOCUMENT, document(bicubic, lines, missed, measured.seconds, whole=False))
+                    write_section(DOCUMENT, document(bicubic, lines, missed, kept.seconds, whole=False))
         except InputError as error:
             missed.append(f"{entry['file']}: {error}")
+        missed += not_measured(entry, lines[before:])
     if not FLAGS.only:
-        write_section(DOCUMENT, document(bicubic, lines, missed, measured.seconds))
-    print("\n".join(["", *(f"missed: {miss}" for miss in missed)] if missed else ["", "no figure is missed"]))
+        write_section(DOCUMENT, document(bicubic, lines, missed, kept.seconds))
+    if kept.unhashed:
+        print(f"\n{kept.unhashed} figures were kept without the sha256 of their files, which may have changed since")
+    print("\n".join(["", *verdict(lines, missed)]))
     return 1 if missed else 0
-
-
-class Kept:
-    """Figures by file, set and scale, written to `path` one by one, so that a run of an hour may be stopped."""
-
-    def __init__(self, path, resume):
-        self.path = path
-        self.figures = json.loads(path.read_text(encoding="utf-8")) if resume and path.is_file() else {}
-
-    def get(self, key, take):
-        """What is kept under `key`, or else what `take()` returns: plain values."""
-        if key not in self.figures:
-            self.figures[key] = take()
-            with atomic(self.path) as temporary:
-                temporary.write_text(json.dumps(self.figures, indent=1), encoding="utf-8")
-        return self.figures[key]
-
-    @property
-    def seconds(self):
-        """{file: seconds in the network, over sets and scales}."""
-        total = {}
-        for key, figures in self.figures.items():
-            file = key.split("|")[0]
-            total[file] = total.get(file, 0) + figures["seconds"]
-        return total
 
 
 def read_manifest(path):
     """The files that the manifest lists, DRRN behind the others because it is slow."""
     try:
         files = json.loads(path.read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: is no manifest of weight files ({error})") from error
+        for entry in files:
+            bars = [value for figures in entry["y"].values() for value in figures.values()]
+            if not isinstance(entry["file"], str) or not all(isinstance(bar, (int, float, str)) for bar in bars):
+                raise TypeError(f"{entry['file']!r} has other figures than numbers and words")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is no manifest of weight files ({type(error).__name__}: {error})") from error
+    if not files:
+        raise InputError(f"{path}: lists no files")
     return sorted(files, key=lambda entry: "drrn" in entry["file"])
 
 
-def lines_of(entry, shared, measured):
+def chosen(entries, words):
+    """The entries with one of `words` in their file's name, or all; a word that is in no name raises InputError."""
+    files = [entry["file"] for entry in entries]
+    for word in words:
+        if not any(word in file for file in files):
+            raise InputError(f"--only {word}: is in no name of the manifest, which lists {', '.join(files)}")
+    return [entry for entry in entries if not words or any(word in entry["file"] for word in words)]
+
+
+def lines_of(entry, shared, kept):
     """Yields the lines of a file of the manifest, which may be a folder of several."""
-    paths = weight_files(shared / "weights" / entry["file"])
+    paths, bars = weight_files(shared / "weights" / entry["file"]), expected(entry["y"])
     for path in paths:
         network = Network(path.relative_to(shared / "weights").as_posix(), path)
         scales = [scale for scale in network.scales if scale > 1] or network.scales
-        for name in SETS:
+        sha256 = network.sha256
+        for name, names in SETS.items():
             for scale in scales:
                 given = benchmark(shared / "images" / "benchmark" / name, scale)
                 what = f"{name}, JPEG {JPEG_QUALITY}" if scale == 1 else name
-                figures = measured.get(f"{network.name}|{what}|x{scale}", lambda n=network, g=given: take(n, g))
+                figures = kept.get(f"{network.name}|{what}|x{scale}", sha256, lambda n=network, g=given: take(n, g))
                 paper = PAPERS.get(entry["file"], {}).get(name, {}).get(scale)
-                mean, each = expected(entry["y"].get(name, {}), scale)
                 common = (network.name if len(paths) > 1 else entry["file"], figures["network"])
                 if scale == 1:
                     row, _ = measure.measure_bicubic(given, [PROTOCOL], unwatched)
                     yield Line(common[0], "its input", what, scale, *row.mean(PROTOCOL)[:2])
-                yield Line(*common, what, scale, np.mean(figures["psnr"]), np.mean(figures["ssim"]), mean, paper)
-                for picture, figure in each.items():
-                    i = SET5.index(picture)
-                    yield Line(*common, f"{name} {picture}", scale, figures["psnr"][i], figures["ssim"][i], figure)
+                ours, bar = (np.mean(figures["psnr"]), np.mean(figures["ssim"])), bars.get((name, f"x{scale}"))
+                yield Line(*common, what, scale, *ours, bar, paper)
+                for picture, *ours in zip(names, figures["psnr"], figures["ssim"], strict=False):
+                    if bar := bars.get((f"{name} {picture}", f"x{scale}")):
+                        yield Line(*common, f"{name} {picture}", scale, *ours, bar)
+
+
+def not_measured(entry, lines):
+    """Misses: the manifest's figures of a file beside which none of its `lines` stands."""
+    compared = {(line.what.partition(",")[0], f"x{line.scale}") for line in lines if line.expected is not None}
+    bars = expected(entry["y"]).items()
+    return [
+        f"{entry['file']} on {what} {scale}: not measured; the manifest has {bar}"
+        for (what, scale), bar in bars
+        if (what, scale) not in compared
+    ]
 
 
 def weight_files(path):
     """`path` itself; of a folder the ncnn or TensorFlow files in it, one path for each network."""
     if not path.is_dir():
         return [path]
-    return sorted(path.glob("*.param")) or sorted(path.glob("*.index"))
+    found = sorted(path.glob("*.param")) or sorted(path.glob("*.index"))
+    if not found:
+        raise InputError(f"{path}: holds neither ncnn nor TensorFlow files (.param, .index)")
+    return found
 
 
 def benchmark(folder, scale):
@@ -184,30 +199,27 @@ def benchmark(folder, scale):
     return pictures.Pictures(pairs, 1, {"benchmark": str(folder)}, JPEG_QUALITY)
 
 
-def expected(figures, scale):
-    """(the manifest's mean at `scale` or None, {picture: its figure}); other words have no bar."""
-    mean, each = None, {}
-    for key, value in figures.items():
-        if re.match(rf"x{scale}\b", key):
+def expected(y):
+    """{(set, or set and picture; "x2" and the like): the manifest's figure}; words without figures are left out."""
+    bars = {}
+    for name, figures in y.items():
+        for key, value in figures.items():
             if isinstance(value, str):
-                each |= {name: float(figure) for name, figure in re.findall(r"([a-z]+) (\d+\.\d+)", value)}
+                each = re.findall(r"([a-z]\w*) (\d+\.\d+)", value)
+                bars |= {(f"{name} {picture}", key.partition(" ")[0]): float(figure) for picture, figure in each}
             else:
-                mean = value
-    return mean, each
+                bars[name, key] = value
+    return bars
 
 
 def take(network, given):
     """The network's figures on the pictures, as plain values."""
     import keras
 
-    from wdsr_tf.inference.upscale import upscale
-
-    memory.reset_peak()
-    model = network.load(given.scale)
-    row = measure.measure(network.name, lambda lr: upscale(model, lr), given, [PROTOCOL], unwatched)
+    row = measure.measure_network(network, given, [PROTOCOL], unwatched)
     keras.utils.clear_session()
-    per_picture = row.figures[PROTOCOL][:, :2].T.tolist()
-    return {"network": model.architecture, "psnr": per_picture[0], "ssim": per_picture[1], "seconds": row.seconds}
+    psnr, ssim, _ = row.figures[PROTOCOL].T.tolist()
+    return {"network": row.architecture, "psnr": psnr, "ssim": ssim, "seconds": row.seconds}
 
 
 def unwatched(samples, name):
@@ -243,7 +255,6 @@ def document(bicubic, lines, missed, seconds, whole=True):
     minutes = sum(seconds.values()) / 60
     drrn = sum(value for file, value in seconds.items() if "drrn" in file) / 60
     head = "| file | network | on | scale | paper | manifest | ours | difference | SSIM |"
-    listed = [f"- missed: {miss}" for miss in missed] or [f"No figure is missed; the bar is {BAR} dB."]
     return "\n".join(
         [
             "```",
@@ -254,7 +265,7 @@ def document(bicubic, lines, missed, seconds, whole=True):
             f"{drrn:.0f} of them, on",
             f"{os.cpu_count()} CPU cores (load average {os.getloadavg()[2]:.0f} at the end).",
             "",
-            *listed,
+            *verdict(lines, missed, whole),
             *([] if whole else ["The run has not finished: further lines are missing."]),
             "",
             head,
@@ -266,6 +277,16 @@ def document(bicubic, lines, missed, seconds, whole=True):
             *bicubic,
         ]
     )
+
+
+def verdict(lines, missed, whole=True):
+    """Lines of text: what is missed, or that nothing is; where nothing was compared, that."""
+    if missed:
+        return [f"- missed: {miss}" for miss in missed]
+    some = "" if whole else " of the lines so far"
+    if not any(line.expected is not None for line in lines):
+        return [f"No figure{some} was compared: the manifest has none."]
+    return [f"No figure{some} is missed; the bar is {BAR} dB."]
 
 
 def section(path):

@@ -88,7 +88,7 @@ def test_bench_ranks_named_files_on_hr_alone_and_compares_with_an_earlier_run(tm
     against = run.stdout.partition("against bench.json")[2]
     assert f"sha256 differs: {old['sha256']} then, {new['sha256']} now" in against
     change = new["bicubic"]["seed"]["psnr"] - old["bicubic"]["seed"]["psnr"]
-    assert re.search(rf"{re.escape(f'{change:+.4f}')} \S+  seed      bicubic", against)
+    assert re.search(rf"{re.escape(f'{change:+.4f}')} \S+ +\S+ +- +-  seed      bicubic", against)
     assert run.stdout.splitlines()[-1] == f"Best PSNR = {new['psnr']['first']:.4f} for model first"
 
 
@@ -103,6 +103,7 @@ def scene(tmp_path_factory):
     (folder / "broken" / "a.keras").write_bytes(b"PK")
     write_dataset(folder / "DIV2K_BIN")
     draw(folder / "pictures", [(9, 12)])
+    images.write(folder / "tiny" / "t.png", np.zeros((4, 4, 3), "uint8"))
     return folder
 
 
@@ -134,6 +135,18 @@ def scene(tmp_path_factory):
         ("-i x2 --lr-dir pictures --hr-dir pictures --jpeg-quality 0", "jpeg_quality|jpeg-quality"),
         ("-i x2 --compare absent.json", "absent.json: cannot be read"),
         ("-i x2 --compare x2/a.keras", "is not a bench.json"),
+        ("-i x2 -o empty", "--outfile empty: names a folder"),
+        ("-i x2 --csv empty", "--csv empty: names a folder"),
+        ("-i x2 -o x2/a.keras/b.json", "nothing can be written in .*a.keras"),
+        ("-i x2 --csv ./bench.json", "are the same file"),
+        ("-i x2 --models x2/a.keras=x3/a.keras", "names 'x2/a.keras', as a file of --indir is called"),
+        ("--models bicubic=x2/a.keras", "is the row to compare with"),
+        ("-i x2 --downgrade bicubic --lr-dir pictures --hr-dir pictures", "--downgrade chooses LR of a dataset"),
+        ("-i x2 --downgrade unknown --benchmark pictures", "no LR for the downgrade unknown"),
+        (
+            "-i x2 --protocol seed,ntire --benchmark tiny",
+            "on picture t: 4 x 4 .* protocol ntire.* choose another",
+        ),
     ],
 )
 def test_what_cannot_be_measured_ends_with_one_message_and_exit_code_1(scene, arguments, message):

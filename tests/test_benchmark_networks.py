@@ -1,8 +1,10 @@
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
 
+from tests.networks import assert_equals_golden, nhwc
 from tests.test_benchmark import save_network
 from wdsr_tf.benchmark import networks
 from wdsr_tf.benchmark.networks import Network
@@ -47,6 +49,7 @@ def test_named_files_keep_their_names(tmp_path):
         (["a="], "takes NAME=FILE"),
         (["a=absent.keras"], "there is no file absent.keras"),
         (["a=.", "a=/"], "names 'a' twice"),
+        (["bicubic=."], "'bicubic' is the row to compare with; choose another name"),
     ],
 )
 def test_a_named_file_that_cannot_be_meant_is_an_error(words, message):
@@ -64,14 +67,18 @@ def test_networks_of_different_scales_are_ranked_only_at_a_chosen_scale(tmp_path
     assert networks.of_one_scale([two, three], 2) == ([two], 2, {"three": "is x3, but --scale is 2"})
 
 
-@pytest.fixture
-def every_scale(tmp_path):
+def write_srcnn(path, seed=0):
     """Published weights of SRCNN, which fit every scale, under the names of their PyTorch projects."""
     shapes = {"conv1": (64, 1, 9, 9), "conv2": (32, 64, 1, 1), "conv3": (1, 32, 5, 5)}
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     arrays = {f"{name}.weight": random.normal(0, 0.01, shape).astype("float32") for name, shape in shapes.items()}
     biases = {f"{name}.bias": np.zeros(shape[0], "float32") for name, shape in shapes.items()}
-    np.savez(tmp_path / "srcnn.npz", **arrays, **biases)
+    np.savez(path, **arrays, **biases)
+
+
+@pytest.fixture
+def every_scale(tmp_path):
+    write_srcnn(tmp_path / "srcnn.npz")
     return Network("srcnn", tmp_path / "srcnn.npz")
 
 
@@ -93,6 +100,37 @@ def test_published_weights_are_loaded_for_the_scale(every_scale):
     with np.load(every_scale.path) as arrays:
         expected = arrays["conv1.weight"].transpose(2, 3, 1, 0)
     np.testing.assert_array_equal(model.get_layer("head").get_weights()[0], expected)
+
+
+def test_a_file_for_several_scales_is_ranked_at_each_with_that_scales_own_upsampler(tmp_path):
+    from wdsr_tf.importers.export_weights import export_weights
+    from wdsr_tf.models import create_model
+
+    source = create_model("carn-m", 2, multi_scale=True)
+    export_weights(source, tmp_path / "carn.npz", "official")
+    network = Network("carn", tmp_path / "carn.npz")
+    with np.load(network.path) as arrays:
+        held = dict(arrays)
+    assert network.scales == (2, 3, 4)
+    for scale, published in ((2, "upsample.up2.body.0"), (3, "upsample.up3.body.0"), (4, "upsample.up4.body.0")):
+        assert networks.of_one_scale([network], scale) == ([network], scale, {})
+        model = network.load(scale)
+        assert (model.scale, model.hyperparameters["multi_scale"]) == (scale, False)
+        kernel = model.get_layer("upsampler").get_weights()[0]
+        np.testing.assert_array_equal(kernel, held[f"{published}.weight"].transpose(2, 3, 1, 0))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_published_carn_m_is_loaded_for_each_scale(golden, reference, scale):
+    model = Network("carn", reference / "weights" / "carn_m.pth").load(scale)
+    arrays, _ = golden("carn_m_published")
+    assert_equals_golden(model(255 * nhwc(arrays["input"])) / 255, nhwc(arrays[f"output_x{scale}"]))
+
+
+def test_the_hash_is_of_the_file(tmp_path, every_scale):
+    assert every_scale.sha256 == hashlib.sha256(every_scale.path.read_bytes()).hexdigest()
+    (tmp_path / "a.keras").write_bytes(b"PK")
+    assert Network("a", tmp_path / "a.keras").sha256 == hashlib.sha256(b"PK").hexdigest()
 
 
 def test_weights_that_fit_several_networks_are_not_guessed(every_scale, monkeypatch):

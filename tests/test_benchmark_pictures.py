@@ -181,6 +181,29 @@ def test_a_folder_that_does_not_fit_is_an_error(tmp_path, make, folder, scale, m
         pictures.of_benchmark(tmp_path / folder, scale)
 
 
+@pytest.mark.parametrize("downgrade", ["unknown", "bicubic"])
+@pytest.mark.parametrize("make, folder", [(self_ex_sr, ""), (self_ex_sr, "image_SRF_2"), (marked, "")])
+def test_a_downgrade_is_no_choice_where_lr_lies_beside_hr(tmp_path, make, folder, downgrade):
+    make(tmp_path)
+    with pytest.raises(InputError, match=f"no LR for the downgrade {downgrade}: its LR are the files beside HR"):
+        pictures.of_benchmark(tmp_path / folder, 2, downgrade)
+
+
+def test_lr_that_is_made_is_bicubic_and_no_other(tmp_path):
+    draw(tmp_path / "a.png", 12, 12)
+    assert pictures.of_benchmark(tmp_path, 2, "bicubic").names == ["a"]
+    with pytest.raises(InputError, match="no LR for the downgrade unknown: its LR is made by MATLAB's bicubic"):
+        pictures.of_benchmark(tmp_path, 2, "unknown")
+
+
+def test_a_downgrade_chooses_among_folders(tmp_path):
+    beside(tmp_path)
+    (tmp_path / "LR_bicubic").rename(tmp_path / "LR_mild")
+    assert pictures.of_benchmark(tmp_path, 2, "mild").names == ["b1", "b2"]
+    with pytest.raises(InputError, match=r"LR_bicubic/X2: there is no such folder; .* has LR_mild/X2"):
+        pictures.of_benchmark(tmp_path, 2)
+
+
 def test_sides_that_differ_by_the_scale_or_more_are_an_error(tmp_path):
     draw(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 6, 9)
     draw(tmp_path / "HR" / "a.png", 14, 18)

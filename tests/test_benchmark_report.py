@@ -107,12 +107,29 @@ def test_a_comparison_prints_what_changed_for_each_model_and_protocol(tmp_path):
     ranking(row("a", 30.0), row("gone", 20.0)).write(tmp_path / "old.json")
     now = ranking(row("a", 30.25), row("new", 20.0)).result()
     assert report.differences(report.read(tmp_path / "old.json"), now) == [
-        "change in PSNR    SSIM  protocol  model",
-        "       +0.2500 +0.0000  seed      a",
-        "                        new       new",
-        "                        gone      gone",
-        "       +0.0000 +0.0000  seed      bicubic",
+        "change in PSNR    SSIM  MS-SSIM  seconds     MiB  protocol  model",
+        "       +0.2500 +0.0000  +0.0000        -       -  seed      a",
+        "                                                  new       new",
+        "                                                  gone      gone",
+        "       +0.0000 +0.0000  +0.0000        -       -  seed      bicubic",
     ]
+
+
+def test_a_comparison_tells_a_models_costs_once():
+    then, now = ranking().result(), ranking(row("a", 30.0, seconds=3.5, peak_memory=2**30)).result()
+    for side in (then, now):
+        side["models"]["a"]["paper"] = dict(side["models"]["a"]["seed"], ms_ssim=None)
+    then["models"]["a"]["seed"]["ms_ssim"] = 0.75
+    assert report.differences(then, now)[1:3] == [
+        "       +0.0000 +0.0000  +0.0500     +2.2  -2,048  seed      a",
+        "       +0.0000 +0.0000        -        -       -  paper     a",
+    ]
+
+
+def test_a_comparison_names_a_model_without_a_common_protocol():
+    then, now = ranking().result(), ranking().result()
+    then["models"]["a"]["paper"] = then["models"]["a"].pop("seed")
+    assert report.differences(then, now)[1] == " " * 50 + "none      a: paper then, seed now"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +161,19 @@ def test_a_bench_json_of_before_this_hash_can_be_compared(tmp_path):
     (tmp_path / "old.json").write_text(json.dumps(then))
     lines = report.differences(report.read(tmp_path / "old.json"), ranking().result())
     assert lines[0] == "the pictures' sha256 differs: not recorded then, 0123456789abcdef now"
-    assert "       +0.0000 +0.0000  seed      a" in lines
+    assert "       +0.0000 +0.0000  +0.0000        -       -  seed      a" in lines
+
+
+@pytest.mark.parametrize("value", ["30.1", None, [30.1]])
+@pytest.mark.parametrize("place", [("models", "a", "seed", "psnr"), ("bicubic", "seed", "ssim"), ("scale",)])
+def test_figures_of_another_type_are_refused(tmp_path, place, value):
+    result = inner = ranking().result()
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    (tmp_path / "old.json").write_text(json.dumps(result))
+    with pytest.raises(InputError, match=rf"is not a bench\.json \(TypeError: {place[-1]} is"):
+        report.read(tmp_path / "old.json")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"models": {"a": {"seed": {}}}}', '{"models": 3}'])

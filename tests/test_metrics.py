@@ -77,6 +77,15 @@ def test_small_pictures_have_an_ssim_and_tiny_ones_no_ms_ssim():
         ms_ssim(SR[:15], HR[:15])
 
 
+@pytest.mark.parametrize("name, scale, side, border", [("ntire", 2, 16, 8), ("paper", 4, 8, 4)])
+def test_a_picture_that_a_protocols_border_eats_is_told_with_the_way_out(name, scale, side, border):
+    protocol = PROTOCOLS[name]
+    protocol.measure(SR[: side + 1, : side + 1], HR[: side + 1, : side + 1], scale)
+    message = f"{side} x 20 pixels are too few for the protocol {name}, which leaves out {border} on each side; choose"
+    with pytest.raises(InputError, match=message):
+        protocol.measure_all(SR[:side, :20], HR[:side, :20], scale)
+
+
 def test_both_similarities_come_at_once():
     assert similarities(SR, HR, 3) == (ssim(SR, HR, 3), ms_ssim(SR, HR, 3))
     whole, tiny = similarities(SR[:15], HR[:15])

@@ -149,7 +149,13 @@ class Protocol:
             raise InputError("SR holds values that are not finite")
         if self.luma:
             sr, hr = rgb_to_y(sr), rgb_to_y(hr)
-        return sr, hr, self.border(scale)
+        border = self.border(scale)
+        if min(height, width) <= 2 * border:
+            raise InputError(
+                f"{height} x {width} pixels are too few for the protocol {self.name}, which leaves out {border} on "
+                "each side; choose another protocol, or leave this picture out"
+            )
+        return sr, hr, border
 
 
 PROTOCOLS = {

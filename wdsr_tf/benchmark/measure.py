@@ -31,6 +31,7 @@ class Row:
         rounded: whether LR was of 8 bits.
         seconds: spent in the enlarger over all pictures, compiling included; None where it was not taken.
         peak_memory: the greatest resident size of the process meanwhile, in bytes; None where the system does not tell.
+        architecture: the registry's name of the network, or None of bicubic.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Row:
     rounded: bool = True
     seconds: float | None = None
     peak_memory: int | None = None
+    architecture: str | None = None
 
     def mean(self, protocol):
         """(PSNR, SSIM, MS-SSIM), each the mean over the pictures that have one, or NaN."""
@@ -59,7 +61,7 @@ def measure_networks(networks, pictures, protocols, watch, say, ensemble=False):
     rows, failed = [], {}
     for network in networks:
         try:
-            row = _measure_network(network, pictures, protocols, watch, ensemble)
+            row = measure_network(network, pictures, protocols, watch, ensemble)
         except Exception as error:  # out of memory, or whatever a framework raises on this network
             failed[network.name] = reason(error, network.path)
             say(f"failed: {network.name}: {failed[network.name]}")
@@ -71,7 +73,8 @@ def measure_networks(networks, pictures, protocols, watch, say, ensemble=False):
     return ranked(rows, protocols[0]), failed
 
 
-def _measure_network(network, pictures, protocols, watch, ensemble):
+def measure_network(network, pictures, protocols, watch, ensemble=False):
+    """The row of one network, which `measure_networks` explains; whatever goes wrong raises."""
     from wdsr_tf.inference.ensemble import self_ensemble
     from wdsr_tf.inference.upscale import upscale
 
@@ -83,7 +86,7 @@ def _measure_network(network, pictures, protocols, watch, ensemble):
 
     rounded = not (pictures.may_be_float and is_luma(model))
     row = measure(network.name, enlarge, pictures, protocols, watch, rounded)
-    return dataclasses.replace(row, peak_memory=memory.peak() if known else None)
+    return dataclasses.replace(row, peak_memory=memory.peak() if known else None, architecture=model.architecture)
 
 
 def is_luma(model):

@@ -1,12 +1,14 @@
 """Which networks are ranked: checkpoints in a folder, and files that are named."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 from wdsr_tf import checkpoint
 from wdsr_tf.benchmark.measure import reason
 from wdsr_tf.errors import InputError
 
+BICUBIC = "bicubic"  # the row beside the networks, whose name none of them can have
 STATE = "state.keras"  # what a run resumes from: the twin of a checkpoint that is ranked already
 
 
@@ -31,6 +33,15 @@ class Network:
 
         candidates = recognise.recognise(formats.read(self.path).arrays)
         return tuple(sorted({scale for candidate in candidates for scale in candidate.scales}))
+
+    @property
+    def sha256(self):
+        """Of the file, or of all files that hold the weights together."""
+        if self.is_checkpoint:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        from wdsr_tf.importers import formats
+
+        return formats.read(self.path).sha256
 
     def load(self, scale):
         """The network for one of its scales."""
@@ -68,6 +79,8 @@ def named(words):
         name, equals, file = word.partition("=")
         if not (name and equals and file):
             raise InputError(f"--models takes NAME=FILE, such as carn=carn.pth, not {word!r}")
+        if name == BICUBIC:
+            raise InputError(f"--models {word}: {name!r} is the row to compare with; choose another name")
         if name in networks:
             raise InputError(f"--models names {name!r} twice: {networks[name].path} and {file}")
         if not Path(file).exists():

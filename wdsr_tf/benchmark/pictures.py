@@ -8,23 +8,24 @@
 
 LR that is made is rounded to 8 bits, as a file would be, or left in float for networks that work on luma, as their
 papers did; the sides of HR are cut to multiples of the scale first. Where LR and HR are files and the scale does not
-divide HR, its right and lower edge has no partner in LR, or SR's none in HR, and is left out.
+divide HR, its right and lower edge has no partner in LR, or SR's none in HR, and is left out. Of an animation the first
+picture is measured; 16 bits are cut to 8, and transparency is dropped.
 """
 
 import dataclasses
-import io
 import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from wdsr_tf import images
 from wdsr_tf.data import div2k
+from wdsr_tf.data.degrade import jpeg
 from wdsr_tf.errors import InputError
 from wdsr_tf.resize import imresize
 
 SPLIT = "valid"
+BICUBIC = "bicubic"
 SUBSAMPLING = "4:2:0"  # of JPEG's chroma
 SRF = re.compile(r"image_SRF_(\d+)")
 
@@ -74,17 +75,10 @@ class Pictures:
         else:
             lr = np.array(div2k.load(pair.lr))
             hr = hr[: lr.shape[0] * self.scale, : lr.shape[1] * self.scale]
-        return (jpeg(lr, self.jpeg_quality) if self.jpeg_quality else lr), hr
+        return (jpeg(lr, self.jpeg_quality, SUBSAMPLING) if self.jpeg_quality else lr), hr
 
 
-def jpeg(rgb, quality):
-    """`rgb` (uint8) as it comes back from a JPEG of that quality."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, subsampling=SUBSAMPLING)
-    return np.array(Image.open(buffer))
-
-
-def of_dataset(root, scale, downgrade="bicubic", ids=None, jpeg_quality=None):
+def of_dataset(root, scale, downgrade=BICUBIC, ids=None, jpeg_quality=None):
     """The validation pictures of a dataset that convert.py wrote."""
     pairs = div2k.pairs(root, SPLIT, scale, downgrade, ids)
     return Pictures(pairs, scale, {"dataset": str(root), "downgrade": downgrade}, jpeg_quality)
@@ -96,27 +90,28 @@ def of_two_folders(lr_dir, hr_dir, scale, jpeg_quality=None):
     return Pictures(pairs, scale, {"lr_dir": str(lr_dir), "hr_dir": str(hr_dir)}, jpeg_quality)
 
 
-def of_benchmark(folder, scale, downgrade="bicubic", ids=None, jpeg_quality=None):
+def of_benchmark(folder, scale, downgrade=None, ids=None, jpeg_quality=None):
     """The pictures of a benchmark's folder, whose layout (see the head of this module) is found by its names.
 
-    `ids` choose by the numbers in the pictures' names.
+    `downgrade` is bicubic where it is None; a layout without LR of the one that is given raises InputError. `ids`
+    choose by the numbers in the pictures' names.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder")
-    pairs = _by_layout(folder, scale, downgrade)
+    pairs = _by_downgrade(folder, scale, downgrade or BICUBIC)
+    if pairs is None:
+        pairs = _without_downgrade(folder, scale)
+        _refuse(folder, downgrade, made=any(pair.lr is None for pair in pairs))
     if ids is not None:
         pairs = _chosen(pairs, ids, folder)
     return Pictures(pairs, scale, {"benchmark": str(folder)}, jpeg_quality)
 
 
-def _by_layout(folder, scale, downgrade):
-    if srf := SRF.fullmatch(folder.resolve().name):
-        if int(srf[1]) != scale:
-            raise InputError(f"{folder}: holds pictures for x{srf[1]}, and the networks are x{scale}")
-        return _partners(folder, folder, scale)
-    if any(SRF.fullmatch(path.name) for path in folder.iterdir()):
-        return _partners(*[_existing(folder, f"image_SRF_{scale}", "image_SRF_*")] * 2, scale)
+def _by_downgrade(folder, scale, downgrade):
+    """The pairs where LR lies in a folder for each downgrade, or else None."""
+    if _srf_folders(folder):
+        return None
     if names := div2k.dataset_names(folder):
         name = names[0] if len(names) == 1 else div2k.dataset_name(folder)  # which raises
         hr = _existing(folder, div2k.hr_folder(name, SPLIT), "*_HR")
@@ -126,12 +121,35 @@ def _by_layout(folder, scale, downgrade):
     hr = folder / "HR"
     if hr.is_dir() and any(folder.glob("LR_*")):
         return _partners(_existing(folder, f"LR_{downgrade}/X{scale}", "LR_*/X*"), hr, scale)
-    if hr.is_dir():
-        return _alone(hr)
+    return None
+
+
+def _without_downgrade(folder, scale):
+    """The pairs of all other layouts."""
+    if srf := SRF.fullmatch(folder.resolve().name):
+        if int(srf[1]) != scale:
+            raise InputError(f"{folder}: holds pictures for x{srf[1]}, and the networks are x{scale}")
+        return _partners(folder, folder, scale)
+    if _srf_folders(folder):
+        return _partners(*[_existing(folder, f"image_SRF_{scale}", "image_SRF_*")] * 2, scale)
+    if (folder / "HR").is_dir():
+        return _alone(folder / "HR")
     stems = [path.stem for path in images.find(folder)]
     if any(map(div2k.LR_MARK.search, stems)):
         return div2k.folder_pairs(folder, folder, scale)
     return _alone(folder)
+
+
+def _srf_folders(folder):
+    """Whether the folder is one of SelfExSR's, or holds them."""
+    return any(SRF.fullmatch(path.name) for path in (folder.resolve(), *folder.iterdir()))
+
+
+def _refuse(folder, downgrade, made):
+    """Raises where the folder cannot have LR of the downgrade: it is no choice beside files, and made LR is bicubic."""
+    if downgrade is not None and not (made and downgrade == BICUBIC):
+        has = "its LR is made by MATLAB's bicubic" if made else "its LR are the files beside HR, however they were made"
+        raise InputError(f"{folder}: has no LR for the downgrade {downgrade}: {has}; leave the downgrade out")
 
 
 def _existing(folder, name, pattern):

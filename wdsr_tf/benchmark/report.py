@@ -139,8 +139,12 @@ def read(path):
         for models in (result["models"].values(), [result["bicubic"]]):
             for protocols in models:
                 for figures in protocols.values():
-                    float(figures["psnr"]), float(figures["ssim"])
-        dict(result["protocols"]), int(result["scale"])
+                    _check({key: figures[key] for key in ("psnr", "ssim")}, (int, float))
+                    _check({"ms_ssim": figures.get("ms_ssim")}, (int, float, type(None)))
+        _check({"scale": result["scale"]}, int)
+        _check(result["protocols"], str)
+        for run in result.get("runs", {}).values():
+            _check({key: run.get(key) for key in ("seconds", "peak_memory")}, (int, float, type(None)))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -148,21 +152,42 @@ def read(path):
     return result
 
 
+def _check(values, types):
+    """Raises where a value of the dictionary is of other types."""
+    for key, value in values.items():
+        if not isinstance(value, types):
+            raise TypeError(f"{key} is {value!r}")
+
+
 def differences(then, now):
-    """Lines on what changed from one bench.json's object to another: conditions first, then models by protocol."""
+    """Lines on what changed from one bench.json's object to another: conditions first, then models by protocol.
+
+    Seconds and memory stand in a model's first line, because they are of all protocols together.
+    """
     lines = [f"the {what} differs: {before} then, {after} now" for what, before, after in _conditions(then, now)]
-    lines.append("change in PSNR    SSIM  protocol  model")
+    lines.append("change in PSNR    SSIM  MS-SSIM  seconds     MiB  protocol  model")
     models = {**{name: now["models"].get(name) for name in [*now["models"], *then["models"]]}, "bicubic": None}
     for name in models:
         before, after = (side["bicubic"] if name == "bicubic" else side["models"].get(name) for side in (then, now))
         if before is None or after is None:
-            lines.append(f"                        {'new' if after else 'gone':<8}  {name}")
+            lines.append(f"{'':50}{'new' if after else 'gone':<8}  {name}")
             continue
-        for protocol in after:
-            if protocol in before:
-                psnr, ssim = (after[protocol][key] - before[protocol][key] for key in ("psnr", "ssim"))
-                lines.append(f"       {psnr:+.4f} {ssim:+.4f}  {protocol:<8}  {name}")
+        common = [protocol for protocol in after if protocol in before]
+        if not common:
+            lines.append(f"{'':50}{'none':<8}  {name}: {', '.join(before)} then, {', '.join(after)} now")
+        runs = [side.get("runs", {}).get(name, {}) for side in (then, now)]
+        for protocol in common:
+            psnr, ssim, ms_ssim = (_change(before[protocol], after[protocol], key, "+.4f") for key in FIGURES)
+            seconds, mebibytes = _change(*runs, "seconds", "+.1f"), _change(*runs, "peak_memory", "+,.0f", 2**20)
+            lines.append(f"{psnr:>14} {ssim}  {ms_ssim:>7}  {seconds:>7}  {mebibytes:>6}  {protocol:<8}  {name}")
+            runs = [{}, {}]
     return lines
+
+
+def _change(before, after, key, form, unit=1):
+    """How much more it is now; a dash where one of the two has it not."""
+    before, after = before.get(key), after.get(key)
+    return _or_dash(None if before is None or after is None else (after - before) / unit, form)
 
 
 def _conditions(then, now):

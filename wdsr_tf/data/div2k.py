@@ -23,10 +23,10 @@ SCALE_MARK = re.compile(r"x(?P<scale>\d+)$")
 
 
 class Pair(NamedTuple):
-    """The files of one picture in both resolutions."""
+    """The files of one picture in both resolutions; `lr` is None where LR is made from HR."""
 
     name: str
-    lr: Path
+    lr: Path | None
     hr: Path
 
 
