@@ -7,7 +7,7 @@
     weights a published weight file -> a checkpoint (.keras) for demo.py and bench.py, which says where it came from;
             or a checkpoint -> .npz, .safetensors or .pth; -o is replaced, once the new file is whole
 
-    python convert.py -i carn_m.pth -o carn_m.keras weights
+    python convert.py -i carn_m.pth -o carn_m.keras weights --scale 2
     python convert.py -i carn_m.keras -o carn_m.npz weights
 
 Of datasets, what is there already is not made again, also after a run that was killed; -o keeps account of it, in
@@ -143,13 +143,19 @@ def to_sqlite():
 
 def to_weights():
     source, target = Path(FLAGS.indir), Path(FLAGS.outdir)
-    if source.suffix == target.suffix == ".keras" or ".keras" not in (source.suffix, target.suffix):
+    is_checkpoint = source.suffix == ".keras"
+    if is_checkpoint == (target.suffix == ".keras"):
+        becomes = "A checkpoint becomes a weight file" if is_checkpoint else "A published file becomes a checkpoint"
+        other = source.with_suffix(".npz" if is_checkpoint else ".keras").name
         raise InputError(
             f"one of -i and -o is a checkpoint (.keras), the other a weight file; given were {source.name} and "
-            f"{target.name}. A published file becomes a checkpoint by: convert.py -i {source} -o "
-            f"{source.with_suffix('.keras').name} weights"
+            f"{target.name}. {becomes} by: convert.py -i {source} -o {other} weights"
         )
-    return from_checkpoint(source, target) if source.suffix == ".keras" else to_checkpoint(source, target)
+    if target.is_dir():
+        raise InputError(f"-o {target} is a folder: name the file to write")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise InputError(f"-i {source} and -o {target} are one file, which would be lost")
+    return from_checkpoint(source, target) if is_checkpoint else to_checkpoint(source, target)
 
 
 def to_checkpoint(source, target):
@@ -177,11 +183,19 @@ def to_checkpoint(source, target):
     except InputError as error:
         raise InputError(f"{source}: {error}; nothing is written") from error
     checkpoint.save(model, target)
-    more = [f"--scale {scale}" for scale in chosen.scales if scale != chosen.scale]
-    others = f"; the file serves {' and '.join(more)}, too" if more else ""
-    cli.say(f"{target}: {model.architecture} x{model.scale}{others}")
+    cli.say(f"{target}: {model.architecture} x{model.scale}{other_scales(chosen)}")
     cli.say(f"upscale with: python demo.py -m {target} -i PICTURES -o out")
     return 0
+
+
+def other_scales(chosen):
+    """What to say about the scales that a file serves beside the one that was chosen."""
+    others = [scale for scale in chosen.scales if scale != chosen.scale]
+    if not others:
+        return ""
+    if chosen.all_in_one:
+        return f"; it holds {' and '.join(f'x{scale}' for scale in others)}, too, but runs at x{chosen.scale}"
+    return f"; the file serves {' and '.join(f'--scale {scale}' for scale in others)}, too"
 
 
 def from_checkpoint(source, target):
@@ -190,11 +204,11 @@ def from_checkpoint(source, target):
         if FLAGS[flag].present:
             raise InputError(f"--{flag} means nothing where a checkpoint is written as a weight file")
     from wdsr_tf import checkpoint
+    from wdsr_tf.importers.export_weights import demand_suffix, export_weights, layout_of
 
+    demand_suffix(target)
     checkpoint.read_config(source)
     cli.load_keras()
-    from wdsr_tf.importers.export_weights import export_weights, layout_of
-
     model = checkpoint.load(source)
     layout = FLAGS.layout or layout_of(target)
     count = export_weights(model, target, layout)

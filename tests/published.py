@@ -274,6 +274,13 @@ def vgg7_chainer():
     return file(shapes, "tsurumeso/waifu2x-chainer", "vgg7", (1, 2), luma=False)
 
 
+def upconv7_chainer():
+    shapes = {"conv7/W": (256, 3, 4, 4)}
+    for i, (channels, filters) in enumerate([(3, 16), (16, 32), (32, 64), (64, 128), (128, 256), (256, 256)], 1):
+        shapes |= {f"conv{i}/b": (filters,), f"conv{i}/W": (filters, channels, 3, 3)}
+    return file(shapes, "tsurumeso/waifu2x-chainer", "upconv7", 2, luma=False, wide=True)
+
+
 def upconv7():
     shapes = {}
     for i, (channels, filters) in enumerate([(3, 16), (16, 32), (32, 64), (64, 128), (128, 128), (128, 256)]):
@@ -385,6 +392,7 @@ EVERY = {
     "vgg7 seed": vgg7("Sequential.{}", pad="zeros"),
     "vgg7 chainer": vgg7_chainer(),
     "upconv7": upconv7(),
+    "upconv7 chainer": upconv7_chainer(),
     "cunet": cunet(1),
     "upcunet": cunet(2),
     "upcunet json": cunet(2, names=False),

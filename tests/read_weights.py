@@ -1,4 +1,6 @@
-"""Reads weight files, each named in a line of standard input, and prints how each ended; tests run it as a process.
+"""Reads and recognises weight files, each named in a line of standard input, and prints how each ended.
+
+Tests run it as a process.
 
 A line is printed before a file is read, so that the one at which the process dies is known. What the process does
 beside reading (running or writing anything) ends it.
@@ -13,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wdsr_tf.importers import formats
+from wdsr_tf.errors import InputError
+from wdsr_tf.importers import formats, recognise
 from wdsr_tf.importers.formats import limits
 
 ADDRESSES = 6 * 2**30  # so that a defect cannot take the whole machine; what is taken is measured
@@ -51,12 +54,18 @@ def outcome(path):
     """How reading a file ended."""
     try:
         arrays = formats.read(path).arrays
-    except formats.InputError as error:
+    except InputError as error:
         return {"error": str(error)}
     good = [a.dtype == np.float32 or a.dtype.kind in "iu" for a in arrays.values()]
     good += [bool(np.isfinite(a).all()) for a in arrays.values()]
     good += [0 < len(arrays) <= limits.MAX_TENSORS, sum(a.nbytes for a in arrays.values()) <= limits.MAX_BYTES]
-    return {"read": len(arrays)} if all(good) else {"unlawful": len(arrays)}
+    if not all(good):
+        return {"unlawful": len(arrays)}
+    try:
+        recognise.choose(recognise.recognise(arrays))
+    except InputError as error:
+        return {"read": len(arrays), "refused": str(error)}
+    return {"read": len(arrays), "recognised": True}
 
 
 def main():

@@ -59,6 +59,13 @@ def test_what_no_network_can_do_is_said(tmp_path):
         chosen(tmp_path, 2)
 
 
+@pytest.mark.parametrize("scale", ["2", 2.5, 0, None, True])
+def test_a_recipe_whose_scale_is_no_whole_number_is_damaged(tmp_path, scale):
+    write(tmp_path, forged=scale)
+    with pytest.raises(InputError, match=r"its recipe is damaged"):
+        networks(tmp_path)
+
+
 def test_a_broken_file_costs_only_itself(tmp_path):
     (tmp_path / "broken.keras").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"not a whole \.keras file"):

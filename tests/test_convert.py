@@ -102,7 +102,8 @@ def test_pairs_makes_a_dataset_of_any_folder(pictures, tmp_path):
         (["-i", "a", "-o", "b", "weigths"], "did you mean weights?"),
         (["-i", "a", "-o", "b", "numpy", "--model", "edsr"], "--model means nothing to the mode numpy"),
         (["-i", "a.pth", "-o", "b.pth", "weights"], "convert.py -i a.pth -o a.keras weights"),
-        (["-i", "a.keras", "-o", "b.keras", "weights"], "one of -i and -o is a checkpoint"),
+        (["-i", "a.keras", "-o", "b.keras", "weights"], "convert.py -i a.keras -o a.npz weights"),
+        (["-i", "a.keras", "-o", "b.h5", "weights"], "b.h5: weights are written as .npz"),
         (["-i", "/nowhere.pth", "-o", "b.keras", "weights"], "/nowhere.pth: no such file"),
         (["-i", "/nowhere.keras", "-o", "b.npz", "weights"], "/nowhere.keras: there is no such file"),
         (["-i", "a.pth", "-o", "b.keras", "weights", "--layout", "ours"], "--layout says how a checkpoint is written"),
@@ -114,6 +115,20 @@ def test_what_cannot_be_done_is_said_with_exit_code_1(words, message):
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_files_on_disk_rule_out_is_said_before_any_work(tmp_path):
+    (tmp_path / "folder.keras").mkdir()
+    (tmp_path / "model.keras").write_bytes(b"an older one")
+    (tmp_path / "model.npz").symlink_to(tmp_path / "model.keras")
+    for source, target, message in (
+        ("a.pth", "folder.keras", "folder.keras is a folder: name the file to write"),
+        ("", "b.keras", "is a folder; name a file in it: model.keras, model.npz"),
+        ("model.keras", "model.npz", "are one file, which would be lost"),
+    ):
+        done = run("-i", tmp_path / source, "-o", tmp_path / target, "weights")
+        assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "model.npz").read_bytes() == b"an older one"
 
 
 def test_weights_become_a_checkpoint_that_says_where_they_came_from_and_weights_again(tmp_path):

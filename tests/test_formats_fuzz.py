@@ -1,4 +1,6 @@
-"""Some 3,400 broken and hostile weight files: each ends in an error, or in arrays that are finite and within limits.
+"""Some 3,500 broken and hostile weight files: each ends in an error, or in arrays that are finite and within limits.
+
+What those are weights of is then asked, too: it ends in a network that they may be of, or in an error.
 
 A process of its own reads them (`tests/read_weights.py`), under a watch that ends it when it runs or writes anything.
 """
@@ -16,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from tests import published
 from tests import weight_files as made
 from tests.conftest import REPOSITORY
 from wdsr_tf.importers.formats import limits
@@ -245,6 +248,27 @@ def altered(folder):
         yield path
 
 
+def networks(folder):
+    """Networks that are known: one array of each has a broken header, or the recipe beside ours is broken."""
+    how = {"num_filters": 5, "num_res_blocks": 2, "res_expansion": 3, "res_scaling": None, "flavour": "official"}
+    recipe = {"architecture": "wdsr-a", "scale": 2, "hyperparameters": how, "facts": {"source": "a.pth"}}
+    layouts = ("wdsr 2020", "edsr x4", "carn-m all", "dcscn x4", "drrn blocks", "srcnn matlab", "krasserm sr-resnet")
+    for i in range(150):
+        rng = random.Random(f"network {i}")
+        arrays = published.EVERY[rng.choice(layouts)].arrays
+        if i % 3 == 0:
+            arrays = arrays | {"__recipe__": np.frombuffer(broken(rng, json.dumps(recipe).encode()), "u1")}
+        victim = rng.choice(list(arrays)) if i % 3 else ""
+        path = folder / f"network-{i}.npz"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, array in arrays.items():
+                stream = io.BytesIO()
+                np.save(stream, array)
+                data = stream.getvalue()
+                archive.writestr(f"{name}.npy", broken(rng, data[:128]) + data[128:] if name == victim else data)
+        yield path
+
+
 def archives(folder):
     """Archives that lie about their members, and headers that lie about their arrays."""
     code = made.pickled(made.dictionary({"w": made.tensor(made.storage("0", 1), [1])}))
@@ -299,7 +323,7 @@ def ends(paths):
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_broken_and_hostile_files_end_in_an_error_or_in_lawful_arrays(tmp_path):
     groups = [mutated(tmp_path, name, count) for name, count in COUNTS.items()]
-    groups += [hostile_pickles(tmp_path), altered(tmp_path), archives(tmp_path)]
+    groups += [hostile_pickles(tmp_path), altered(tmp_path), archives(tmp_path), networks(tmp_path)]
     paths = [path for group in groups for path in group]
     assert len(paths) >= 2000
     before = sorted(tmp_path.rglob("*"))
@@ -312,6 +336,9 @@ def test_broken_and_hostile_files_end_in_an_error_or_in_lawful_arrays(tmp_path):
     results = halves[0][0] | halves[1][0]
     assert not [path for path, result in results.items() if "unlawful" in result]
     assert all(result.get("error", "-").isprintable() for result in results.values())
+    refused = [result["refused"] for result in results.values() if "refused" in result]
+    assert all(line.isprintable() for reasons in refused for line in reasons.split("\n"))
+    assert len(refused) > 100 and sum("recognised" in result for result in results.values()) > 10
     assert not (tmp_path / "canary").exists()
     assert sorted(tmp_path.rglob("*")) == before
     assert max(peak for _, peak in halves) <= PEAK

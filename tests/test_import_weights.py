@@ -17,7 +17,7 @@ from wdsr_tf.importers.import_weights import import_weights
 from wdsr_tf.importers.recognise import choose, recognise
 from wdsr_tf.inference.upscale import upscale
 from wdsr_tf.metrics import PROTOCOLS
-from wdsr_tf.models import create_model
+from wdsr_tf.models import create_model, get_architecture
 
 FROZEN = ("sub_mean", "add_mean")
 DEAD = (".blocks.3.", ".blocks.4.", ".blocks.5.", "upsampler.m.1.")  # of CARN-V2: never run, or the same once more
@@ -57,6 +57,28 @@ def test_a_file_with_one_tensor_less_or_more_or_of_another_shape_is_refused(name
         with pytest.raises(InputError) as error:
             converted(arrays, file.scales[0])
         assert sign in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["up4.body.3.weight", "up4.body.3.bias", "up3.body.0.bias"])
+def test_an_upsampler_that_is_not_taken_has_to_be_whole_too(name):
+    arrays = published.EVERY["carn-m all"].arrays
+    key = f"upsample.{name}"
+    for wrong in ({}, {key: np.zeros(7, "float32")}):
+        with pytest.raises(InputError, match=key):
+            converted({other: array for other, array in arrays.items() if other != key} | wrong, 2)
+
+
+def test_a_frozen_mean_shift_may_be_left_out_as_a_whole_but_not_in_part():
+    arrays = published.edsr(2).arrays
+    converted({name: array for name, array in arrays.items() if not name.startswith(FROZEN)})
+    with pytest.raises(InputError, match=r"lacks add_mean.bias: it has either all of sub_mean.weight, "):
+        converted({name: array for name, array in arrays.items() if name != "add_mean.bias"})
+
+
+def test_quantized_weights_are_refused_by_their_type():
+    arrays = published.edsr(2).arrays
+    with pytest.raises(InputError, match=r"whole numbers: head is int8"):
+        converted(arrays | {"head.0.weight": arrays["head.0.weight"].astype("int8")})
 
 
 def test_a_frozen_mean_shift_that_is_not_ours_is_refused():
@@ -130,19 +152,90 @@ def test_a_hyperparameter_that_there_is_not_is_refused_with_the_one_that_was_mea
 def test_the_recipe_in_a_file_of_ours_may_be_damaged_or_forged():
     arrays = ours.arrays(create_model("edsr", 2, num_filters=4, num_res_blocks=1))
     config = json.loads(arrays[ours.RECIPE].tobytes())
-    forged = config | {"hyperparameters": config["hyperparameters"] | {"num_filters": 100_000}}
-    odd = config | {"facts": 3}
-    for recipe in (
-        b"{",
-        b"[]",
-        json.dumps(odd).encode(),
-        b'{"architecture": 1}',
-        json.dumps(forged).encode(),
-        b"\xff" * 9,
-        b"[" * 10**5,
-    ):
+    nested = []
+    for _ in range(500):  # Keras would walk through it when it saves
+        nested = [nested]
+    odd = [{"facts": 3}, {"facts": {"a": nested}}, {"hyperparameters": []}]
+    odd += [{"scale": value} for value in ("2", True, 2.0)]
+    wrong = [{"num_filters": value} for value in (100_000, "4", 1e300, float("inf"), True, None, 0, 4.0)]
+    wrong += [{"num_res_blocks": value} for value in ("1", 300, -1)]
+    wrong += [
+        {"num_filters": 60},
+        {"num_units": 100_000},
+        {"res_expansion": 100_000},
+        {"flavour": "\x1b[2J"},
+        {"flavour": ["official"]},
+    ]
+    forged = [config | change for change in odd]
+    forged += [config | {"hyperparameters": config["hyperparameters"] | change} for change in wrong]
+    broken = [b"{", b"[]", b'{"architecture": 1}', b"\xff" * 9, b"[" * 10**5]
+    for recipe in broken + [json.dumps(recipe).encode() for recipe in forged]:
         with pytest.raises(InputError):
-            recognise(arrays | {ours.RECIPE: np.frombuffer(recipe, "uint8")})
+            recognise(forged_in(arrays, recipe))
+
+
+def test_a_recipe_of_many_more_weights_than_the_file_holds_ends_before_they_take_memory():
+    model = create_model("dcscn", 2, num_filters=4, min_filters=2, num_layers=2)
+    arrays, config = ours.arrays(model), model.get_config()
+    config["hyperparameters"]["nin_filters"] = 4096
+    before = keras.layers.Layer.add_weight
+    with pytest.raises(InputError, match="many more weights than"):
+        converted(forged_in(arrays, json.dumps(config).encode()))
+    assert keras.layers.Layer.add_weight is before
+
+
+def forged_in(arrays, recipe):
+    """The arrays of a file of ours with another recipe."""
+    return arrays | {ours.RECIPE: np.frombuffer(recipe, "uint8")}
+
+
+FORGED = (0, -1, 1, 3, 64, 4096, 100_000, 2**70, 1.5, 1e300, float("nan"), "64", "", None, True, [], {"a": 1})
+
+
+def mutated(rng, arrays, recipe):
+    """The arrays of a small network with one of them renamed, reshaped, left out or doubled, or another recipe."""
+    arrays = dict(arrays)
+    key = str(rng.choice(list(arrays)))
+    match rng.integers(6):
+        case 0:
+            arrays[key[::-1]] = arrays.pop(key)
+        case 1:
+            arrays[key] = np.broadcast_to(np.float32(0), rng.integers(0, 9, rng.integers(0, 6)))
+        case 2:
+            del arrays[key]
+        case 3:
+            arrays[f"{key}_2"] = arrays[key]
+        case _ if recipe:
+            config = json.loads(json.dumps(recipe))
+            place = config if rng.random() < 0.2 else config["hyperparameters"]
+            place[str(rng.choice(list(place)))] = FORGED[rng.integers(len(FORGED))]
+            arrays = forged_in(arrays, json.dumps(config).encode())
+    return arrays
+
+
+def test_altered_networks_land_or_are_refused_quickly_and_leave_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = {"num_filters": 4, "num_res_blocks": 1, "num_layers": 2, "min_filters": 2, "num_units": 2}
+    networks = []
+    for name in ("edsr", "wdsr-a", "dcscn", "drrn", "espcn"):
+        known = get_architecture(name).hyperparameters
+        model = create_model(name, 2, **{key: value for key, value in small.items() if key in known})
+        networks.append((ours.arrays(model), model.get_config()))
+    networks += [(published.EVERY[name].arrays, None) for name in ("srcnn", "espcn port", "drrn one block", "edsr x2")]
+    add_weight, ends = keras.layers.Layer.add_weight, []
+    for i in range(108):
+        rng = np.random.default_rng(i)
+        arrays = mutated(rng, *networks[i % len(networks)])
+        before = time.process_time()
+        try:
+            ends.append(converted(arrays, scale=2).architecture)
+        except InputError as error:
+            assert str(error)
+            ends.append("refused")
+        assert time.process_time() - before < 5
+    keras.utils.clear_session()
+    assert 10 < ends.count("refused") < len(ends) - 10
+    assert list(tmp_path.iterdir()) == [] and keras.layers.Layer.add_weight is add_weight
 
 
 EXPECTED = {  # file -> (scale, network, of which project, the manifest's Y-PSNR on Set5 where measuring it is quick)

@@ -1,3 +1,4 @@
+import functools
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 from tests import published
 from tests.conftest import REPOSITORY
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.recognise import choose, recognise
+from wdsr_tf.importers.recognise import choose, recognise, renamed
 
 CARN_M = published.EVERY["carn-m all"]
 
@@ -63,9 +64,11 @@ def test_recognising_imports_no_keras():
     assert done.stdout.strip() == "set()", done.stderr
 
 
-def test_a_file_of_all_scales_is_the_multi_scale_network_unless_a_scale_is_asked_for():
+def test_of_a_file_of_all_scales_one_is_asked_for_unless_all_are_to_stay_in_one_checkpoint():
     candidates = recognise(CARN_M.arrays)
-    whole, x3 = choose(candidates), choose(candidates, scale=3)
+    with pytest.raises(InputError, match=r"--scale 3 or --scale 4; --set multi_scale=true keeps all in one checkpoint"):
+        choose(candidates)
+    whole, x3 = choose(candidates, hyperparameters={"multi_scale": True}), choose(candidates, scale=3)
     assert (whole.scale, whole.hyperparameters["multi_scale"]) == (2, True)
     assert (x3.scale, x3.hyperparameters["multi_scale"]) == (3, False)
 
@@ -137,7 +140,37 @@ def test_weight_norm_under_the_names_of_its_successor_is_recognised():
     assert (found.name, found.scale, found.hyperparameters) == ("wdsr-b", 2, older.hyperparameters)
 
 
-def test_the_large_edsr_has_its_residual_scaling_and_says_that_the_file_does_not():
-    (found,) = recognise(published.edsr(2, n=256, blocks=1).arrays)
-    assert found.hyperparameters["res_scaling"] == 0.1
-    assert "residual scaling" in found.note
+def test_a_file_with_two_names_for_one_array_is_refused():
+    arrays = published.wdsr_2018("wdsr-b", 2).arrays
+    again = {"head.0.parametrizations.weight.original0": arrays["head.0.weight_g"]}
+    with pytest.raises(InputError, match=r"two names of one array"):
+        recognise(arrays | again)
+
+
+def test_the_prefix_of_data_parallel_is_taken_off_where_all_names_have_it():
+    file = published.edsr(2)
+    (found,) = recognise({f"module.{name}": array for name, array in file.arrays.items()})
+    assert found.project == file.project
+    assert list(renamed({"module.a": np.ones(1), "b": np.ones(1)})) == ["module.a", "b"]
+
+
+@pytest.mark.parametrize("make", [published.edsr, functools.partial(published.krasserm_residual, "edsr")])
+def test_edsr_says_that_files_do_not_hold_the_residual_scaling_and_which_was_taken(make):
+    (small,), (large,) = recognise(make(2, n=4).arrays), recognise(make(2, n=256, blocks=1).arrays)
+    assert "res_scaling" not in small.hyperparameters and large.hyperparameters["res_scaling"] == 0.1
+    assert "taken is none, as published; else --set res_scaling=0.1" in small.note
+    assert "taken is 0.1, as published; else --set res_scaling=none" in large.note
+    assert not choose([small], hyperparameters={"res_scaling": 0.3}).note
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"num_units": 100_000}, r"--set does not fit: 'num_units' is 100000"),
+        ({"num_units": 200, "num_res_blocks": 2}, r"400 blocks and units are more than"),
+        ({"num_filters": "4"}, r"'num_filters' is '4'"),
+    ],
+)
+def test_a_hyperparameter_that_no_network_has_is_refused_before_anything_is_built(given, message):
+    with pytest.raises(InputError, match=message):
+        choose(recognise(published.drrn().arrays), scale=2, hyperparameters=given)

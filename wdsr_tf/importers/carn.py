@@ -1,5 +1,6 @@
 """CARN's published layouts."""
 
+from wdsr_tf.errors import InputError
 from wdsr_tf.importers.project import MisfitError, Project, Recipe, ratio
 from wdsr_tf.importers.tensors import STAGES, mean_shift
 
@@ -9,7 +10,8 @@ SCALES = (2, 3, 4)
 def official(tensors, model):
     """nmhkahn/CARN-pytorch: `entry`, `b{1..3}.b{1..3}`, `b{1..3}.c{1..3}`, `c{1..3}`, `upsample.up[{2,3,4}]`, `exit`.
 
-    A multi-scale file also fits a network for one scale, which takes that scale's upsampler and leaves the others.
+    A multi-scale file also fits a network for one scale, which takes that scale's upsampler. It leaves the others, once
+    they are found to be whole.
     """
     tensors.frozen(mean_shift(1, module=".shifter"))
     weights = {"head": tensors.conv("entry"), "tail": tensors.conv("exit"), "upsampler": _upsamplers(tensors, model)}
@@ -31,13 +33,22 @@ def _upsamplers(tensors, model):
     weights = []
     for scale in SCALES:
         name = f"upsample.up{scale if multi_scale else ''}"
+        left = scale not in wanted and multi_scale and tensors.has_any(f"{name}.")
         for i, factor in enumerate(STAGES[scale]):
             if scale in wanted:
                 # CARN-M's grouped channels stay as they are: its pixel shuffle takes PyTorch's order.
                 weights += tensors.conv(f"{name}.body.{3 * i}", shuffle=factor if model.architecture == "carn" else 1)
-            elif multi_scale:
-                tensors.drop(f"{name}.body.{3 * i}.weight", f"{name}.body.{3 * i}.bias")
+            elif left:
+                _leave(tensors, f"{name}.body.{3 * i}", model.hyperparameters, factor)
     return weights
+
+
+def _leave(tensors, name, how, factor):
+    filters = how["num_filters"] * factor**2
+    for part, shape in (("weight", (filters, how["num_filters"] // how.get("groups", 1), 3, 3)), ("bias", (filters,))):
+        given = tensors.take(f"{name}.{part}").shape
+        if given != shape:
+            raise InputError(f"{name}.{part}, of a scale that is not taken, is {given}, should be {shape}")
 
 
 def _recipes(published):

@@ -27,11 +27,20 @@ def _recipes(published):
     filters = published.filters("head.0.weight", 3, 3)
     how = {"num_filters": filters, "flavour": "official"}
     how["num_res_blocks"] = published.count("body.{}.body.0.weight", (filters, filters, 3, 3))
-    note = ""
-    if filters == 256:  # the authors' large model cannot be trained without
-        how["res_scaling"] = 0.1
-        note = "files do not hold the residual scaling: taken is 0.1, as published for 256 filters"
-    yield Recipe("edsr", (published.upsampling("tail.0.{}.weight", filters),), how, note=note)
+    how |= residual_scaling(filters)
+    scale = published.upsampling("tail.0.{}.weight", filters)
+    yield Recipe("edsr", (scale,), how, note=scaling_note(how))
+
+
+def residual_scaling(filters):
+    """The hyperparameter as published: 0.1 for 256 filters, which cannot be trained without, else none."""
+    return {"res_scaling": 0.1} if filters == 256 else {}
+
+
+def scaling_note(how):
+    """What files do not say, and what was taken for it."""
+    taken, other = (0.1, "none") if "res_scaling" in how else ("none", 0.1)
+    return f"files do not hold the residual scaling: taken is {taken}, as published; else --set res_scaling={other}"
 
 
 PROJECTS = [Project("sanghyun-son/EDSR-PyTorch", official, _recipes)]

@@ -25,12 +25,19 @@ def export_weights(model, path, layout=None):
     `layout` is "ours" or "official", by default that of the suffix.
     """
     path = Path(path)
+    demand_suffix(path)
     arrays = official(model) if (layout or layout_of(path)) == "official" else ours.arrays(model)
     broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if broken:
         raise InputError(f"the network holds values that are not finite: {', '.join(broken[:8])}; nothing is written")
     write(path, arrays)
     return len(arrays)
+
+
+def demand_suffix(path):
+    """InputError where no format has the suffix of `path`."""
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{path}: weights are written as {', '.join(SUFFIXES)}")
 
 
 def layout_of(path):
@@ -49,13 +56,11 @@ def write(path, arrays):
     if path.suffix == ".npz":
         with atomic(path) as temporary:
             np.savez(temporary, **arrays)
-    elif path.suffix == ".safetensors":
+    else:
         from safetensors.numpy import save_file
 
         with atomic(path) as temporary:
             save_file(arrays, temporary)
-    else:
-        raise InputError(f"{path}: weights are written as {', '.join(SUFFIXES)}")
 
 
 def official(model):

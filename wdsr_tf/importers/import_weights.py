@@ -1,10 +1,17 @@
 """A published weight file -> a network with its weights, which knows where they came from."""
 
+import contextlib
+import math
+
+import numpy as np
+
 from wdsr_tf import __version__
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import ours
 from wdsr_tf.importers.recognise import renamed
 from wdsr_tf.importers.tensors import Tensors, land
+
+SLACK = 10**6  # weights
 
 
 def import_weights(source, candidate, licence=None):
@@ -16,7 +23,8 @@ def import_weights(source, candidate, licence=None):
 
     arrays = renamed(source.arrays)
     try:
-        model = create_model(candidate.name, candidate.scale, **candidate.hyperparameters)
+        with _bounded(candidate, sum(np.size(array) for array in arrays.values())):
+            model = create_model(candidate.name, candidate.scale, **candidate.hyperparameters)
     except InputError:
         raise
     except Exception as error:  # a hyperparameter of another kind, on which builders and Keras fail as they may
@@ -31,6 +39,32 @@ def import_weights(source, candidate, licence=None):
     land(model, tensors, weights)
     model.facts = facts(source, candidate) | ours.facts(arrays) | ({"licence": licence} if licence else {})
     return model
+
+
+@contextlib.contextmanager
+def _bounded(candidate, count):
+    """Building ends in InputError, before memory is taken, where a network has many more weights than a file's `count`.
+
+    A forged file may say that its few bytes are a network of gigabytes. What is a little short is left to `land`, which
+    lists what is missing.
+    """
+    import keras
+
+    add_weight = keras.layers.Layer.add_weight
+    left = 2 * count + SLACK
+
+    def counted(layer, shape=None, *arguments, **named):
+        nonlocal left
+        left -= math.prod(shape or ())
+        if left < 0:
+            raise InputError(f"{candidate} has many more weights than the {count} numbers of the file")
+        return add_weight(layer, shape, *arguments, **named)
+
+    keras.layers.Layer.add_weight = counted
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = add_weight
 
 
 def facts(source, candidate):

@@ -11,6 +11,7 @@ import math
 import re
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers.edsr import residual_scaling, scaling_note
 from wdsr_tf.importers.project import MisfitError, Project, Recipe, ratio, root
 from wdsr_tf.importers.tensors import STAGES
 
@@ -149,10 +150,8 @@ def _residual(kernels, filters, weight_norm, name):
     how = {"num_filters": filters, "num_res_blocks": len(body) // 2}
     note = ""
     if name == "edsr":
-        how |= {"weight_norm": weight_norm, "flavour": "krasserm"}
-        if filters == 256:  # the profile edsr, which cannot be trained without
-            how["res_scaling"] = 0.1
-            note = "files do not hold the residual scaling: taken is 0.1, as in the profile of 256 filters"
+        how |= {"weight_norm": weight_norm, "flavour": "krasserm"} | residual_scaling(filters)
+        note = scaling_note(how)
     scale = math.prod(root(kernel, shape[3], filters) for kernel, shape in upsampler)
     return Recipe(name, (scale,), how, note=note)
 

@@ -8,9 +8,10 @@ import json
 
 import numpy as np
 
-from wdsr_tf.importers.project import MisfitError, Project, Recipe
+from wdsr_tf.importers.project import MisfitError, Project, Recipe, demand_sound
 
 RECIPE = "__recipe__"
+MOST_NESTED = 8  # lists and dictionaries of the facts in one another
 
 
 def named(tensors, model):
@@ -52,14 +53,21 @@ def _recipes(published):
         return
     try:
         recipe = _recipe(published.arrays)
-        found = Recipe(str(recipe["architecture"]), (int(recipe["scale"]),), dict(recipe["hyperparameters"]))
-        dict(recipe.get("facts", {}))
-        sizes = [int(found.hyperparameters.get(name, 1)) for name in ("num_filters", "num_res_blocks")]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:  # whatever the broken bytes led to
+        name, scale, how = (recipe[key] for key in ("architecture", "scale", "hyperparameters"))
+        facts = recipe.get("facts", {})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # what broken bytes led to
         raise MisfitError(f"its {RECIPE} is damaged ({error})") from error
-    if min(sizes) < 1:
-        raise MisfitError(f"its {RECIPE} has {sizes[0]} filters in {sizes[1]} blocks")
-    yield found
+    kinds = [(name, str), (scale, int), (how, dict), (facts, dict)]
+    if any(type(value) is not kind for value, kind in kinds) or not _is_shallow(facts, MOST_NESTED):
+        raise MisfitError(f"its {RECIPE} is damaged: it is no recipe of a checkpoint")
+    demand_sound(how | {"architecture": name, "scale": scale})
+    yield Recipe(name, (scale,), how)
+
+
+def _is_shallow(value, most):
+    """Whether lists and dictionaries are nested no deeper than `most`: Keras walks through them when it saves."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return most >= 0 and all(_is_shallow(each, most - 1) for each in inner)
 
 
 PROJECTS = [Project("wdsr_tf", named, _recipes)]

@@ -52,6 +52,35 @@ class MisfitError(Exception):
     """Why a file that has a project's names is not one of its files after all."""
 
 
+MOST = 4096  # of any whole number
+MOST_LAYERS = 256  # of blocks times units: Keras takes some milliseconds to build each
+COUNTS = ("num_res_blocks", "num_units", "num_layers")
+WIDTHS = ("num_filters", "min_filters", "nin_filters", "nin_filters_2", "upsampler_filters", "res_expansion")
+WHOLE = (*COUNTS, *WIDTHS, "groups", "fusion_size", "fusion_groups", "body_size")
+MOST_LETTERS = 64
+
+
+def demand_sound(hyperparameters):
+    """MisfitError where a value is of a kind or a size that no network has, and that could take for ever to build."""
+    for name, value in hyperparameters.items():
+        if not _is_sound(name, value):
+            name, value = (ascii(thing)[:MOST_LETTERS] for thing in (name, value))
+            raise MisfitError(f"{name} is {value}, which no network here has")
+    layers = math.prod(hyperparameters.get(name, 1) for name in COUNTS)
+    if layers > MOST_LAYERS:
+        raise MisfitError(f"{layers} blocks and units are more than the {MOST_LAYERS} that any network here may have")
+
+
+def _is_sound(name, value):
+    if name in WHOLE and (not isinstance(value, int) or isinstance(value, bool)):
+        return False
+    if isinstance(value, int):
+        return (1 if name.startswith("num_") else 0) <= value <= MOST
+    if isinstance(value, str):
+        return value.isprintable() and len(value) <= MOST_LETTERS
+    return value is None or (isinstance(value, float) and math.isfinite(value))
+
+
 class Published:
     """The names and shapes of a file's arrays. What is asked for and is not there raises MisfitError."""
 

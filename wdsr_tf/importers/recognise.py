@@ -20,9 +20,11 @@ from wdsr_tf.importers import (
     waifu2x,
     wdsr,
 )
-from wdsr_tf.importers.project import MisfitError, Published
+from wdsr_tf.importers.project import MisfitError, Published, demand_sound
 
 MODULES = (ours, wdsr, edsr, carn, carn_v2, krasserm, dcscn, espcn, msrn, drrn, srcnn, waifu2x)
+# Weights for each pair of filters, at least. Those that can be weight-normalised are drawn before Keras counts them.
+PER_PAIR = {"edsr": 9, "wdsr-a": 9, "wdsr-b": 1}
 PROJECTS = [project for module in MODULES for project in module.PROJECTS]
 
 
@@ -49,6 +51,11 @@ class Candidate:
     scales: tuple
     several: dict | None = None
     note: str = ""
+
+    @property
+    def all_in_one(self):
+        """Whether it is the one network that holds all `scales`."""
+        return self.several is not None and self.hyperparameters | self.several == self.hyperparameters
 
     def __str__(self):
         """`carn-m x2 (groups=4, num_filters=64) of nmhkahn/CARN-pytorch`."""
@@ -78,22 +85,30 @@ def recognise(arrays):
 
 def _of_its_size(published, recipe):
     """The recipe, unless its network would be many times as large as the file, as only a forged one is."""
-    filters, blocks = (recipe.hyperparameters.get(name, 1) for name in ("num_filters", "num_res_blocks"))
-    if filters**2 > 4 * sum(np.size(a) for a in published.arrays.values()) or blocks > len(published.arrays):
+    demand_sound(recipe.hyperparameters)
+    names = ("num_filters", "num_res_blocks", "res_expansion")
+    filters, blocks, expansion = (recipe.hyperparameters.get(name, 1) for name in names)
+    least = filters**2 * expansion * PER_PAIR.get(recipe.name, 0.25)
+    if least > sum(np.size(a) for a in published.arrays.values()) or blocks > len(published.arrays):
         raise MisfitError(f"it is too small for {filters} filters in {blocks} blocks")
     return recipe
 
 
 def renamed(arrays):
-    """The same arrays with weight normalization under the names of torch.nn.utils.weight_norm.
+    """The same arrays without DataParallel's `module.`, and weight normalization as torch.nn.utils.weight_norm has it.
 
-    torch.nn.utils.parametrizations.weight_norm, its successor, saves g as original0 and v as original1.
+    torch.nn.utils.parametrizations.weight_norm, its successor, saves g as original0 and v as original1. Two arrays that
+    would have one name raise InputError.
     """
     new = {".parametrizations.weight.original0": ".weight_g", ".parametrizations.weight.original1": ".weight_v"}
+    prefix = "module." if all(name.startswith("module.") for name in arrays) else ""
     result = {}
-    for name, array in arrays.items():
+    for given, array in arrays.items():
+        name = given.removeprefix(prefix)
         for theirs, older in new.items():
             name = name.removesuffix(theirs) + older if name.endswith(theirs) else name
+        if name in result:
+            raise InputError(f"the file has {name} and {given}, which are two names of one array")
         result[name] = array
     return result
 
@@ -111,15 +126,23 @@ def choose(candidates, model="auto", scale=None, hyperparameters=None):
         options = "".join(f"\n  {_difference(c, left)}   for {c}" for c in left)
         raise InputError(f"these weights fit more than one network; add one of{options}")
     chosen = left[0]
-    how = chosen.hyperparameters
-    if scale is None and chosen.scale is None:
-        if chosen.several is None:
-            options = " or ".join(f"--scale {option}" for option in chosen.scales)
-            note = f"; {chosen.note}" if chosen.note else ""
-            raise InputError(f"these weights are for {chosen}: add {options}{note}")
-        how = how | chosen.several
-    scale = scale or chosen.scale or chosen.scales[0]
-    return dataclasses.replace(chosen, scale=scale, hyperparameters=how | given)
+    how = chosen.hyperparameters | given
+    try:
+        demand_sound(how)
+    except MisfitError as reason:
+        raise InputError(f"--set does not fit: {reason}") from reason
+    note = "" if any(f"--set {name}=" in chosen.note for name in given) else chosen.note
+    chosen = dataclasses.replace(chosen, hyperparameters=how, note=note)
+    if scale is None and chosen.scale is None and not chosen.all_in_one:
+        raise InputError(f"these weights are for {chosen}: {_scale_to_add(chosen)}")
+    return dataclasses.replace(chosen, scale=scale or chosen.scale or chosen.scales[0])
+
+
+def _scale_to_add(candidate):
+    options = " or ".join(f"--scale {option}" for option in candidate.scales)
+    several = [f"--set {name}={str(value).lower()}" for name, value in (candidate.several or {}).items()]
+    hint = f"; {' '.join(several)} keeps all in one checkpoint" if several else ""
+    return f"add {options}{hint}" + (f"; {candidate.note}" if candidate.note else "")
 
 
 def _narrowed(candidates, model, scale):

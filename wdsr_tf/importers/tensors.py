@@ -25,15 +25,25 @@ class Tensors:
         """Whether an array of that name is left."""
         return name in self._left
 
+    def has_any(self, prefix):
+        """Whether an array is left whose name begins so."""
+        return any(name.startswith(prefix) for name in self._left)
+
     def drop(self, *names):
-        """Marks arrays as used that carry nothing to learn, such as a frozen mean shift."""
+        """Marks arrays as used that are no weights, such as an optimizer's moments, whether they are there or not."""
         for name in names:
             self._left.pop(name, None)
 
     def frozen(self, arrays):
-        """Marks arrays as used that are constants of ours, such as a mean shift; InputError where they differ."""
-        for name, ours in arrays.items():
-            theirs = self._left.pop(name, ours)
+        """Marks arrays as used that are constants of ours, such as a mean shift.
+
+        A file may leave out all of them. InputError where it has some, or where they differ from ours.
+        """
+        missing = [name for name in arrays if name not in self._left]
+        if 0 < len(missing) < len(arrays):
+            raise InputError(f"the file lacks {', '.join(missing)}: it has either all of {', '.join(arrays)} or none")
+        for name, ours in () if missing else arrays.items():
+            theirs = self._left.pop(name)
             if np.shape(theirs) != np.shape(ours) or not np.allclose(theirs, ours, rtol=1e-3, atol=1e-3):
                 raise InputError(
                     f"{name} is {np.ravel(theirs)[:9]}, but the network computes with {np.ravel(ours)[:9]}"
@@ -99,7 +109,8 @@ def _order(weights, factor):
 def land(model, tensors, weights):
     """Sets `weights`, as a project's function returned them, in `model`: all of them, or none and InputError.
 
-    A layer with weights that gets none, a tensor that no layer took, and a shape that does not fit are all listed.
+    A layer with weights that gets none, a tensor that no layer took, a shape that does not fit and whole numbers, as of
+    a quantized network, are all listed.
     """
     wanted = {layer.name: [tuple(w.shape) for w in layer.weights] for layer in model.layers if layer.weights}
     given = {name: [tuple(np.shape(a)) for a in arrays] for name, arrays in weights.items()}
@@ -110,6 +121,12 @@ def land(model, tensors, weights):
         f"wrong shape: {name} is {shapes}, should be {wanted[name]}"
         for name, shapes in given.items()
         if name in wanted and wanted[name] != shapes
+    ]
+    wrong += [
+        f"whole numbers: {name} is {np.asarray(array).dtype}; quantized weights have no use here"
+        for name, arrays in weights.items()
+        for array in arrays
+        if np.asarray(array).dtype.kind != "f"
     ]
     if wrong:
         more = [f"and {len(wrong) - MOST_LINES} more"] if len(wrong) > MOST_LINES else []

@@ -54,10 +54,7 @@ def nunif(tensors, model):
 
 
 def chainer(tensors, model):
-    """tsurumeso/waifu2x-chainer's VGG7: `conv{0..6}/W` and `/b`, in later files `conv{1..7}`; in no order.
-
-    Its UpConv7 is wider than nagadomi's behind the fourth convolution, and lands in neither of our networks.
-    """
+    """tsurumeso/waifu2x-chainer's VGG7 and UpConv7: `conv{0..6}/W` and `/b`, later `conv{1..7}`; in no order."""
     names = {name.rpartition("/")[0] for name in tensors.left()}
     names = sorted(names, key=lambda name: [int(number) for number in re.findall("[0-9]+", name)])
     ours = [layer.name for layer in model.layers if layer.weights]
@@ -81,6 +78,7 @@ def _layer(tensors, name, layer, parts=(".weight", ".bias")):
 
 VGG7 = [(32, 0, 3), (32, 32, 3), (64, 32, 3), (64, 64, 3), (128, 64, 3), (128, 128, 3), (0, 128, 3)]
 UPCONV7 = [(16, 0, 3), (32, 16, 3), (64, 32, 3), (128, 64, 3), (128, 128, 3), (256, 128, 3), (256, 0, 4)]
+UPCONV7_WIDE = [*UPCONV7[:4], (256, 128, 3), (256, 256, 3), (256, 0, 4)]  # tsurumeso's
 CUNET_WEIGHTS = 30
 UNET_1_TAIL = 9  # its place among them
 SCALE = "a model against noise has --scale 1, one called scale2.0x has --scale 2, where the picture is enlarged first"
@@ -117,6 +115,8 @@ def _networks(kernels, zeros=False):
         yield Recipe("vgg7", (1, 2), how, note=SCALE)
     elif kernels == _filled(UPCONV7, channels):
         yield Recipe("upconv7", (2,), how)
+    elif kernels == _filled(UPCONV7_WIDE, channels):
+        yield Recipe("upconv7", (2,), how | {"wide": True})
     elif len(kernels) == CUNET_WEIGHTS and kernels[UNET_1_TAIL] == (channels, 64, 3, 3):
         yield Recipe("cunet", (1,), {"luma": channels == 1})
     elif len(kernels) == CUNET_WEIGHTS and kernels[UNET_1_TAIL] == (64, channels, 4, 4):

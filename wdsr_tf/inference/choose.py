@@ -100,7 +100,10 @@ def _enlargement(known, factor):
 
 def _network(path):
     recipe = checkpoint.read_config(path)
-    source = str(recipe.get("facts", {}).get("source", ""))  # an importer's, whose names carry the level
+    facts = recipe.get("facts", {})
+    if type(recipe["scale"]) is not int or recipe["scale"] < 1 or not isinstance(facts, dict):
+        raise checkpoint.CheckpointError(f"{path}: says it is a network of wdsr_tf, but its recipe is damaged")
+    source = str(facts.get("source", ""))  # an importer's, whose names carry the level
     noise = re.search(r"noise(\d)", path.stem) or re.search(r"noise(\d)", source)
     psnr = re.search(r"-psnr-(\d+\.\d+)", path.name)
     return Network(path, recipe["scale"], int(noise[1]) if noise else None, float(psnr[1]) if psnr else float("-inf"))

@@ -11,14 +11,15 @@ from wdsr_tf.models.registry import register
 from wdsr_tf.models.waifu2x import conv, padded, picture, tail, unit_range
 
 WIDTHS = (16, 32, 64, 128, 128, 256)
+WIDE = (16, 32, 64, 128, 256, 256)
 
 
 @register("upconv7", scales=(2,))
-def upconv7(scale, *, luma=False, pad="edge"):
-    """Builds UpConv7; `luma` and `pad` as in VGG7."""
+def upconv7(scale, *, luma=False, pad="edge", wide=False):
+    """Builds UpConv7; `luma` and `pad` as in VGG7. `wide` is tsurumeso's, whose fifth convolution has 256 filters."""
     lr = keras.Input((None, None, 3), name="lr")
     x = padded(unit_range(lr, luma), 7, pad)
-    for i, filters in enumerate(WIDTHS, start=1):
+    for i, filters in enumerate(WIDE if wide else WIDTHS, start=1):
         x = conv(x, filters, 3, name=f"conv_{i}")
     x = tail(x, 1 if luma else 3, scale, name="tail", use_bias=False)
     return keras.Model(lr, picture(x, lr, scale, clip=pad == "edge"))

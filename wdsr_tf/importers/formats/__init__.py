@@ -62,6 +62,8 @@ def read(path):
 
 def _format(path):
     """The name and the module of the first format that the file's first bytes fit."""
+    if path.is_file() and not path.stat().st_size:
+        raise InputError(f"{path} is empty")
     modules = {name: importlib.import_module(f"{__name__}.{name}") for name in FORMATS}
     head = _head(path) if path.is_file() else b""  # a pipe would block
     for name, module in modules.items():
@@ -69,6 +71,10 @@ def _format(path):
             return name, module
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        files = sorted(file.name for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        named = f"name a file in it: {limits.line(', '.join(files[:8]))}" if files else "and holds no file"
+        raise InputError(f"{path} is a folder; {named}")
     raise InputError(f"{path} is no weight file that can be read: {', '.join(m.NAME for m in modules.values())}")
 
 

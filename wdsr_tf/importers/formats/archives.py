@@ -21,12 +21,15 @@ def first_member(head):
 
 @contextlib.contextmanager
 def opened(path):
-    """Yields the archive and its members by name; InputError where two members share a name."""
-    with _Guarded(path) as file, zipfile.ZipFile(file) as archive:
-        members = {info.filename: info for info in archive.infolist()}
-        if len(members) < len(archive.infolist()):
-            raise InputError("the archive holds two members of one name, of which only one can be meant")
-        yield archive, members
+    """Yields the archive and its members by name; InputError where two members share a name, or where it is damaged."""
+    try:
+        with _Guarded(path) as file, zipfile.ZipFile(file) as archive:
+            members = {info.filename: info for info in archive.infolist()}
+            if len(members) < len(archive.infolist()):
+                raise InputError("the archive holds two members of one name, of which only one can be meant")
+            yield archive, members
+    except zipfile.BadZipFile as error:
+        raise InputError(f"the archive is damaged or cut off ({error})") from error
 
 
 def read(archive, member, size, methods=(zipfile.ZIP_STORED,)):

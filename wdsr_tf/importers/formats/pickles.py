@@ -63,6 +63,8 @@ class _Machine:
             case "MEMOIZE":
                 self._memo[len(self._memo)] = self._top()
             case "BINGET" | "LONG_BINGET":
+                if argument not in self._memo:
+                    raise InputError("the pickle is damaged: it fetches what it has not kept")
                 push(self._memo[argument])
             case "MARK":
                 push(_MARK)

@@ -32,7 +32,7 @@ def fits(path, head):
 
 
 def read(path):
-    """The tensors of the state dictionary, flat and without DataParallel's "module.", as name -> array."""
+    """The tensors of the state dictionary, flat, as name -> array."""
     with path.open("rb") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
     return _read_zip(path) if is_zip else _read_legacy(path)
@@ -178,6 +178,11 @@ def _ordered_dict(pairs=None):
     return items
 
 
+def _counter(*_):
+    """collections.Counter, a learning-rate schedule's state: nothing that is read here."""
+    return {}
+
+
 def _size(sizes):
     """torch.Size."""
     if type(sizes) is not tuple:
@@ -187,6 +192,7 @@ def _size(sizes):
 
 _NAMES = {
     "collections.OrderedDict": _ordered_dict,
+    "collections.Counter": _counter,
     "torch.Size": _size,
     "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
@@ -212,8 +218,6 @@ def _state(loaded):
         raise InputError(f"no tensors in the checkpoint, only {keys or 'an empty dictionary'}")
     if not all(type(name) is str for name in tensors):
         raise InputError("the checkpoint numbers its tensors and does not name them")
-    if all(name.startswith("module.") for name in tensors):
-        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     return tensors
 
 
