@@ -36,19 +36,12 @@ flags.DEFINE_float("max_pixels", 250, "Refuse larger pictures, in megapixels.", 
 def main(argv):
     if argv[1:]:
         raise InputError(f"{argv[1]!r} is not a flag; pictures are named with -i")
-    from wdsr_tf.inference.folder import is_done, plan
+    from wdsr_tf.inference.choose import networks
+    from wdsr_tf.inference.folder import find, is_done, plan, wished_suffix
     from wdsr_tf.inference.job import Workshop, parse_size
 
-    size = parse_size(FLAGS.scale, FLAGS.size)
-    pairs = plan(FLAGS.indir, FLAGS.outdir, FLAGS.format)
-    todo = [pair for pair in pairs if FLAGS.overwrite or not is_done(*pair)]
-    if len(todo) < len(pairs):
-        cli.say(f"{len(pairs) - len(todo)} of {len(pairs)} are done already; --overwrite makes them again")
-    if not todo:
-        return 0
-
-    from wdsr_tf.inference.choose import networks
-
+    size, suffix = parse_size(FLAGS.scale, FLAGS.size), wished_suffix(FLAGS.format)
+    sources = find(FLAGS.indir, FLAGS.outdir)
     workshop = Workshop(
         networks(FLAGS.model),
         size,
@@ -57,9 +50,15 @@ def main(argv):
         | {"name": FLAGS.engine},
         how={"memory": FLAGS.memory, "self_ensemble": FLAGS.self_ensemble},
         quality=FLAGS.quality,
-        max_pixels=FLAGS.max_pixels * 1e6,
+        max_pixels=round(FLAGS.max_pixels * 1e6),
         opened=lambda path, engine: cli.say(f"{path}: {engine.architecture} x{engine.scale}, {engine.name}"),
     )
+    pairs = plan(sources, FLAGS.indir, FLAGS.outdir, workshop.result_size, suffix)
+    todo = [pair for pair in pairs if FLAGS.overwrite or not is_done(*pair, workshop.result_size)]
+    if len(todo) < len(pairs):
+        cli.say(f"{len(pairs) - len(todo)} of {len(pairs)} are done already; --overwrite makes them again")
+    if not todo:
+        return 0
     if FLAGS.engine == "keras":
         cli.load_keras()
     failures = enlarge(workshop, todo)

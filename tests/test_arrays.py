@@ -42,6 +42,21 @@ def test_a_file_and_a_checkpoint_may_be_named(tmp_path):
     np.testing.assert_array_equal(from_file, wdsr_tf.upscale(RGB, tmp_path / "model.keras"))
 
 
+def test_a_picture_with_transparency_goes_into_a_file_again(tmp_path):
+    images.write(tmp_path / "a.png", images.Picture(RGB, RGB[..., 0]))
+    sr = wdsr_tf.upscale(tmp_path / "a.png", ENGINE)
+    images.write(tmp_path / "b.png", sr)
+    picture = images.read_picture(tmp_path / "b.png")
+    np.testing.assert_array_equal(np.concatenate([picture.rgb, picture.alpha[..., None]], axis=-1), sr)
+
+
+def test_files_above_the_limit_are_refused(tmp_path):
+    images.write(tmp_path / "a.png", RGB)
+    assert wdsr_tf.upscale(tmp_path / "a.png", ENGINE, max_pixels=30).shape == (12, 10, 3)
+    with pytest.raises(InputError, match="megapixels"):
+        wdsr_tf.upscale(tmp_path / "a.png", ENGINE, max_pixels=29)
+
+
 @pytest.mark.parametrize("array", [np.zeros((4, 4)), np.zeros((4, 4, 2), "uint8"), np.zeros((0, 4, 3), "uint8")])
 def test_other_shapes_are_refused(array):
     with pytest.raises(InputError, match="H x W x 3"):

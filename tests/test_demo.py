@@ -1,15 +1,18 @@
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import REPOSITORY
 from wdsr_tf import checkpoint, images
-from wdsr_tf.inference.folder import is_done, plan
+from wdsr_tf.errors import InputError
+from wdsr_tf.inference.folder import find, is_done, plan, wished_suffix
 
 RGB = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype="uint8")
 
@@ -25,8 +28,12 @@ def touch(folder, *names):
         (folder / name).touch()
 
 
+def doubled(height, width):
+    return 2 * height, 2 * width
+
+
 def planned(indir, outdir, form=None):
-    pairs = plan(indir, outdir, form)
+    pairs = plan(find(indir, outdir), indir, outdir, doubled, wished_suffix(form))
     return {str(source.relative_to(indir)): str(target.relative_to(outdir)) for source, target in pairs}
 
 
@@ -39,7 +46,8 @@ def test_a_folder_is_upscaled_whole_and_what_is_broken_named(tmp_path):
     images.write(tmp_path / "in/käthe/b.jpg", RGB)
     images.write(tmp_path / "in/grey.webp", images.Picture(RGB[..., :1].repeat(3, 2), alpha=RGB[..., 1], grey=True))
     (tmp_path / "in/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    images.write(tmp_path / "out/a-sr.png", RGB)  # stands for an earlier run's work
+    earlier = RGB.repeat(2, axis=0).repeat(2, axis=1)
+    images.write(tmp_path / "out/a-sr.png", earlier)  # stands for an earlier run's work
 
     run = demo("-i", "in", "-o", "out", cwd=tmp_path)
     assert run.returncode == 1, run.stderr
@@ -50,7 +58,7 @@ def test_a_folder_is_upscaled_whole_and_what_is_broken_named(tmp_path):
         "grey-sr.webp",
         "käthe/b-sr.png",
     ]
-    np.testing.assert_array_equal(images.read(tmp_path / "out/a-sr.png"), RGB)
+    np.testing.assert_array_equal(images.read(tmp_path / "out/a-sr.png"), earlier)
     grey = images.read_picture(tmp_path / "out/grey-sr.webp")
     assert grey.grey and grey.rgb.shape == (18, 24, 3) and grey.alpha.shape == (18, 24)
     sr = np.asarray(network(images.read(tmp_path / "in/käthe/b.jpg")[None]))[0]
@@ -92,6 +100,7 @@ def test_a_killed_run_leaves_whole_pictures_and_the_next_run_the_rest(tmp_path):
         (("-i", "empty"), "holds no pictures"),
         (("-i", "a.png"), "train.py"),
         (("-i", "a.png", "-m", "a.png"), "not a whole .keras file"),
+        (("-i", "a.png", "-o", "a.png"), "a.png: is a file; -o names the folder"),
         (("-i", "a.png", "--scale", "two"), "--scale is a factor"),
         (("-i", "a.png", "--size", "4000"), "--size is a width"),
         (("-i", "a.png", "--size", "4000x", "--scale", "2"), "give one of them"),
@@ -159,11 +168,61 @@ def test_earlier_output_is_not_enlarged_again(tmp_path):
     }
 
 
-def test_a_changed_picture_is_not_done(tmp_path):
-    touch(tmp_path, "a.png", "a-sr.png")
+def test_earlier_output_in_another_format_is_not_enlarged_either(tmp_path):
+    touch(tmp_path, "a.png", "a-sr.png", "b-sr.png", "c.jpg", "c-sr.png")
+    assert planned(tmp_path, tmp_path, "webp") == {
+        "a.png": "a-sr.webp",
+        "b-sr.png": "b-sr-sr.webp",
+        "c.jpg": "c-sr.webp",
+    }
+
+
+def clear_bmp(path):
+    """A BMP of 2 x 3 pixels with transparency, which Pillow reads and does not write."""
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII", 108, 3, 2, 1, 32, 3, 24, 2835, 2835, 0, 0) + masks + bytes(52)
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 14 + 108 + 24, 0, 0, 14 + 108) + header + bytes(range(24)))
+
+
+def test_a_picture_becomes_png_where_its_own_format_cannot_hold_the_result(tmp_path):
+    clear_bmp(tmp_path / "clear.bmp")
+    assert images.read_picture(tmp_path / "clear.bmp").alpha.shape == (2, 3)
+    Image.fromarray(RGB).save(tmp_path / "plain.bmp")
+    Image.fromarray(RGB[:1].repeat(700, axis=1)).save(tmp_path / "long.webp")  # 8400 pixels
+    moving = [Image.fromarray(row) for row in RGB[:2, None].repeat(700, axis=2)]
+    moving[0].save(tmp_path / "moves.webp", save_all=True, append_images=moving[1:], lossless=True)
+    assert planned(tmp_path, tmp_path / "out") == {
+        "clear.bmp": "clear-sr.png",
+        "plain.bmp": "plain-sr.bmp",
+        "long.webp": "long-sr.png",
+        "moves.webp": "moves-sr.png",
+    }
+    assert planned(tmp_path, tmp_path / "out", "webp")["long.webp"] == "long-sr.webp"  # a wish is not changed
+
+
+def test_names_that_grow_too_long_are_cut(tmp_path):
+    stems = ["a" * 250, "a" * 250 + "b", "ä" * 124 + "b"]  # two bytes each
+    touch(tmp_path, *(f"{stem}.png" for stem in stems))
+    targets = list(planned(tmp_path, tmp_path / "out").values())
+    assert len(set(targets)) == 3 and all(len(target.encode()) <= 255 for target in targets)
+    assert "a" * 248 + "-sr.png" in targets and "ä" * 124 + "-sr.png" in targets
+
+
+def test_a_changed_picture_and_one_of_another_size_are_not_done(tmp_path):
     source, target = tmp_path / "a.png", tmp_path / "a-sr.png"
+    images.write(source, RGB)
+    images.write(target, RGB.repeat(2, axis=0).repeat(2, axis=1))
     os.utime(source, (100, 100))
-    assert is_done(source, target)
+    assert is_done(source, target, doubled)
+    assert not is_done(source, target, lambda height, width: (4 * height, 4 * width))
     os.utime(target, (99, 99))
-    assert not is_done(source, target)
-    assert not is_done(source, tmp_path / "b-sr.png")
+    assert not is_done(source, target, doubled)
+    assert not is_done(source, tmp_path / "b-sr.png", doubled)
+    touch(tmp_path, "empty.png")
+    assert not is_done(source, tmp_path / "empty.png", doubled)
+
+
+def test_an_output_folder_that_is_a_file_is_said_first(tmp_path):
+    touch(tmp_path, "a.png")
+    with pytest.raises(InputError, match="is a file"):
+        find(tmp_path / "nowhere", tmp_path / "a.png")

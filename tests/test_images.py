@@ -133,8 +133,15 @@ def test_a_missing_file_and_32_bit_integers_are_refused(tmp_path):
         images.read(tmp_path / "wide.tif")
 
 
-@pytest.mark.parametrize("array", [RGB.astype("float32"), RGB.astype("int32"), RGBA, RGB[0, 0]])
-def test_only_rgb_and_grey_arrays_of_integers_are_written(tmp_path, array):
+@pytest.mark.parametrize("array", [GREY, RGBA[..., 2:], RGB, RGBA])
+def test_arrays_are_written_as_grey_or_rgb_with_or_without_transparency(tmp_path, array):
+    images.write(tmp_path / "a.png", array)
+    with Image.open(tmp_path / "a.png") as written:
+        np.testing.assert_array_equal(np.asarray(written), array)
+
+
+@pytest.mark.parametrize("array", [RGB.astype("float32"), RGB.astype("int32"), np.dstack([RGB, RGBA]), RGB[0, 0]])
+def test_only_arrays_of_integers_and_of_up_to_four_channels_are_written(tmp_path, array):
     with pytest.raises(InputError, match="uint8"):
         images.write(tmp_path / "a.png", array)
 
@@ -160,6 +167,12 @@ def test_to_uint8_clips_and_rounds():
     assert images.to_uint8(np.array([-3.0, 0.4, 0.6, 254.6, 300.0])).tolist() == [0, 0, 1, 255, 255]
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "int64", "bool"])
+def test_to_uint8_refuses_integers_of_which_white_is_somewhere_else(dtype):
+    with pytest.raises(InputError, match=f"not {dtype}; change_depth"):
+        images.to_uint8(np.ones((2, 2, 3), dtype))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_to_uint8_refuses_what_is_not_finite(value):
     with pytest.raises(InputError, match="finite"):
@@ -169,3 +182,10 @@ def test_to_uint8_refuses_what_is_not_finite(value):
 def test_luma_runs_from_16_to_235():
     colours = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0]]], "uint8")
     np.testing.assert_allclose(images.rgb_to_y(colours), [[16, 235, 81.481]], rtol=1e-12)
+
+
+def test_a_tiff_without_a_resolution_gets_none(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "none.tif")
+    Image.fromarray(RGB).save(tmp_path / "some.tif", dpi=(300, 150))
+    assert "dpi" not in images.read_picture(tmp_path / "none.tif").metadata
+    assert images.read_picture(tmp_path / "some.tif").metadata["dpi"] == (300, 150)

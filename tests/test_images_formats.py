@@ -33,7 +33,7 @@ def exif():
 def picture(dtype, grey, clear):
     values = images.to_depth(SHADES / 257, dtype)
     rgb = np.repeat(values[..., :1], 3, axis=-1) if grey else values[..., :3]
-    alpha = images.to_depth(255 * (SHADES[..., 3] > 20_000), dtype) if clear else None
+    alpha = images.to_depth(255.0 * (SHADES[..., 3] > 20_000), dtype) if clear else None
     return images.Picture(rgb, alpha, bool(grey), {"dpi": (300.0, 150.0), "icc_profile": PROFILE, "exif": exif()})
 
 
@@ -209,7 +209,7 @@ def test_quality_decides_the_size_of_lossy_files(tmp_path):
 def test_too_many_pixels_are_refused_with_the_flag_that_lets_them_in(tmp_path):
     images.write(tmp_path / "a.png", np.zeros((300, 400, 3), "uint8"))
     for open_it in (images.read, images.read_picture, images.size, images.read_frames):
-        with pytest.raises(InputError, match=r"a\.png.*400 x 300.*--max-pixels 120000"):
+        with pytest.raises(InputError, match=r"a\.png.*400 x 300.*are 0\.1 megapixels.*--max-pixels 1 lets"):
             open_it(tmp_path / "a.png", max_pixels=119_999)
         open_it(tmp_path / "a.png", max_pixels=120_000)
 

@@ -1,5 +1,6 @@
 import dataclasses
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from wdsr_tf.inference.choose import Network
 from wdsr_tf.inference.engines import Engine
 from wdsr_tf.inference.job import Size, Workshop, parse_size
 from wdsr_tf.inference.reach import Reach
+from wdsr_tf.resize import imresize
 
 RGB = np.random.default_rng(0).integers(0, 256, (10, 16, 3), dtype="uint8")
 
@@ -83,7 +85,7 @@ def test_any_other_size_is_reached_by_shrinking(workshop, tmp_path, size, shape)
     large = images.read_picture(tmp_path / "b.png")
     assert large.rgb.shape[:2] == shape and (large.rgb == 255).all()
     # PNG counts pixels per metre in whole numbers.
-    np.testing.assert_allclose(large.metadata["dpi"], 100 * shape[1] / 16, atol=0.02)
+    np.testing.assert_allclose(large.metadata["dpi"], [100 * shape[1] / 16, 100 * shape[0] / 10], atol=0.02)
 
 
 def test_sixteen_bits_go_through_every_pass(workshop, tmp_path):
@@ -97,6 +99,83 @@ def test_sixteen_bits_go_through_every_pass(workshop, tmp_path):
     assert images.read_picture(tmp_path / "b.jpg").rgb.dtype == "uint8"
 
 
+@pytest.mark.parametrize("size", [Size(width=32, height=50), Size(width=80, height=20)])
+def test_each_axis_has_its_own_resolution(workshop, tmp_path, size):
+    images.write(tmp_path / "a.tif", images.Picture(RGB, metadata={"dpi": (100.0, 50.0)}))
+    workshop(size).enlarge(tmp_path / "a.tif", tmp_path / "b.tif")
+    dpi = images.read_picture(tmp_path / "b.tif").metadata["dpi"]
+    assert dpi == pytest.approx((100 * size.width / 16, 50 * size.height / 10))
+
+
+@pytest.mark.parametrize("size, shape", [(Size(), (20, 32)), (Size(3.0), (30, 48))])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_floats_go_through(workshop, tmp_path, size, shape, channels):
+    tifffile = pytest.importorskip("tifffile")
+    values = (RGB / 255).astype("float32")[..., :channels].squeeze()
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb" if channels == 3 else "minisblack")
+    workshop(size).enlarge(tmp_path / "a.tif", tmp_path / "b.tif")
+    large = images.read_picture(tmp_path / "b.tif")  # raises where bicubic went beyond 0..1
+    assert large.rgb.dtype == "float32" and large.rgb.shape == (*shape, 3) and large.grey == (channels == 1)
+    assert large.rgb.std() == pytest.approx(values.std(), rel=0.2)
+
+
+def test_eight_bits_between_passes_are_held_to_a_fraction_of_a_level(workshop, tmp_path, monkeypatch):
+    def halves(batch):
+        return repeated(np.asarray(batch, "float32"), 2) * np.float32(0.93)  # no whole levels
+
+    whole = job.open_engine
+    monkeypatch.setattr(job, "open_engine", lambda *a, **k: dataclasses.replace(whole(*a, **k), run=halves))
+    images.write(tmp_path / "a.png", RGB)
+    workshop(Size(3.0)).enlarge(tmp_path / "a.png", tmp_path / "b.png")
+    exact = np.clip(imresize(repeated(RGB, 4) * 0.93**2, size=(30, 48)), 0, 255)
+    # Half a level of the last rounding; before it two passes (the first of which is multiplied by 0.93, and both by
+    # bicubic weights whose sizes add up to 1.3 at most on each axis) and the resizing itself, each to 1/514 of a level.
+    most = 0.5 + (1.93 * 1.3**2 + 1) / 514 + 1e-4  # and float32
+    assert np.abs(images.read(tmp_path / "b.png") - exact).max() <= most
+
+
+def test_any_other_size_takes_the_enlarged_picture_as_16_bits_and_no_more(workshop, tmp_path):
+    busy = workshop(Size(1.9), how={"memory": "4MiB"})
+    peaks = []
+    for height in (400, 800, 1600):  # the first for whatever is made once
+        images.write(tmp_path / "a.png", np.tile(RGB, (height // 10, 50, 1)))
+        tracemalloc.start()
+        busy.enlarge(tmp_path / "a.png", tmp_path / "b.png")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    enlarged, original = 6 * 4 * 800 * 800, 3 * 800 * 800
+    assert peaks[2] - peaks[1] < 1.2 * (enlarged + original)
+
+
+def test_opaque_transparency_is_dropped_where_the_format_holds_none(workshop, tmp_path):
+    images.write(tmp_path / "a.png", images.Picture(RGB, np.full(RGB.shape[:2], 255, "uint8")))
+    workshop().enlarge(tmp_path / "a.png", tmp_path / "b.jpg")
+    assert images.read_picture(tmp_path / "b.jpg").alpha is None
+    workshop().enlarge(tmp_path / "a.png", tmp_path / "b.png")
+    assert (images.read_picture(tmp_path / "b.png").alpha == 255).all()
+
+
+def test_results_far_above_the_limit_are_refused(workshop):
+    busy = workshop(Size(4.0), max_pixels=160)
+    assert busy.result_size(10, 16) == (40, 64)
+    with pytest.raises(InputError, match=r"17 x 10 pixels would become 68 x 40, more than 16 times .* --max-pixels"):
+        busy.result_size(10, 17)
+
+
+@pytest.mark.parametrize(
+    "how, message",
+    [
+        ({"how": {"memory": "much"}}, "memory is 'much'"),
+        ({"engine": {"name": "onnx", "precision": "int8"}}, "onnx has no precision int8; it has float32"),
+        ({"noise": 1}, "no network takes away noise of level 1"),
+        ({"size": Size(2.0), "scales": (1,)}, "does not enlarge"),
+    ],
+)
+def test_wishes_that_no_network_grants_are_refused_at_once(workshop, how, message):
+    with pytest.raises(InputError, match=message):
+        workshop(**how)
+
+
 def test_grey_and_transparency_stay_through_every_pass(workshop, tmp_path):
     grey = images.Picture(RGB[..., :1].repeat(3, axis=-1), np.full(RGB.shape[:2], 128, "uint8"), grey=True)
     images.write(tmp_path / "a.png", grey)
@@ -104,6 +183,16 @@ def test_grey_and_transparency_stay_through_every_pass(workshop, tmp_path):
         workshop(Size(factor)).enlarge(tmp_path / "a.png", tmp_path / "b.png")
         large = images.read_picture(tmp_path / "b.png")
         assert large.grey and (large.alpha == 128).all()
+
+
+def test_shrinking_without_a_network_leaves_no_halo(workshop, tmp_path):
+    alpha = np.zeros((10, 16), "uint8")
+    alpha[3:8, 5:12] = 255
+    rgb = np.where(alpha[..., None] > 0, (200, 10, 30), 255).astype("uint8")
+    images.write(tmp_path / "a.png", images.Picture(rgb, alpha))
+    workshop(Size(0.5)).enlarge(tmp_path / "a.png", tmp_path / "b.png")
+    small = images.read_picture(tmp_path / "b.png")
+    assert (small.rgb[small.alpha > 0] == (200, 10, 30)).all()
 
 
 def test_frames_of_an_animation_keep_their_times(workshop, tmp_path):

@@ -1,10 +1,11 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.resize import imresize
+from wdsr_tf.resize import imresize, imresize_rows
 
 FLOAT32 = 3e-6  # the golden floats (0..1) were computed in float32; ours in float64
 
@@ -109,3 +110,12 @@ def test_what_makes_no_picture_is_refused(how):
 def test_what_is_no_picture_is_refused(shape):
     with pytest.raises(InputError, match="shape"):
         imresize(np.zeros(shape), 2)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("size", [(62, 40), (93, 60), (50, 31), (11, 7), (31, 20)])
+def test_rows_are_those_of_the_whole_to_the_last_bit(dtype, size):
+    image = np.random.default_rng(0).uniform(0, 1 if dtype == "float32" else 255, (31, 20, 3)).astype(dtype)
+    cuts = sorted({0, 1, 5, size[0] // 2, size[0] - 1, size[0]})
+    parts = [imresize_rows(image, size, top, bottom) for top, bottom in itertools.pairwise(cuts)]
+    np.testing.assert_array_equal(np.concatenate(parts), imresize(image, size=size))

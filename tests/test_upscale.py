@@ -54,6 +54,7 @@ def test_a_compiled_model_still_trains_as_it_was_compiled():
 
 @pytest.mark.parametrize("name, scale", LOCAL)
 def test_tiles_equal_the_whole(name, scale):
+    keras.utils.set_random_seed(0)
     engine = of_model(create_model(name, scale, **small(name)))
     radius = engine.reach.radius
     rgb = LARGE[: max(40, 5 * radius), : max(36, 4 * radius + 8)]
@@ -64,7 +65,8 @@ def test_tiles_equal_the_whole(name, scale):
     assert np.abs(tiled - whole).max() <= 1e-3  # float32 rounds sums of another shape otherwise
     tiled, whole = (np.clip(np.round(sr), 0, 255) for sr in (tiled, whole))
     assert np.abs(tiled - whole).max() <= 1
-    assert (tiled != whole).mean() <= 1e-5
+    # 99.999 % of a photograph; of the few values here one may lie on a half by chance.
+    assert (tiled != whole).sum() <= max(1, 1e-5 * whole.size)
 
 
 def in_tiles(engine, rgb, area, **how):

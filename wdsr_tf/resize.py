@@ -26,20 +26,30 @@ def imresize(image, scale=None, size=None, antialias=True):
         scales = (scale, scale)
     else:
         scales = [out / length for out, length in zip(size, lengths, strict=True)]
+    return _rows(image, size, scales, antialias, 0, size[0])
+
+
+def imresize_rows(image, size, top, bottom):
+    """Rows `top` to `bottom` of `imresize(image, size=size)`, to the last bit, in the memory of these rows."""
+    scales = [out / length for out, length in zip(size, image.shape[:2], strict=True)]
+    return _rows(image, size, scales, True, top, bottom)
+
+
+def _rows(image, size, scales, antialias, top, bottom):
+    lengths = image.shape[:2]
     if min(size) < 1:
         raise InputError(f"a picture of {lengths[0]} x {lengths[1]} cannot become {size[0]} x {size[1]}")
-
     (rows, row_weights), (columns, column_weights) = (
         _taps(*axis, antialias) for axis in zip(lengths, size, scales, strict=True)
     )
     channels = image.reshape(*lengths, -1)
-    result = np.empty((*size, channels.shape[2]), image.dtype)
-    for top in range(0, size[0], STRIP):  # sums rather than matrix products: busy cores bring BLAS to a crawl
-        strip = slice(top, top + STRIP)
+    result = np.empty((bottom - top, size[1], channels.shape[2]), image.dtype)
+    for first in range(top, bottom, STRIP):  # sums rather than matrix products: busy cores bring BLAS to a crawl
+        strip = slice(first, min(first + STRIP, bottom))
         high = sum(w[strip, None, None] * channels[i[strip]] for i, w in zip(rows, row_weights, strict=True))
         wide = sum(w[:, None] * high.take(i, axis=1) for i, w in zip(columns, column_weights, strict=True))
-        result[strip] = _cast(wide, image.dtype)
-    return result.reshape(*size, *image.shape[2:])
+        result[first - top : strip.stop - top] = _cast(wide, image.dtype)
+    return result.reshape(-1, size[1], *image.shape[2:])
 
 
 def _taps(length, out, scale, antialias):

@@ -3,8 +3,8 @@
 from wdsr_tf.images.animation import Animation, is_animated, read_frames, write_animation
 from wdsr_tf.images.formats import FORMATS, LOSSLESS, SUFFIXES, check_fit, fitting_depth
 from wdsr_tf.images.metadata import ORIENTATION, scaled
-from wdsr_tf.images.picture import Picture, change_depth, rgb_to_y, to_depth, to_levels, to_uint8
-from wdsr_tf.images.reading import MAX_PIXELS, find, read, read_picture, size
+from wdsr_tf.images.picture import Picture, change_depth, rgb_to_y, to_depth, to_levels, to_uint8, without_opaque_alpha
+from wdsr_tf.images.reading import MAX_PIXELS, find, has_alpha, read, read_picture, size
 from wdsr_tf.images.writing import open_writer, write
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "check_fit",
     "find",
     "fitting_depth",
+    "has_alpha",
     "is_animated",
     "open_writer",
     "read",
@@ -30,6 +31,7 @@ __all__ = [
     "to_depth",
     "to_levels",
     "to_uint8",
+    "without_opaque_alpha",
     "write",
     "write_animation",
 ]

@@ -4,14 +4,14 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from PIL import ImageSequence
+from PIL import ImageSequence, UnidentifiedImageError
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
-from wdsr_tf.images import gif
+from wdsr_tf.images import deep, gif
 from wdsr_tf.images.formats import check_fit, format_of, save_options
 from wdsr_tf.images.metadata import fitting, orientation
-from wdsr_tf.images.picture import layers
+from wdsr_tf.images.picture import layers, without_opaque_alpha
 from wdsr_tf.images.reading import MAX_PIXELS, check_pixels, decode, named_errors, opened, upright
 from wdsr_tf.images.writing import as_image
 
@@ -35,8 +35,14 @@ class Animation:
 
 def is_animated(path):
     """Whether the file holds several frames, in a format that we can write them in. Raises as `read_picture` does."""
-    with named_errors(path), opened(path, float("inf")) as image:
-        return bool(getattr(image, "is_animated", False)) and image.format in ("GIF", "PNG", "WEBP")
+    with named_errors(path):
+        try:
+            with opened(path, float("inf")) as image:
+                return bool(getattr(image, "is_animated", False)) and image.format in ("GIF", "PNG", "WEBP")
+        except UnidentifiedImageError:
+            if not deep.is_tiff(path):  # of which Pillow knows some only
+                raise
+            return False
 
 
 def read_frames(path, max_pixels=MAX_PIXELS):
@@ -52,9 +58,7 @@ def read_frames(path, max_pixels=MAX_PIXELS):
             frame.load()
             if number == 0 and getattr(image, "default_image", False):
                 continue  # shown by programs that know no APNG
-            picture = upright(decode(frame), turn)
-            if picture.alpha is not None and (picture.alpha == picture.peak).all():
-                picture = dataclasses.replace(picture, alpha=None)
+            picture = without_opaque_alpha(upright(decode(frame), turn))
             frames.append((picture, float(frame.info.get("duration") or 0)))
         if not frames:
             raise InputError("it holds no frame")

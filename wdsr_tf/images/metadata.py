@@ -42,7 +42,8 @@ def read_metadata(image):
     metadata = {}
     if image.info.get("icc_profile"):
         metadata["icc_profile"] = image.info["icc_profile"]
-    dpi = _dpi(image.info.get("dpi", ())) or _dpi_of_exif(image)
+    invented = image.format == "TIFF" and X_RESOLUTION not in image.tag_v2  # by Pillow: (1, 1)
+    dpi = _dpi(() if invented else image.info.get("dpi", ())) or _dpi_of_exif(image)
     if dpi:
         metadata["dpi"] = dpi
     try:
@@ -68,11 +69,12 @@ def is_of_colours(metadata):
     return metadata.get("icc_profile", b"")[16:20] == b"RGB "
 
 
-def scaled(metadata, factor):
-    """`metadata` of a picture that covers the same paper with `factor` times as many pixels a side."""
+def scaled(metadata, height, width):
+    """`metadata` of a picture that covers the same paper with `height` and `width` times as many pixels."""
     if "dpi" not in metadata:
         return metadata
-    return {**metadata, "dpi": tuple(dpi * factor for dpi in metadata["dpi"])}
+    across, down = metadata["dpi"]
+    return {**metadata, "dpi": (across * width, down * height)}
 
 
 def fitting(metadata, form, height, width):

@@ -32,19 +32,22 @@ class Picture:
 
 
 def as_picture(array):
-    """A `Picture` of an array of integers, H x W x 3 or, for grey, H x W.
+    """A `Picture` of an array of integers: H x W x 3, grey as H x W, and with transparency H x W x 4 or H x W x 2.
 
     Floats are refused, as it is easily forgotten that those of networks are in 0..255 and those of files in 0..1.
     """
     array = np.asarray(array)
-    if array.dtype not in ("uint8", "uint16") or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
+    values = array[..., None] if array.ndim == 2 else array
+    if array.dtype not in ("uint8", "uint16") or values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4):
         raise InputError(
-            f"an array to write is uint8 or uint16, H x W x 3 or H x W, not {array.dtype} of shape {array.shape}; "
-            "to_uint8 makes uint8 of floats"
+            "an array to write is uint8 or uint16 and H x W x 3, H x W x 4 with transparency, or grey as H x W, not "
+            f"{array.dtype} of shape {array.shape}; to_uint8 makes uint8 of floats in 0..255"
         )
-    if array.ndim == 2:
-        return Picture(np.stack([array] * 3, axis=-1), grey=True)
-    return Picture(array)
+    channels = values.shape[2]
+    alpha = values[..., -1] if channels in (2, 4) else None
+    if channels < 3:
+        return Picture(np.repeat(values[..., :1], 3, axis=-1), alpha, grey=True)
+    return Picture(values[..., :3], alpha)
 
 
 def layers(picture, rgb, alpha=None):
@@ -53,20 +56,33 @@ def layers(picture, rgb, alpha=None):
     return colours if picture.alpha is None else np.concatenate([colours, alpha[..., None]], axis=-1)
 
 
+def without_opaque_alpha(picture):
+    """`picture` without its transparency where that hides nothing."""
+    if picture.alpha is None or (picture.alpha != picture.peak).any():
+        return picture
+    return dataclasses.replace(picture, alpha=None)
+
+
 def to_uint8(x):
-    """Clips to 0..255, rounds and casts; values that are not finite raise InputError."""
+    """Floats in 0..255 clipped, rounded and cast; raises InputError as `to_depth` does."""
     return to_depth(x, "uint8")
 
 
 def to_depth(x, dtype):
-    """Values in 0..255 as `dtype`: uint8, uint16 (0..65535) or float32 (0..1); clipped, and integers rounded.
+    """Values in 0..255, floats or uint8, as `dtype`: uint8, uint16 (0..65535) or float32 (0..1); clipped and rounded.
 
-    uint8 comes back as uint8 untouched. Values that are not finite raise InputError.
+    uint8 comes back as uint8 untouched. Values that are not finite and other integers, of which white is somewhere
+    else, raise InputError.
     """
     x = np.asarray(x)
     dtype = np.dtype(dtype)
     if x.dtype == dtype == "uint8":
         return x
+    if x.dtype != "uint8" and x.dtype.kind != "f":
+        raise InputError(
+            f"values to convert are floats in 0..255 or uint8, not {x.dtype}; "
+            "change_depth(Picture(values), 'uint8').rgb makes uint8 of uint16"
+        )
     if not np.isfinite(x).all():
         raise InputError("the picture holds values that are not finite")
     values = np.clip(x if x.dtype.kind == "f" else x.astype("float32"), 0, 255)

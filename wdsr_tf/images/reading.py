@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import math
 import threading
 from pathlib import Path
 
@@ -65,6 +66,12 @@ def size(path, max_pixels=MAX_PIXELS):
     return (width, height) if turn in (5, 6, 7, 8) else (height, width)
 
 
+def has_alpha(path):
+    """Whether the picture at `path` has transparency, from its header. Raises as `read_picture` does."""
+    with named_errors(path), opened(path, float("inf")) as image:
+        return image.has_transparency_data
+
+
 def _read(path, max_pixels, all_bits):
     with named_errors(path):
         try:
@@ -116,8 +123,8 @@ def check_pixels(size, max_pixels, frames=1):
     if pixels > max_pixels:
         raise InputError(
             f"its {f'{frames} frames of ' if frames > 1 else ''}{width} x {height} are {pixels / 1e6:.1f} megapixels, "
-            f"more than the {max_pixels / 1e6:g} that are let in; where you trust the file, --max-pixels {pixels} lets "
-            "it in"
+            f"more than the {max_pixels / 1e6:g} that are let in; where you trust the file, --max-pixels "
+            f"{math.ceil(pixels / 1e6)} lets it in"
         )
 
 

@@ -18,7 +18,9 @@ STREAMED = {"PNG": PngWriter, "TIFF": TiffWriter}
 
 
 def write(path, picture, quality=None):
-    """Writes a `Picture`, or an array H x W x 3 or H x W, in the format of its suffix; whole or not at all.
+    """Writes a `Picture`, or an array, in the format of its suffix; whole or not at all.
+
+    Arrays are uint8 or uint16: H x W x 3, grey as H x W, and with transparency H x W x 4 or H x W x 2.
 
     PNG, WebP, BMP and TIFF are written without loss, JPEG with quality 95 and AVIF with 90 unless `quality` says
     otherwise, GIF with 256 colours. What a format cannot hold (transparency in JPEG and BMP, 16 bits elsewhere than in

@@ -1,10 +1,6 @@
-"""Transparency: colours beneath it that cast no halo, and its own enlargement."""
+"""Transparency: colours beneath it that cast no halo."""
 
 import numpy as np
-
-from wdsr_tf.resize import imresize
-
-REACH = 4  # LR pixels that bicubic interpolation sees on each side, and some
 
 
 def bleed(rgb, alpha):
@@ -21,13 +17,6 @@ def bleed(rgb, alpha):
     if rgb.dtype.kind == "u":
         filled = np.rint(filled, out=filled)
     return np.where(hidden[..., None], filled.astype(rgb.dtype), rgb)
-
-
-def enlarge(alpha, scale, top, bottom):
-    """Rows `top` to `bottom` of `alpha` (H x W) enlarged `scale` times by bicubic interpolation, in its own type."""
-    first, last = max(0, top // scale - REACH), -(-bottom // scale) + REACH
-    rows = imresize(alpha[first:last], scale)[top - first * scale : bottom - first * scale]
-    return rows if rows.dtype.kind == "u" else np.clip(rows, 0, 1)
 
 
 def _filled(colours, known):

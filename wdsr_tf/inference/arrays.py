@@ -10,7 +10,16 @@ from wdsr_tf.inference.engines import Engine, open_engine
 from wdsr_tf.inference.picture import enlarge_picture
 
 
-def upscale(picture, checkpoint, *, engine="keras", precision="float32", memory=None, self_ensemble=False):
+def upscale(
+    picture,
+    checkpoint,
+    *,
+    engine="keras",
+    precision="float32",
+    memory=None,
+    self_ensemble=False,
+    max_pixels=images.MAX_PIXELS,
+):
     """`picture` enlarged: an array (H, W, 3), or (H, W, 4) with transparency, of the type of its values.
 
     Attributes:
@@ -19,9 +28,10 @@ def upscale(picture, checkpoint, *, engine="keras", precision="float32", memory=
         engine, precision: as `open_engine` takes them.
         memory: what tiles may take, such as "2GiB" or "50%".
         self_ensemble: the mean over eight flips and turns: a little better, eight times as long.
+        max_pixels: a file with a larger picture is refused.
     """
     network = checkpoint if isinstance(checkpoint, Engine) else open_engine(checkpoint, engine, precision)
-    whole = images.read_picture(picture) if isinstance(picture, (str, os.PathLike)) else _of_array(picture)
+    whole = images.read_picture(picture, max_pixels) if isinstance(picture, (str, os.PathLike)) else _of_array(picture)
     large = enlarge_picture(network, whole, memory=memory, self_ensemble=self_ensemble)
     return large.rgb if large.alpha is None else np.concatenate([large.rgb, large.alpha[..., None]], axis=-1)
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
-from wdsr_tf.inference import choose
-from wdsr_tf.inference.engines import open_engine
-from wdsr_tf.inference.picture import enlarge_picture, enlarge_to_file
-from wdsr_tf.resize import imresize
+from wdsr_tf.inference import choose, memory
+from wdsr_tf.inference.alpha import bleed
+from wdsr_tf.inference.engines import check_precision, open_engine
+from wdsr_tf.inference.picture import enlarge_picture, outline, picture_strips, resized_strips, whole
 
 LARGEST = 64  # times as large: beyond that a slip of the finger is likelier than a wish
+MOST = 16  # times `max_pixels`: the largest picture that is let in, four times as large
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,8 @@ def parse_size(scale=None, size=None):
 class Workshop:
     """The networks at hand and how they run; each is opened once, when a picture first needs it.
 
+    Raises InputError at once where no picture could be made: a memory, a noise, a factor or a precision that cannot be.
+
     Attributes:
         known: `choose.Network`s.
         size: the `Size` that pictures are to get.
@@ -77,7 +80,7 @@ class Workshop:
         engine: what `open_engine` takes beside the checkpoint.
         how: what `strips` takes beside the picture: memory, self_ensemble.
         quality: of lossy formats, 1 to 100; None is each format's default.
-        max_pixels: larger pictures are refused.
+        max_pixels: larger pictures are refused, and results of more than MOST times as many.
         opened: called with each `Engine` when it is opened.
         watch: called with the HR pixels of each tile when it is done, overlaps included.
     """
@@ -94,6 +97,10 @@ class Workshop:
 
     def __post_init__(self):
         self._engines = {}
+        choose.passes(self.known, self.size.factor, self.noise)
+        if self.how.get("memory") is not None:
+            memory.parse(self.how["memory"])
+        check_precision(self.engine.get("name", "keras"), self.engine.get("precision", "float32"))
 
     def passes(self, height, width):
         """The networks that a picture of that size runs through, in order."""
@@ -101,9 +108,14 @@ class Workshop:
         return choose.passes(self.known, wanted and max(wanted[0] / height, wanted[1] / width), self.noise)
 
     def result_size(self, height, width):
-        """(height, width) that a picture of that size gets."""
-        scale = math.prod(network.scale for network in self.passes(height, width))
-        return self.size.of(height, width) or (height * scale, width * scale)
+        """(height, width) that a picture of that size gets; InputError where that is too large."""
+        result = self.size.of(height, width) or self._after(self.passes(height, width), height, width)
+        if math.prod(result) > MOST * self.max_pixels:
+            raise InputError(
+                f"{width} x {height} pixels would become {result[1]} x {result[0]}, more than {MOST} times the "
+                f"{self.max_pixels / 1e6:g} megapixels of --max-pixels"
+            )
+        return result
 
     def enlarge(self, source, target):
         """Reads the picture or animation at `source` and writes it, enlarged, to `target`: whole or not at all."""
@@ -111,38 +123,47 @@ class Workshop:
             self._enlarge_animation(source, target)
             return
         picture = images.read_picture(source, self.max_pixels)
-        height, width = picture.rgb.shape[:2]
-        result, dtype = self.result_size(height, width), images.fitting_depth(target, picture.rgb.dtype)
-        images.check_fit(target, *result, dtype, picture.alpha is not None)  # before any work
-        networks = self.passes(height, width)
-        scale = math.prod(network.scale for network in networks)
-        if networks and (height * scale, width * scale) == result:
-            picture = self._run(networks[:-1], picture)
-            enlarge_to_file(target, self._engine(networks[-1]), picture, self.quality, dtype, **self.how)
-        else:
-            images.write(target, self._enlarged(picture, dtype), self.quality)
+        if not images.FORMATS[target.suffix.lower()].alpha:
+            picture = images.without_opaque_alpha(picture)
+        result, dtype = self._result(picture), images.fitting_depth(target, picture.rgb.dtype)
+        with images.open_writer(target, *result, outline(picture, result, dtype), self.quality) as writer:
+            for colours, opacity in self._strips(picture, dtype):
+                writer.append(colours, opacity)
 
     def _enlarge_animation(self, source, target):
         animation = images.read_frames(source, self.max_pixels)
-        height, width = animation.frames[0][0].rgb.shape[:2]
-        images.check_fit(target, *self.result_size(height, width), "uint8", transparent=False)
-        frames = [(self._enlarged(picture, "uint8"), time) for picture, time in animation.frames]
+        result = self._result(animation.frames[0][0])
+        images.check_fit(target, *result, "uint8", transparent=False)
+        frames = [
+            (whole(outline(picture, result, "uint8"), result, self._strips(picture, "uint8")), time)
+            for picture, time in animation.frames
+        ]
         images.write_animation(target, frames, animation.loop, self.quality)
 
-    def _enlarged(self, picture, dtype):
-        """`picture` in its new size, with values of type `dtype`."""
-        height, width = picture.rgb.shape[:2]
-        result = self.result_size(height, width)
-        large = self._run(self.passes(height, width), picture)
-        if large.rgb.shape[:2] != result:
-            large = _resized(images.change_depth(large, "float32"), result)
-        metadata = images.scaled(picture.metadata, result[1] / width)
-        return dataclasses.replace(images.change_depth(large, dtype), metadata=metadata)
+    def _result(self, picture):
+        return self.result_size(*picture.rgb.shape[:2])
 
-    def _run(self, networks, picture):
-        for network in networks:
-            picture = enlarge_picture(self._engine(network), picture, "float32", **self.how)
-        return picture
+    def _strips(self, picture, dtype):
+        """Strips of `picture` in its new size, as `picture_strips` yields them.
+
+        Between passes a picture that becomes uint8 is held as uint16: half of float32's memory, and each rounding is
+        1/514 of a level at most.
+        """
+        networks, result = self.passes(*picture.rgb.shape[:2]), self._result(picture)
+        exact = bool(networks) and self._after(networks, *picture.rgb.shape[:2]) == result
+        between = "uint16" if dtype == "uint8" else "float32"
+        for network in networks[:-1] if exact else networks:
+            picture = enlarge_picture(self._engine(network), picture, between, **self.how)
+        if not networks and picture.alpha is not None:  # else shrinking mixes what is hidden into the edges
+            picture = dataclasses.replace(picture, rgb=bleed(picture.rgb, picture.alpha))
+        if exact:
+            return picture_strips(self._engine(networks[-1]), picture, dtype, **self.how)
+        return resized_strips(picture, result, dtype)
+
+    @staticmethod
+    def _after(networks, height, width):
+        scale = math.prod(network.scale for network in networks)
+        return height * scale, width * scale
 
     def _engine(self, network):
         if network.path not in self._engines:
@@ -158,8 +179,3 @@ class Workshop:
             return sr
 
         return run
-
-
-def _resized(picture, size):
-    rgb, alpha = (None if values is None else imresize(values, size=size) for values in (picture.rgb, picture.alpha))
-    return dataclasses.replace(picture, rgb=rgb, alpha=alpha)

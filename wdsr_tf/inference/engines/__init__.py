@@ -40,13 +40,18 @@ def open_engine(checkpoint, name="keras", precision="float32", *, allow_loss=Fal
     `allow_loss` and `calibration` (a folder of pictures) are for int8: whether a network that loses too much is used
     all the same, and what its ranges are measured on.
     """
+    check_precision(name, precision)
+    module = importlib.import_module(f"wdsr_tf.inference.engines.{name}")
+    if precision == "int8":
+        return module.load(checkpoint, precision, allow_loss=allow_loss, calibration=calibration)
+    return module.load(checkpoint, precision)
+
+
+def check_precision(name, precision):
+    """Raises InputError where there is no such engine, or it has no such precision."""
     if name not in PRECISIONS:
         raise InputError(f"there is no engine {name!r}; known are {', '.join(PRECISIONS)}")
     if precision not in PRECISIONS[name]:
         reason = " (on a CPU half precision is slower than float32)" if precision == "float16" else ""
         has = ", ".join(PRECISIONS[name])
         raise InputError(f"the engine {name} has no precision {precision}{reason}; it has {has}")
-    module = importlib.import_module(f"wdsr_tf.inference.engines.{name}")
-    if precision == "int8":
-        return module.load(checkpoint, precision, allow_loss=allow_loss, calibration=calibration)
-    return module.load(checkpoint, precision)
