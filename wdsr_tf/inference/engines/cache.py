@@ -23,7 +23,7 @@ from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import InputError
 from wdsr_tf.quiet import load_keras
 
-CONVERTER = 1  # raised with every change of what is converted: what older versions wrote is then not found
+CONVERTER = 2  # raised with every change of what is converted: what older versions wrote is then not found
 SIDECAR = "engine.json"
 
 

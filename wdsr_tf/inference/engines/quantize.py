@@ -92,7 +92,7 @@ def _quantize(checkpoint, pictures, folder):
     exact = core.read_model(path)
     with contextlib.redirect_stdout(sys.stderr):  # its progress: standard output is for what the command says
         quantized = nncf.quantize(
-            _guarded(exact.clone()),
+            _prepared(exact.clone()),
             nncf.Dataset(patches),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(patches),
@@ -164,10 +164,11 @@ def _crop(picture, side, step, random):
     return picture[top : top + height, left : left + width]
 
 
-def _guarded(network):
-    """Puts a Clamp, which changes nothing, before each gathering of pixels.
+def _prepared(network):
+    """The network with two changes that alter no value, without which OpenVINO's int8 passes crash or pass layers by.
 
-    OpenVINO's int8 passes take the normalisation before it for a dequantization and crash when they move it.
+    A Clamp goes before each gathering of pixels: they take the normalisation before it for a dequantization and crash
+    when they move it. Kernels in groups become constants of their final shape: behind a Reshape they stay in float.
     """
     from openvino import opset13
 
@@ -175,6 +176,11 @@ def _guarded(network):
         if node.get_type_name() == "Gather" and len(node.get_output_partial_shape(0)) == 4:
             clamp = opset13.clamp(node.input_value(0), -1e30, 1e30)
             node.input(0).replace_source_output(clamp.output(0))
+        if node.get_type_name() == "GroupConvolution":
+            reshape = node.input_value(1).get_node()
+            if reshape.get_type_name() == "Reshape":
+                kernel = _sources(reshape)[0].get_data().reshape(reshape.get_output_shape(0))
+                node.input(1).replace_source_output(opset13.constant(kernel).output(0))
     return network
 
 
