@@ -73,14 +73,14 @@ def test_without_limits_all_that_is_available_is_free(system):
 
 def test_a_limit_of_a_group_above_counts_and_what_is_only_cached_does_not(system):
     files = {
-        "work/memory.max": 2 * GIB,
-        "work/memory.current": GIB,
-        "work/memory.stat": f"anon 1\ninactive_file {GIB // 2}\n",
-        "work/job/memory.max": "max",
-        "work/job/memory.current": 5,
-        "work/job/memory.stat": "inactive_file 0\n",
+        "outer/memory.max": 2 * GIB,
+        "outer/memory.current": GIB,
+        "outer/memory.stat": f"anon 1\ninactive_file {GIB // 2}\n",
+        "outer/inner/memory.max": "max",
+        "outer/inner/memory.current": 5,
+        "outer/inner/memory.stat": "inactive_file 0\n",
     }
-    assert system(8 * GIB, "0::/work/job\n", files) == 1.5 * GIB
+    assert system(8 * GIB, "0::/outer/inner\n", files) == 1.5 * GIB
 
 
 def test_control_groups_of_version_1_count_too(system):

@@ -11,6 +11,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.export import PICTURE
 from wdsr_tf.export.graph import int64
 from wdsr_tf.models import carn, luma
+from wdsr_tf.models.blocks import STAGES
 
 HEIGHT, WIDTH = 2, 3
 LAST = np.iinfo("int64").max
@@ -60,8 +61,8 @@ def dense(graph, layer, x):
 
 def upsampler(graph, layer, x):
     """CARN's: convolution, ReLU and pixel shuffle, once or twice, with the convolutions of its own scale."""
-    first = sum(len(carn.STAGES[scale]) for scale in layer.held[: layer.held.index(layer.scale)])
-    for i, factor in enumerate(carn.STAGES[layer.scale]):
+    first = sum(len(STAGES[scale]) for scale in layer.held[: layer.held.index(layer.scale)])
+    for i, factor in enumerate(STAGES[layer.scale]):
         x = conv(graph, layer.convs[first + i], x, name=f"{layer.name}/x{factor}_{i + 1}")
         x = pixel_shuffle(graph, layer.shuffles[factor], graph.op("Relu", x))
     return x

@@ -5,7 +5,7 @@ import numpy as np
 from wdsr_tf.errors import InputError
 
 MOST_LINES = 40  # of what does not fit, in one message
-STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # scale -> factors of the pixel shuffles, where 4 is twice 2
+STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # as models.blocks has them, which imports Keras
 
 
 class Tensors:

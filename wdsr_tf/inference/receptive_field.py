@@ -15,7 +15,8 @@ from wdsr_tf import layers as own
 from wdsr_tf.errors import InputError
 from wdsr_tf.inference import memory
 from wdsr_tf.inference.reach import Reach
-from wdsr_tf.models.carn import STAGES, Upsampler
+from wdsr_tf.models.blocks import STAGES
+from wdsr_tf.models.carn import Upsampler
 from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
 
 
