@@ -32,7 +32,12 @@ def encoded(monkeypatch):
 
 
 RECIPES = ["seed-000", "seed-000,level=0", "seed-000,level=2,filters=box", "seed-001,level=0", "waifu2x-art"]
-RECIPES += ["waifu2x-art,level=3", "waifu2x-art,level=1,margin=0", "waifu2x-photo,level=2,filters=box+sinc+catrom"]
+RECIPES += [
+    "bicubic-jpeg",
+    "waifu2x-art,level=3",
+    "waifu2x-art,level=1,margin=0",
+    "waifu2x-photo,level=2,filters=box+sinc+catrom",
+]
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3])
@@ -65,6 +70,20 @@ def test_seed_000_draws_filters_and_qualities_as_published(encoded, monkeypatch)
     assert set(drawn) == {"bilinear", "bicubic", "lanczos"}
     qualities = [quality for _, quality, _ in encoded]
     assert (set(qualities[:1000]), set(qualities[1000:])) == (set(range(75, 96)), set(range(50, 76)))
+
+
+def test_bicubic_jpeg_draws_all_qualities_between_its_two(encoded):
+    hr, random = picture(8, 8), rng()
+    make_lr = degrade.parse("bicubic-jpeg,low=60,high=64", 2)
+    expected = degrade.shrink(hr, 2, "bicubic")
+    assert all(np.array_equal(make_lr(hr, random), expected) for _ in range(100))
+    assert {quality for _, quality, _ in encoded} == set(range(60, 65))
+
+
+@pytest.mark.parametrize("text", ["bicubic-jpeg,low=0", "bicubic-jpeg,low=96", "bicubic-jpeg,high=a"])
+def test_bicubic_jpeg_refuses_qualities_that_are_none(text):
+    with pytest.raises(InputError, match="low <= high"):
+        degrade.parse(text, 2)
 
 
 @pytest.mark.parametrize("level, quality", [(0, 100), (1, 90), (2, 80)])

@@ -62,6 +62,7 @@ def recipe(name, scale, **options):
 
     seed-000       yu45020/Waifu2x: one of `filters`, then JPEG of `level` 0 (none), 1 (quality 75-95) or 2 (50-75)
     seed-001       its first version: bicubic, then JPEG of quality 100 - 10 * `level`
+    bicubic-jpeg   bicubic, then JPEG of a quality from `low` to `high`, all equally likely: pictures from the web
     waifu2x-art    nagadomi/waifu2x for drawings: one of `filters`, blurred or sharpened by up to `blur`, then with
                    probability `nr_rate` up to three times JPEG of noise `level` 0 to 3; None: shrunk only
     waifu2x-photo  the same for photographs
@@ -106,6 +107,12 @@ def seed_000(scale, *, level=1, filters="bilinear+bicubic+lanczos"):
 def seed_001(scale, *, level=1):
     quality = _known("noise level of seed-001", level, {0: 100, 1: 90, 2: 80})
     return lambda hr, rng: jpeg(shrink(hr, scale, "bicubic"), quality), 0
+
+
+def bicubic_jpeg(scale, *, low=50, high=95):
+    if not (type(low) is type(high) is int and 1 <= low <= high <= 100):
+        raise InputError(f"bicubic-jpeg takes whole qualities 1 <= low <= high <= 100, not {low!r} and {high!r}")
+    return lambda hr, rng: jpeg(shrink(hr, scale, "bicubic"), int(rng.integers(low, high + 1))), 0
 
 
 def waifu2x(style, scale, *, level=None, filters="box+lanczos+sinc", blur=0.05, nr_rate=None, margin=UNTRUSTED + BLOCK):
@@ -156,6 +163,7 @@ def waifu2x_qualities(style, level, rng):
 RECIPES = {
     "seed-000": seed_000,
     "seed-001": seed_001,
+    "bicubic-jpeg": bicubic_jpeg,
     "waifu2x-art": functools.partial(waifu2x, "art"),
     "waifu2x-photo": functools.partial(waifu2x, "photo"),
 }
