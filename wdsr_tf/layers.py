@@ -88,6 +88,17 @@ class GroupedConv2D(layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
+class LeakyReLU(layers.LeakyReLU):
+    """Keras's LeakyReLU in other operations.
+
+    TensorFlow 2.21 fuses a convolution, a sum and its own LeakyRelu on CPUs, and the slope is 0.2 from then on.
+    """
+
+    def call(self, inputs):
+        return ops.relu(inputs) - self.negative_slope * ops.relu(-inputs)
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
 class PixelShuffle(layers.Layer):
     """Rearranges (H, W, C * scale^2) to (scale * H, scale * W, C).
 

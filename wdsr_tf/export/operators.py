@@ -304,6 +304,7 @@ WRITERS = {
     own.CropToMatch: crop_to_match,
     own.GroupedConv2D: conv,
     own.InferencePad: inference_pad,
+    own.LeakyReLU: leaky_relu,
     own.PadToMultiple: pad_to_multiple,
     own.PixelShuffle: pixel_shuffle,
     own.WeightNormConv2D: conv,

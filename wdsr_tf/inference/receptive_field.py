@@ -222,7 +222,9 @@ RULES = {
         (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.Rescaling, layers.Dropout), _pointwise
     ),
     # Of the paddings only the places count: what a border repeats lies no farther away than what it stands for.
-    **dict.fromkeys((layers.BatchNormalization, layers.Dense, Luma, own.ClipThrough, own.PadToMultiple), _pointwise),
+    **dict.fromkeys(
+        (layers.BatchNormalization, layers.Dense, Luma, own.ClipThrough, own.LeakyReLU, own.PadToMultiple), _pointwise
+    ),
     **dict.fromkeys((layers.Conv2D, layers.SeparableConv2D, layers.DepthwiseConv2D, own.GroupedConv2D), _convolution),
     **dict.fromkeys((layers.MaxPooling2D, layers.AveragePooling2D), _pooling),
     own.WeightNormConv2D: _plain_convolution,

@@ -17,12 +17,12 @@ import numpy as np
 from keras import layers
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.layers import PixelShuffle
+from wdsr_tf.layers import LeakyReLU, PixelShuffle
 from wdsr_tf.models.blocks import cascade, conv, denormalise, normalise, pytorch_init
 from wdsr_tf.models.luma import Enlarge
 from wdsr_tf.models.registry import register
 
-ACTIVATIONS = {"leaky_relu": partial(layers.LeakyReLU, 0.1), "selu": partial(layers.Activation, "selu")}
+ACTIVATIONS = {"leaky_relu": partial(LeakyReLU, 0.1), "selu": partial(layers.Activation, "selu")}
 PAIRINGS = ("reference", "intended")
 SCSE_HIDDEN = 4
 
