@@ -1,4 +1,6 @@
-"""Makes datasets, and checkpoints of published weights: python convert.py -i ./DIV2K -o ./DIV2K_BIN numpy
+"""Makes datasets, checkpoints of published weights, and files for other programs of checkpoints:
+
+    python convert.py -i ./DIV2K -o ./DIV2K_BIN numpy
 
     numpy   a tree of pictures -> the same tree of uint8 H x W x 3 .npy, which train.py and bench.py read
     jpeg    NAME_LR_bicubic -> NAME_LR_bicubic_jpeg_90: LR pictures with JPEG noise; then numpy
@@ -6,9 +8,12 @@
     sqlite  any folder of pictures -> a store of patches in one file, which train.py reads; LR by --degrade
     weights a published weight file -> a checkpoint (.keras) for demo.py and bench.py, which says where it came from;
             or a checkpoint -> .npz, .safetensors or .pth; -o is replaced, once the new file is whole
+    export  a checkpoint -> ONNX, OpenVINO, LiteRT and SavedModel, each run and compared with Keras, with a model card;
+            what differs too much, or what a format cannot hold, is not written, and the exit code is 1
 
     python convert.py -i carn_m.pth -o carn_m.keras weights --scale 2
     python convert.py -i carn_m.keras -o carn_m.npz weights
+    python convert.py -i carn_m.keras -o exported export --format onnx,litert
 
 Of datasets, what is there already is not made again, also after a run that was killed; -o keeps account of it, in
 convert-manifest.jsonl or in the store. Pictures that cannot be read are listed at the end, and the exit code is 1.
@@ -25,7 +30,10 @@ from wdsr_tf.errors import InputError, suggestion
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string(
-    "indir", None, "Folder of pictures, searched recursively. weights: the file to convert.", short_name="i"
+    "indir",
+    None,
+    "Folder of pictures, searched recursively. weights: the file to convert. export: the checkpoint.",
+    short_name="i",
 )
 flags.DEFINE_string(
     "outdir",
@@ -72,6 +80,10 @@ flags.DEFINE_enum(
     "weights, from a checkpoint: our names, layer/weight (.npz, .safetensors), or those that the authors' code for "
     "PyTorch has (.pth): EDSR, CARN and WDSR.",
 )
+flags.DEFINE_list("format", "onnx", "export: one or more of onnx, openvino, litert, saved_model, with commas.")
+flags.DEFINE_integer("tile", 128, "export, litert: height and width of its input, in LR pixels.", lower_bound=1)
+flags.DEFINE_bool("half", False, "export: weights in float16, half the size.")
+flags.DEFINE_bool("image", False, "export: bytes in and bytes out, clipped and rounded in the network.")
 
 
 def main(argv):
@@ -219,6 +231,39 @@ def from_checkpoint(source, target):
     return 0
 
 
+def to_export():
+    from wdsr_tf import checkpoint
+    from wdsr_tf.export import formats
+
+    source, outdir = Path(FLAGS.indir), Path(FLAGS.outdir)
+    if source.suffix != ".keras":
+        raise InputError(f"-i {source}: checkpoints (.keras) are exported; of a weight file the mode weights makes one")
+    names = formats.demand(FLAGS.format)
+    if FLAGS["tile"].present and not any(formats.FORMATS[name].is_fixed for name in names):
+        raise InputError(f"--tile means nothing to {', '.join(names)}: their networks take pictures of any size")
+    if outdir.exists() and not outdir.is_dir():
+        raise InputError(f"-o {outdir} is a file: name a folder to write to")
+    checkpoint.read_config(source)
+    cli.load_keras()
+    from wdsr_tf.export.export import Export, sha256
+    from wdsr_tf.export.report import table
+
+    export = Export(
+        checkpoint.load(source),
+        source.stem,
+        half=FLAGS.half,
+        image=FLAGS.image,
+        tile=FLAGS.tile,
+        sha256=sha256(source),
+    )
+    cards, failed = export.write_all(names, outdir)
+    for line in table(cards):
+        cli.say(line)
+    for error in failed:
+        print(f"{source}: {error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
 def one_scale():
     """--scale as one number, or None where it is not given."""
     if not FLAGS["scale"].present:
@@ -259,6 +304,7 @@ MODES = {
     "pairs": (to_pairs, ("scale", "name", "valid", "lr_patch_size", *RUNNING)),
     "sqlite": (to_sqlite, ("scale", "valid", *PATCHES, "jobs")),
     "weights": (to_weights, ("model", "scale", "set", "licence", "layout")),
+    "export": (to_export, ("format", "tile", "half", "image")),
 }
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The command as a person types it; what it does is tested with the modules that do it."""
 
 import contextlib
+import hashlib
 import os
 import resource
 import signal
@@ -14,7 +15,9 @@ import pytest
 
 from tests import published
 from tests.conftest import REPOSITORY
+from tests.served import Served
 from wdsr_tf import images
+from wdsr_tf.card import read
 from wdsr_tf.checkpoint import read_config
 from wdsr_tf.data import cache, div2k
 from wdsr_tf.importers import formats
@@ -23,8 +26,12 @@ from wdsr_tf.resize import imresize
 COMMAND = [sys.executable, str(REPOSITORY / "convert.py")]
 
 
-def run(*words):
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope="module")
+def run():
+    """`run(*words)` runs convert.py to its end, each time in the same process."""
+    served = Served("convert.py")
+    yield served
+    served.close()
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ def test_workers_import_neither_keras_nor_tensorflow():
     assert done.stdout.strip() == "set()"
 
 
-def test_numpy_converts_reports_and_fails_for_a_broken_picture(pictures, tmp_path):
+def test_numpy_converts_reports_and_fails_for_a_broken_picture(run, pictures, tmp_path):
     (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     done = run("-i", pictures, "-o", tmp_path / "out", "numpy")
     assert done.returncode == 1
@@ -66,14 +73,14 @@ def test_numpy_converts_reports_and_fails_for_a_broken_picture(pictures, tmp_pat
 
 
 @pytest.mark.parametrize("flag", [["--jpeg-quality", "90"], ["--jpeg_quality=90"]])
-def test_jpeg_takes_its_quality_in_either_spelling(pictures, tmp_path, flag):
+def test_jpeg_takes_its_quality_in_either_spelling(run, pictures, tmp_path, flag):
     lr = pictures.rename(tmp_path / "SET_train_LR_bicubic")
     done = run("-i", lr, "-o", tmp_path, "jpeg", *flag)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "SET_train_LR_bicubic_jpeg_90").glob("*.jpg"))) == 4
 
 
-def test_pairs_makes_a_dataset_of_any_folder(pictures, tmp_path):
+def test_pairs_makes_a_dataset_of_any_folder(run, pictures, tmp_path):
     how = ("--scale", "2,3", "--valid", "1", "--lr-patch-size", "6")
     done = run("-i", pictures, "-o", tmp_path / "SET_BIN", "pairs", *how)
     assert done.returncode == 0, done.stderr
@@ -108,16 +115,30 @@ def test_pairs_makes_a_dataset_of_any_folder(pictures, tmp_path):
         (["-i", "/nowhere.keras", "-o", "b.npz", "weights"], "/nowhere.keras: there is no such file"),
         (["-i", "a.pth", "-o", "b.keras", "weights", "--layout", "ours"], "--layout says how a checkpoint is written"),
         (["-i", "a.keras", "-o", "b.npz", "weights", "--scale", "2"], "--scale means nothing where a checkpoint"),
+        (
+            ["-i", "a.pth", "-o", "b", "export"],
+            "-i a.pth: checkpoints (.keras) are exported; of a weight file the mode",
+        ),
+        (["-i", "/nowhere.keras", "-o", "b", "export"], "/nowhere.keras: there is no such file"),
+        (["-i", "a.keras", "-o", "b", "export", "--format", "onx"], "there is no format 'onx'; did you mean onnx?"),
+        (["-i", "a.keras", "-o", "b", "export", "--format", ""], "--format names what to export to"),
+        (["-i", "a.keras", "-o", "b", "export", "--format", "onnx", "--tile", "64"], "--tile means nothing to onnx"),
+        (
+            ["-i", "a.keras", "-o", __file__, "export", "--format", "saved_model"],
+            "is a file: name a folder to write to",
+        ),
+        (["-i", "a.keras", "-o", "b", "export", "--scale", "2"], "--scale means nothing to the mode export"),
+        (["-i", "a", "-o", "b", "numpy", "--half"], "--half means nothing to the mode numpy"),
     ],
 )
-def test_what_cannot_be_done_is_said_with_exit_code_1(words, message):
+def test_what_cannot_be_done_is_said_with_exit_code_1(run, words, message):
     done = run(*words)
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_what_the_files_on_disk_rule_out_is_said_before_any_work(tmp_path):
+def test_what_the_files_on_disk_rule_out_is_said_before_any_work(run, tmp_path):
     (tmp_path / "folder.keras").mkdir()
     (tmp_path / "model.keras").write_bytes(b"an older one")
     (tmp_path / "model.npz").symlink_to(tmp_path / "model.keras")
@@ -131,7 +152,7 @@ def test_what_the_files_on_disk_rule_out_is_said_before_any_work(tmp_path):
     assert (tmp_path / "model.npz").read_bytes() == b"an older one"
 
 
-def test_weights_become_a_checkpoint_that_says_where_they_came_from_and_weights_again(tmp_path):
+def test_weights_become_a_checkpoint_that_says_where_they_came_from_and_weights_again(run, tmp_path):
     arrays = published.edsr(2).arrays
     np.savez(tmp_path / "edsr.npz", **arrays)
     checkpoint = tmp_path / "edsr.keras"
@@ -164,7 +185,7 @@ def test_weights_become_a_checkpoint_that_says_where_they_came_from_and_weights_
         (published.edsr(2).arrays, ["--model", "edrs"], "did you mean edsr? these weights are for edsr x2"),
     ],
 )
-def test_weights_that_cannot_be_converted_leave_what_was_there(tmp_path, arrays, words, message):
+def test_weights_that_cannot_be_converted_leave_what_was_there(run, tmp_path, arrays, words, message):
     np.savez(tmp_path / "given.npz", **arrays)
     (tmp_path / "model.keras").write_bytes(b"an older one")
     done = run("-i", tmp_path / "given.npz", "-o", tmp_path / "model.keras", "weights", *words)
@@ -174,7 +195,7 @@ def test_weights_that_cannot_be_converted_leave_what_was_there(tmp_path, arrays,
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_weights_with_a_tensor_too_many_are_refused_by_its_name(tmp_path):
+def test_weights_with_a_tensor_too_many_are_refused_by_its_name(run, tmp_path):
     np.savez(tmp_path / "given.npz", **published.edsr(2).arrays, extra=np.ones(3))
     done = run("-i", tmp_path / "given.npz", "-o", tmp_path / "model.keras", "weights")
     assert done.returncode == 1
@@ -182,7 +203,32 @@ def test_weights_with_a_tensor_too_many_are_refused_by_its_name(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_run_that_is_killed_leaves_whole_files_and_is_resumed(tmp_path):
+def test_a_checkpoint_is_exported_with_its_card_and_a_table_says_how_well(run, tmp_path):
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("ai_edge_litert", reason="needs pip install 'wdsr-tf[litert]'")
+    np.savez(tmp_path / "edsr.npz", **published.edsr(2).arrays)
+    assert (
+        run("-i", tmp_path / "edsr.npz", "-o", tmp_path / "edsr.keras", "weights", "--licence", "MIT").returncode == 0
+    )
+    words = ["-i", tmp_path / "edsr.keras", "-o", tmp_path / "out", "export", "--format"]
+    done = run(*words, "saved_model,litert", "--tile", "16")
+    assert done.returncode == 1, done.stderr
+    assert "litert: --tile 16 is too small: the network sees 8 pixels on each side" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1].startswith("| edsr.saved_model | ")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "edsr.saved_model",
+        "edsr.saved_model.json",
+        "edsr.saved_model.md",
+    ]
+    card = read(tmp_path / "out" / "edsr.saved_model.json")
+    assert (
+        card["licence"] == "MIT"
+        and card["checkpoint_sha256"] == hashlib.sha256((tmp_path / "edsr.keras").read_bytes()).hexdigest()
+    )
+
+
+def test_a_run_that_is_killed_leaves_whole_files_and_is_resumed(run, tmp_path):
     random = np.random.default_rng(0)
     images.write(tmp_path / "in" / "0.png", random.integers(0, 256, (400, 400, 3), "uint8"))
     for i in range(1, 150):

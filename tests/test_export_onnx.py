@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tests.exported import VARIANTS, alive, small
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import to_uint8
 from wdsr_tf.inference.engines.openvino import library
@@ -18,56 +19,12 @@ from wdsr_tf.export.onnx import OPSET, to_onnx  # noqa: E402  (onnx may be missi
 
 EXACT = 1e-2 / 255  # of the output's range: what an export may differ by; float32 sums differ by a tenth of it
 EVERY = [(name, scale) for name in list_models() for scale in get_architecture(name).scales]
-SMALLER = {  # beside what `small` does
-    "dcscn": {"num_filters": 12, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "nin_filters_2": 4},
-    "dcscn-12": {"num_filters": 12, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "upsampler_filters": 4},
-    "drrn": {"num_units": 2},
-}
-VARIANTS = [
-    ("wdsr-a", 2, {"weight_norm": True, "res_scaling": 0.3}),
-    ("wdsr-a", 3, {"weight_norm": True, "flavour": "official"}),
-    ("wdsr-a", 2, {"flavour": "reloaded"}),
-    ("edsr", 4, {"res_scaling": 0.1, "scale_identity": True, "tanh": True}),
-    ("carn", 4, {"multi_scale": True}),
-    ("carn-m", 3, {"multi_scale": True, "groups": 2}),
-    ("carn-v2", 2, {"activation": "selu", "fusion_groups": 2, "pairing": "intended", "residual_add": True}),
-    ("cunet", 1, {"luma": True, "auxiliary": True}),
-    ("dcscn", 3, {"upsampler": "transposed", "separable": True}),
-    ("dcscn", 2, {"upsampler": "transposed"}),
-    ("drrn", 2, {"batch_norm": True}),
-    ("drrn", 3, {"inplace": True}),
-    ("espcn-7", 2, {"selection_unit": "gate"}),
-    ("msrn", 4, {"flavour": "paper"}),
-    ("msrn", 2, {"flavour": "seed", "last_relu": True}),
-    ("srcnn", 2, {"padding": "same", "colours": "full-range", "enlargement": "bilinear", "body_size": 5}),
-    ("upconv7", 2, {"luma": True}),
-    ("vgg7", 2, {"luma": True, "pad": "zeros"}),
-]
-
 HALVED = [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("wdsr-a", "carn-v2", "dcscn"))) for n in list_models()]
 
 
 @pytest.fixture(autouse=True)
 def _same_weights_in_every_run():
     keras.utils.set_random_seed(0)
-
-
-def small(name):
-    """Hyperparameters of a small network of that name."""
-    known = get_architecture(name).hyperparameters
-    usual = {"num_filters": 8, "num_res_blocks": 1}
-    return {key: value for key, value in usual.items() if key in known} | SMALLER.get(name, {})
-
-
-def alive(model, seed=0):
-    """Weights that are not the initial ones: no bias is zero, no slope, gain or statistic the neutral one."""
-    random = np.random.default_rng(seed)
-    for layer in model.layers:
-        moved = [w + 0.02 * random.standard_normal(w.shape).astype("float32") for w in layer.get_weights()]
-        if isinstance(layer, layers.BatchNormalization):
-            moved[3] = np.abs(moved[3])
-        layer.set_weights(moved)
-    return model
 
 
 def picture(height, width, batch=1, seed=0):

@@ -41,6 +41,17 @@ def to_onnx(model, half=False, image=False):
     return _checked(graph, model, "uint8" if image else "float32")
 
 
+def write(model, path, *, half, image, tile):
+    path.write_bytes(to_onnx(model, half, image).SerializeToString())
+
+
+def opened(path):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda lr: session.run(["sr"], {"lr": lr})[0]
+
+
 def _written(graph, model, x, half):
     """Writes every layer between the model's input and its output; returns the output's name."""
     dtypes = {x: "float32"}
