@@ -2,11 +2,11 @@
 
 PYTHON ?= python3
 PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 python3.11,$(PYTHON))
-JAX_PACKAGES := keras jax jaxlib numpy pillow absl-py h5py ml_dtypes tqdm pytest
-DEMO := build/demo
+JAX_PACKAGES := keras jax jaxlib numpy pillow absl-py h5py ml_dtypes tensorboard tqdm pytest
 TFA_VECTORS := build/tfa
+NETWORKS ?= wdsr_tf/weights
 
-.PHONY: help demo test test-all test-jax test-tfa lint clean
+.PHONY: help demo web web-serve test test-all test-jax test-tfa test-web lint clean
 
 help:
 	@echo 'make demo      upscale the pictures of demo/ into out/'
@@ -14,8 +14,11 @@ help:
 	@echo 'make test-all  run the slow ones as well'
 	@echo 'make test-jax  run the tests with JAX, where TensorFlow is not installed'
 	@echo 'make test-tfa  hold our weight normalization against that of tensorflow-addons (needs Python 3.11)'
+	@echo 'make web       build the page that upscales in a browser, into web/dist (needs Node.js 20.19 or newer)'
+	@echo 'make web-serve build and serve it; web/README.md says how it goes to a web server'
+	@echo 'make test-web  test the page in Chromium (Debian: apt install chromium; else CHROMIUM=/path/to/it)'
 	@echo 'make lint      check the style'
-	@echo 'make clean     remove build/ and the caches; .venv*, out/ and output/ stay'
+	@echo 'make clean     remove what was built and the caches; .venv*, out/ and output/ stay'
 
 # $(call make_venv,FOLDER,LOWEST,HIGHEST): makes FOLDER with the first of PYTHONS that is 3.LOWEST to 3.HIGHEST.
 define make_venv
@@ -47,17 +50,8 @@ endef
 	.venv-tfa/bin/python -m pip install --quiet -r constraints-tfa.txt
 	@touch $@
 
-# Until weights ship: a small network, trained on pictures that the project draws itself.
-$(DEMO)/trained: | .venv/installed
-	rm -rf $(DEMO)
-	.venv/bin/python demo/draw.py --count 24 -o $(DEMO)/drawn
-	.venv/bin/python convert.py -i $(DEMO)/drawn -o $(DEMO)/DRAWN_BIN pairs --scale 2 --name DRAWN --valid 4
-	.venv/bin/python train.py --profile demo --dataset $(DEMO)/DRAWN_BIN --scale 2 -o $(DEMO)/output
-	.venv/bin/python bench.py --dataset $(DEMO)/DRAWN_BIN -i $(DEMO)/output/models -o $(DEMO)/bench.json
-	@touch $@
-
-demo: .venv/installed $(DEMO)/trained
-	.venv/bin/python demo.py -i demo -o out -m $(DEMO)/output/models --overwrite
+demo: .venv/installed
+	.venv/bin/python demo.py -i demo -o out --overwrite
 
 test: .venv/installed
 	.venv/bin/python -m pytest
@@ -73,10 +67,24 @@ test-tfa: .venv/installed .venv-tfa/installed
 	.venv-tfa/bin/python -W ignore tests/tfa/oracle.py $(TFA_VECTORS)
 	WDSR_TF_TFA=$(TFA_VECTORS) .venv/bin/python -m pytest -rs tests/test_tfa.py
 
+web/node_modules/installed: web/package.json
+	cd web && npm install
+	@touch $@
+
+web: .venv/installed web/node_modules/installed
+	.venv/bin/python web/networks.py $(NETWORKS) web/public/networks
+	cd web && npm run build
+
+web-serve: web
+	cd web && npm run serve
+
+test-web: web
+	cd web && NETWORKS=$(NETWORKS) npm test
+
 lint: .venv/installed
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 
 clean:
-	rm -rf build .pytest_cache .ruff_cache *.egg-info
+	rm -rf build web/dist web/public/networks .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

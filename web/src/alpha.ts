@@ -1,0 +1,87 @@
+// Transparency: colours beneath it that cast no halo. `wdsr_tf/inference/alpha.py`, step by step.
+
+import type { Pixels } from "./pixels";
+
+/** Several values a pixel, row by row. */
+interface Field {
+  width: number;
+  height: number;
+  values: Float32Array;
+}
+
+/**
+ * Replaces the colours beneath what is wholly transparent by those of visible pixels nearby, in place.
+ *
+ * What programs leave there is arbitrary, often white or black, and a network would draw it into the edges.
+ */
+export function bleed(picture: Pixels): void {
+  const { width, height, data } = picture;
+  const known = new Uint8Array(width * height);
+  let count = 0;
+  for (let i = 0; i < known.length; i++) count += known[i] = data[4 * i + 3] > 0 ? 1 : 0;
+  if (count === 0 || count === known.length) return;
+  const values = new Float32Array(3 * known.length);
+  for (let i = 0; i < known.length; i++) for (let c = 0; c < 3; c++) values[3 * i + c] = data[4 * i + c];
+  const filled = fill({ width, height, values }, known).values;
+  for (let i = 0; i < known.length; i++) {
+    if (!known[i]) for (let c = 0; c < 3; c++) data[4 * i + c] = filled[3 * i + c]; // rounds
+  }
+}
+
+/** Gives the pixels that are not known the mean of known neighbours, or the colour of a coarser picture. */
+function fill(colours: Field, known: Uint8Array): Field {
+  const { width, height, values } = colours;
+  const reached = known.slice();
+  const filled = new Float32Array(values.length);
+  let missing = false;
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      if (known[i]) {
+        for (let c = 0; c < 3; c++) filled[3 * i + c] = values[3 * i + c];
+        continue;
+      }
+      let weight = 0;
+      for (let v = Math.max(y - 1, 0); v <= Math.min(y + 1, height - 1); v++) {
+        for (let u = Math.max(x - 1, 0); u <= Math.min(x + 1, width - 1); u++) {
+          const k = v * width + u;
+          if (!known[k]) continue;
+          weight++;
+          for (let c = 0; c < 3; c++) filled[3 * i + c] += values[3 * k + c];
+        }
+      }
+      for (let c = 0; c < 3; c++) filled[3 * i + c] /= Math.max(weight, 1);
+      reached[i] = weight > 0 ? 1 : 0;
+      missing ||= weight === 0;
+    }
+  }
+  const result = { width, height, values: filled };
+  if (missing) fillFrom(coarse(result, reached), result, reached);
+  return result;
+}
+
+/** Half the size: means over the known of 2 x 2 pixels, filled. */
+function coarse({ width, height, values }: Field, known: Uint8Array): Field {
+  const half = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
+  const sums = new Float32Array(3 * half.width * half.height);
+  const weights = new Uint8Array(half.width * half.height);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      if (!known[i]) continue;
+      const k = (y >> 1) * half.width + (x >> 1);
+      weights[k]++;
+      for (let c = 0; c < 3; c++) sums[3 * k + c] += values[3 * i + c];
+    }
+  }
+  for (let k = 0; k < weights.length; k++) for (let c = 0; c < 3; c++) sums[3 * k + c] /= Math.max(weights[k], 1);
+  return fill({ ...half, values: sums }, weights);
+}
+
+function fillFrom(around: Field, { width, height, values }: Field, known: Uint8Array): void {
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      if (known[i]) continue;
+      const k = (y >> 1) * around.width + (x >> 1);
+      for (let c = 0; c < 3; c++) values[3 * i + c] = around.values[3 * k + c];
+    }
+  }
+}

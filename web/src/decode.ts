@@ -1,0 +1,66 @@
+// A file's own values: not converted to the screen's colours, not multiplied by opacity, upright.
+
+import { BROKEN, Refusal, type Header } from "./header";
+import type { Kind, Pixels } from "./pixels";
+
+const RAW: ImageBitmapOptions = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
+
+/** Decodes the picture in `file`, whose header is known. */
+export async function decode(file: Blob, header: Header): Promise<{ pixels: Pixels; kind: Kind }> {
+  let bitmap: ImageBitmap;
+  try {
+    bitmap = await createImageBitmap(file, { ...RAW, imageOrientation: "from-image" });
+  } catch {
+    throw new Refusal(BROKEN);
+  }
+  const pixels = read(bitmap, header.alpha);
+  bitmap.close();
+  const space = profileSpace(header.profile);
+  const grey = header.grey ?? (space !== "RGB " && isGrey(pixels));
+  const fits = space === (grey ? "GRAY" : "RGB ") || (grey && space === "RGB ");
+  return { pixels, kind: { grey, alpha: header.alpha, profile: fits ? header.profile : undefined } };
+}
+
+function read(bitmap: ImageBitmap, alpha: boolean): Pixels {
+  if (!alpha) return throughCanvas(bitmap);
+  try {
+    return throughGraphics(bitmap);
+  } catch {
+    return throughCanvas(bitmap); // without graphics, colours of faint pixels are coarser
+  }
+}
+
+/** Exact where the picture is opaque; a canvas multiplies colours by opacity. */
+function throughCanvas(bitmap: ImageBitmap): Pixels {
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
+  context.drawImage(bitmap, 0, 0);
+  return { width, height, data: context.getImageData(0, 0, width, height).data as Pixels["data"] };
+}
+
+/** Exact also where the picture is transparent. */
+function throughGraphics(bitmap: ImageBitmap): Pixels {
+  const { width, height } = bitmap;
+  const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
+  if (!gl) throw new Error("no WebGL");
+  if (Math.max(width, height) > gl.getParameter(gl.MAX_TEXTURE_SIZE)) throw new RangeError("too large for a texture");
+  const texture = gl.createTexture();
+  gl.bindTexture(gl.TEXTURE_2D, texture);
+  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+  gl.bindFramebuffer(gl.FRAMEBUFFER, gl.createFramebuffer());
+  gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+  const data = new Uint8Array(4 * width * height);
+  gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data);
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return { width, height, data: new Uint8ClampedArray(data.buffer) };
+}
+
+/** The kind of values that a colour profile is for: "RGB ", "GRAY", "CMYK". */
+function profileSpace(profile?: Uint8Array): string {
+  return profile ? String.fromCharCode(...profile.subarray(16, 20)) : "";
+}
+
+function isGrey({ data }: Pixels): boolean {
+  for (let i = 0; i < data.length; i += 4) if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false;
+  return true;
+}

@@ -1,0 +1,107 @@
+// A picture through a network in exact tiles; rows are handed on as they are finished.
+
+import { Bicubic } from "./bicubic";
+import { bleed } from "./alpha";
+import type { Kind, Pixels } from "./pixels";
+import { plan, type Reach, type Span } from "./tiling";
+
+const GREY_OF_RGB = [0.299, 0.587, 0.114]; // BT.601
+
+/** Runs a tile, RGB in 0..255, row by row; returns it `scale` times as large, neither clipped nor rounded. */
+export type Run = (tile: Float32Array, height: number, width: number) => Promise<Float32Array>;
+
+export interface Job {
+  picture: Pixels;
+  kind: Kind;
+  scale: number;
+  reach: Reach;
+  /** The most pixels that a tile has. */
+  tilePixels: number;
+  run: Run;
+}
+
+/** A finished rectangle of the result. */
+export interface Piece {
+  x: number;
+  y: number;
+  pixels: Pixels;
+  /** The part of the work that is done, 0 to 1. */
+  done: number;
+}
+
+/** Values that no picture has: the network did not compute. */
+export class NotFinite extends Error {}
+
+/** Yields strips of the result from top to bottom; `show` is given each tile before. `bleed` changes `job.picture`. */
+export async function* enlarge(job: Job, show: (piece: Piece) => void): AsyncGenerator<Pixels> {
+  const { picture, kind, scale, reach, tilePixels } = job;
+  const tiles = plan(picture.height, picture.width, reach, tilePixels);
+  const total = tiles.rows.length * tiles.columns.length;
+  const opacity = kind.alpha ? new Bicubic(picture, scale, 3, 1) : undefined;
+  if (kind.alpha) bleed(picture);
+  let count = 0;
+  for (const row of tiles.rows) {
+    const [top, bottom] = [row.low * scale, row.high * scale];
+    const strip = blank(picture.width * scale, bottom - top);
+    const alpha = opacity?.rows(top, bottom);
+    for (let i = 3; i < strip.data.length; i += 4) strip.data[i] = alpha ? alpha[i >> 2] : 255;
+    for (const column of tiles.columns) {
+      const sr = await job.run(cut(picture, row, column), row.stop - row.start, column.stop - column.start);
+      keep(sr, strip, row, column, job);
+      count++;
+      show({ x: column.low * scale, y: top, pixels: part(strip, column, scale), done: count / total });
+    }
+    yield strip;
+  }
+}
+
+/** The colours that a tile sees. */
+function cut({ width, data }: Pixels, row: Span, column: Span): Float32Array {
+  const tile = new Float32Array(3 * (row.stop - row.start) * (column.stop - column.start));
+  for (let y = row.start, at = 0; y < row.stop; y++) {
+    for (let from = 4 * (y * width + column.start); from < 4 * (y * width + column.stop); from += 4) {
+      tile[at++] = data[from];
+      tile[at++] = data[from + 1];
+      tile[at++] = data[from + 2];
+    }
+  }
+  return tile;
+}
+
+/** Writes into `strip` what is kept of a tile; writing clips to 0..255 and rounds, a half to the even neighbour. */
+function keep(sr: Float32Array, strip: Pixels, row: Span, column: Span, { scale, kind }: Job): void {
+  const wide = (column.stop - column.start) * scale;
+  const length = (column.high - column.low) * scale;
+  let sum = 0;
+  for (let y = 0; y < strip.height; y++) {
+    let from = 3 * (((row.low - row.start) * scale + y) * wide + (column.low - column.start) * scale);
+    let to = 4 * (y * strip.width + column.low * scale);
+    for (let x = 0; x < length; x++, from += 3, to += 4) {
+      const [r, g, b] = [sr[from], sr[from + 1], sr[from + 2]];
+      sum += r + g + b;
+      if (kind.grey) {
+        const grey = GREY_OF_RGB[0] * r + GREY_OF_RGB[1] * g + GREY_OF_RGB[2] * b;
+        strip.data[to] = strip.data[to + 1] = strip.data[to + 2] = grey;
+      } else {
+        strip.data[to] = r;
+        strip.data[to + 1] = g;
+        strip.data[to + 2] = b;
+      }
+    }
+  }
+  if (!Number.isFinite(sum)) throw new NotFinite();
+}
+
+function part(strip: Pixels, column: Span, scale: number): Pixels {
+  const [left, right] = [4 * column.low * scale, 4 * column.high * scale];
+  const piece = blank((right - left) / 4, strip.height);
+  for (let y = 0; y < strip.height; y++) {
+    const row = 4 * y * strip.width;
+    piece.data.set(strip.data.subarray(row + left, row + right), y * (right - left));
+  }
+  return piece;
+}
+
+function blank(width: number, height: number): Pixels {
+  return { width, height, data: new Uint8ClampedArray(4 * width * height) };
+}

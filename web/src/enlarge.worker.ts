@@ -1,0 +1,47 @@
+// Enlarges one picture after another; to stop, the page ends the worker and starts another.
+
+import { decode } from "./decode";
+import { enlarge } from "./enlarge";
+import { readHeader, Refusal } from "./header";
+import { checkSize } from "./limits";
+import type { Order, Report } from "./messages";
+import { PngWriter } from "./png";
+import { Runtime } from "./runtime";
+
+const TILE_PIXELS = 2 ** 16; // 256 x 256: below a gigabyte, and a few seconds at most between signs of life
+
+let runtime: Runtime | undefined;
+
+self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
+  const start = performance.now();
+  try {
+    const result = await work(order);
+    report({ type: "finished", result, seconds: (performance.now() - start) / 1000 });
+  } catch (error) {
+    if (error instanceof Refusal) report({ type: "refused", message: error.message });
+    else report({ type: "failed", error: String(error) });
+  }
+};
+
+async function work({ file, network, engine }: Order): Promise<Blob> {
+  const { scale, reach, url } = network;
+  const header = await readHeader(file);
+  checkSize(header, scale);
+  if (runtime?.engine !== engine) runtime = new Runtime(engine);
+  const opening = runtime.open(url);
+  opening.catch(() => {}); // is met below, unless the picture fails first
+  const { pixels: picture, kind } = await decode(file, header);
+  const [width, height] = [picture.width * scale, picture.height * scale];
+  report({ type: "started", width, height });
+  const run = await opening;
+  const writer = await PngWriter.open(width, height, kind);
+  const strips = enlarge({ picture, kind, scale, reach, tilePixels: TILE_PIXELS, run }, (piece) =>
+    report({ type: "piece", piece }, [piece.pixels.data.buffer]),
+  );
+  for await (const strip of strips) await writer.append(strip.data);
+  return writer.finish();
+}
+
+function report(message: Report, transfer: Transferable[] = []): void {
+  self.postMessage(message, { transfer });
+}

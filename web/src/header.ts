@@ -1,0 +1,143 @@
+// What a picture's file says of itself before it is decoded: format, size, grey, transparency, colour profile.
+
+export interface Header {
+  width: number;
+  height: number;
+  /** Whether it holds one colour value a pixel; `null` where only the values tell (palettes and WebP). */
+  grey: boolean | null;
+  alpha: boolean;
+  profile?: Uint8Array<ArrayBuffer>;
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What other files begin with (`#`: anything), so that a message can name them. */
+const OTHERS: [string, string][] = [
+  ["GIF8", "a GIF"],
+  ["BM", "a BMP"],
+  ["II*\0", "a TIFF"],
+  ["MM\0*", "a TIFF"],
+  ["####ftypavif", "an AVIF"],
+  ["####ftyphei", "a HEIC picture"],
+  ["####ftypmif1", "a HEIC picture"],
+  ["%PDF", "a PDF"],
+];
+
+/** A sentence for the person whose file it is. */
+export class Refusal extends Error {}
+
+/** Reads the header of a PNG, JPEG or WebP; a `Refusal` says what else it is, or that it is broken. */
+export async function readHeader(file: Blob): Promise<Header> {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const read = beginsWith(bytes, "\x89PNG\r\n\x1a\n")
+    ? readPng
+    : beginsWith(bytes, "\xff\xd8\xff")
+      ? readJpeg
+      : beginsWith(bytes, "RIFF####WEBP")
+        ? readWebp
+        : undefined;
+  if (!read) {
+    const other = OTHERS.find(([start]) => beginsWith(bytes, start));
+    throw new Refusal(
+      other
+        ? `This is ${other[1]}. PNG, JPEG and WebP can be enlarged here.`
+        : "This is not a PNG, JPEG or WebP picture.",
+    );
+  }
+  try {
+    const header = await read(bytes);
+    if (header && header.width > 0 && header.height > 0) return header;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // beyond the end of the file
+  }
+  throw new Refusal(BROKEN);
+}
+
+export const BROKEN = "This picture is damaged: its file cannot be read.";
+
+async function readPng(bytes: Bytes): Promise<Header | undefined> {
+  const view = new DataView(bytes.buffer);
+  const colours = view.getUint8(25);
+  const header: Header = {
+    width: view.getUint32(16),
+    height: view.getUint32(20),
+    grey: colours === 3 ? null : (colours & 2) === 0,
+    alpha: (colours & 4) !== 0,
+  };
+  for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
+    const type = text(bytes, at + 4, 4);
+    if (type === "IDAT") return header;
+    if (type === "tRNS") header.alpha = true;
+    if (type === "iCCP") {
+      const content = bytes.slice(at + 8, at + 8 + view.getUint32(at));
+      header.profile = await inflated(content.slice(content.indexOf(0) + 2)).catch(() => undefined); // broken
+    }
+  }
+  return undefined;
+}
+
+function readJpeg(bytes: Bytes): Header | undefined {
+  const view = new DataView(bytes.buffer);
+  const profile: Bytes[] = [];
+  for (let at = 2; at + 4 <= bytes.length; at += 2 + view.getUint16(at + 2)) {
+    while (view.getUint8(at + 1) === 0xff) at++; // fill bytes
+    const marker = view.getUint16(at);
+    if (marker === 0xffe2 && text(bytes, at + 4, 12) === "ICC_PROFILE\0") {
+      profile[view.getUint8(at + 16)] = bytes.slice(at + 18, at + 2 + view.getUint16(at + 2));
+    }
+    if (marker >= 0xffc0 && marker <= 0xffcf && ![0xffc4, 0xffc8, 0xffcc].includes(marker)) {
+      return {
+        width: view.getUint16(at + 7),
+        height: view.getUint16(at + 5),
+        grey: view.getUint8(at + 9) === 1,
+        alpha: false,
+        profile: profile.length > 0 ? new Uint8Array(profile.flatMap((part) => [...part])) : undefined,
+      };
+    }
+  }
+  return undefined;
+}
+
+function readWebp(bytes: Bytes): Header | undefined {
+  const view = new DataView(bytes.buffer);
+  const header: Header = { width: 0, height: 0, grey: null, alpha: false };
+  for (let at = 12; at + 8 <= bytes.length; ) {
+    const type = text(bytes, at, 4);
+    const content = at + 8;
+    const length = view.getUint32(at + 4, true);
+    if (type === "VP8X") {
+      header.alpha = (view.getUint8(content) & 0x10) !== 0;
+      header.width = 1 + (view.getUint32(content + 3, true) >>> 8);
+      header.height = 1 + (view.getUint32(content + 6, true) >>> 8);
+    } else if (type === "ICCP") {
+      header.profile = bytes.slice(content, content + length);
+    } else if (type === "VP8L") {
+      const packed = view.getUint32(content + 1, true);
+      header.width ||= 1 + (packed & 0x3fff);
+      header.height ||= 1 + ((packed >>> 14) & 0x3fff);
+      header.alpha ||= ((packed >>> 28) & 1) !== 0;
+      return header;
+    } else if (type === "VP8 ") {
+      header.width ||= view.getUint16(content + 6, true) & 0x3fff;
+      header.height ||= view.getUint16(content + 8, true) & 0x3fff;
+      return header;
+    } else if (type === "ANMF") {
+      return header;
+    }
+    at = content + length + (length % 2);
+  }
+  return undefined;
+}
+
+function beginsWith(bytes: Bytes, start: string): boolean {
+  return [...start].every((letter, i) => letter === "#" || bytes[i] === letter.charCodeAt(0));
+}
+
+function text(bytes: Bytes, at: number, length: number): string {
+  return String.fromCharCode(...bytes.subarray(at, at + length));
+}
+
+async function inflated(bytes: Bytes): Promise<Bytes> {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}

@@ -1,0 +1,73 @@
+// The built page, served and opened in Chromium.
+
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { preview, type PreviewServer } from "vite";
+
+export const ROOT = resolve(import.meta.dirname, "..");
+
+// Chromium itself keeps quiet on the network, so that all requests are the page's.
+const QUIET = [
+  "--no-sandbox",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-quic",
+  "--disable-sync",
+];
+const SOFTWARE = ["--disable-gpu"];
+/** WebGPU on the processor: slow, but the same code. */
+export const GRAPHICS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"];
+
+/** Serves `dist/`; `isolated` with the headers that allow threads, else as any web space does. */
+export async function serve(isolated: boolean): Promise<{ url: string; close(): Promise<void> }> {
+  const server: PreviewServer = await preview({
+    root: ROOT,
+    logLevel: "error",
+    preview: { host: "127.0.0.1", port: 0, open: false, ...(isolated ? {} : { headers: plain }) },
+  });
+  return { url: server.resolvedUrls!.local[0], close: () => server.close() };
+}
+
+const plain = { "Cross-Origin-Opener-Policy": "unsafe-none", "Cross-Origin-Embedder-Policy": "unsafe-none" };
+
+export function launch(options: string[] = SOFTWARE): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [...QUIET, ...options],
+  });
+}
+
+/** Waits until the page can be used. */
+export async function open(page: Page, url: string): Promise<void> {
+  await page.goto(url);
+  await page.waitForFunction(() => document.getElementById("engine")!.textContent);
+}
+
+export async function choose(page: Page, path: string): Promise<void> {
+  await page.setInputFiles("#file", path);
+}
+
+export async function pick(page: Page, method: string): Promise<void> {
+  await page.selectOption("#method", { label: method });
+}
+
+/** Waits for the picture to be done, and downloads it; returns where it lies. */
+export async function download(page: Page): Promise<string> {
+  await page.waitForSelector('body[data-state="done"], #message:not([hidden])', { timeout: 280_000 });
+  if ((await state(page)) !== "done") throw new Error(await page.innerText("#message"));
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
+  const path = join(scratch(), file.suggestedFilename());
+  await file.saveAs(path);
+  return path;
+}
+
+export function state(page: Page): Promise<string | null> {
+  return page.getAttribute("body", "data-state");
+}
+
+export function scratch(): string {
+  return mkdtempSync(join(tmpdir(), "wdsr-web-"));
+}

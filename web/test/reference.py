@@ -1,0 +1,48 @@
+"""What the page's own arithmetic is held against, as JSON: `python reference.py`, from the project's modules."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from wdsr_tf.inference.alpha import bleed
+from wdsr_tf.inference.reach import Reach
+from wdsr_tf.inference.tiling import plan
+from wdsr_tf.resize import imresize
+
+PLANS = [
+    (height, width, radius, multiple, pixels)
+    for height, width in ((1, 1), (200, 320), (613, 997), (2000, 3000), (7, 5000))
+    for radius, multiple in ((0, 1), (4, 1), (18, 1), (29, 4), (140, 8))
+    for pixels in (2**12, 2**16)
+]
+
+
+def main():
+    rng = np.random.default_rng(6)
+    result = {"plans": [], "bicubic": [], "bleed": []}
+    for height, width, radius, multiple, pixels in PLANS:
+        tiles = plan((height, width), Reach(radius, multiple), pixels)
+        spans = [[[s.start, s.stop, s.low, s.high] for s in axis] for axis in (tiles.rows, tiles.columns)]
+        result["plans"].append({"of": [height, width, radius, multiple, pixels], "spans": spans})
+    for height, width, scale in ((1, 1, 2), (5, 7, 2), (9, 4, 3), (6, 11, 4)):
+        small = rng.integers(0, 256, (height, width, 4), "uint8")
+        large = imresize(small, scale)
+        result["bicubic"].append({"size": [height, width], "scale": scale, "small": flat(small), "large": flat(large)})
+    for height, width, part in ((1, 1, 0.0), (9, 14, 0.5), (31, 22, 0.02), (40, 1, 0.1), (8, 8, 0.0), (8, 8, 1.0)):
+        rgb = rng.integers(0, 256, (height, width, 3), "uint8")
+        alpha = (rng.random((height, width)) < part).astype("uint8") * 77
+        given, filled = (np.concatenate([values, alpha[..., None]], -1) for values in (rgb, bleed(rgb, alpha)))
+        result["bleed"].append({"size": [height, width], "given": flat(given), "filled": flat(filled)})
+    print(json.dumps(result))
+
+
+def flat(values):
+    return values.ravel().tolist()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+// Enlarges one picture in the page for every line on standard input, for `benchmarks/web.py`.
+//
+// node web/test/speed.mjs PICTURE NETWORK ENGINE
+
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+import { preview } from "vite";
+
+const [picture, network, engine] = process.argv.slice(2);
+const server = await preview({
+  root: new URL("..", import.meta.url).pathname,
+  logLevel: "error",
+  preview: { host: "127.0.0.1", port: 0, open: false },
+});
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+});
+const page = await browser.newPage();
+await page.goto(`${server.resolvedUrls.local[0]}?engine=${engine}&network=${network}`);
+await page.waitForFunction(() => document.getElementById("engine").textContent);
+console.log(await page.innerText("#engine"));
+
+for await (const _ of createInterface({ input: process.stdin })) {
+  await page.setInputFiles("#file", picture);
+  await page.waitForSelector('body[data-state="working"]');
+  await page.waitForSelector('body[data-state="done"]', { timeout: 600_000 });
+  console.log(await page.getAttribute("#facts", "data-seconds"));
+}
+await browser.close();
+await server.close();
