@@ -1,7 +1,8 @@
 """Trains a network: python train.py --profile wdsr-a-32 --scale 2
 
-Writes OUTDIR/YYYYMMDD-HHMMSS/ with args.txt, models/, log/ and history.csv; OUTDIR/models points at the newest run's
-models. `--resume` continues the newest run, `--resume RUN` a named one, to the bit as if it had not been interrupted.
+Writes OUTDIR/YYYYMMDD-HHMMSS/ with args.txt, models/, log/, history.csv and curve.png; OUTDIR/models points at the
+newest run's models. `--resume` continues the newest run, `--resume RUN` a named one, to the bit as if it had not been
+interrupted.
 """
 
 import sys
@@ -37,6 +38,7 @@ flags.DEFINE_string("validation_images", None, "Inclusive range of ids, such as 
 flags.DEFINE_integer("lr_patch_size", 48, "Side of a training patch, in LR pixels.", lower_bound=1)
 flags.DEFINE_integer("batch_size", 16, "Patches per step.", lower_bound=1)
 flags.DEFINE_bool("augment", True, "Flip and rotate patches.")
+flags.DEFINE_bool("device_resident", False, "Keep the training pictures in the device's memory and cut patches there.")
 flags.DEFINE_float("memory_fraction", 0.5, "Load the set whole if it fits in this part of free memory.", 0.0, 1.0)
 
 # Network
@@ -99,6 +101,13 @@ flags.DEFINE_enum(
 flags.DEFINE_bool("rematerialize", False, "Store few of a step's tensors and compute the others twice: less memory.")
 flags.DEFINE_integer("seed", 0, "Of everything random.", lower_bound=0, upper_bound=2**32 - 1)
 
+# Devices
+flags.DEFINE_string("devices", None, "How many devices share each batch, or all; default: one.")
+flags.DEFINE_integer("num_processes", 1, "Processes that train together, on one or several machines.", lower_bound=1)
+flags.DEFINE_integer("process_id", 0, "Which of them this is; 0 alone writes and prints.", lower_bound=0)
+flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, on which it listens.")
+flags.DEFINE_bool("find_batch", False, "Do not train, but find the largest --batch-size that fits into memory.")
+
 # Validation and checkpoints
 flags.DEFINE_integer("validation_steps", 100, "Random validation batches per epoch.", lower_bound=1)
 flags.DEFINE_bool("benchmark", False, "Validate on full-size images; keep only what improves.")
@@ -118,6 +127,7 @@ PARTIAL = [
     (["validation_steps"], lambda: not FLAGS.benchmark, "validation on patches, without --benchmark"),
     (["num_init_batches"], lambda: not FLAGS.pretrained_model, "fresh weights, without --pretrained-model"),
     (["initial_epoch"], lambda: FLAGS.pretrained_model, "--pretrained-model; to continue a run use --resume"),
+    (["process_id", "coordinator"], lambda: FLAGS.num_processes > 1, "--num-processes"),
     (["momentum", "adjustable_clip"], lambda: FLAGS.optimizer == "sgd", "--optimizer=sgd"),
     (["max_learning_rate"], lambda: FLAGS.schedule == "triangular", "--schedule=triangular"),
     (["learning_rate_boundaries"], lambda: FLAGS.schedule == "multi-step", "--schedule=multi-step"),
@@ -130,6 +140,10 @@ PARTIAL = [
 ]
 
 
+def _say_nothing(*words):
+    """In place of `cli.say`."""
+
+
 def main(argv):
     from wdsr_tf.training.run import Run
 
@@ -139,44 +153,47 @@ def main(argv):
     elif argv[1:]:
         raise InputError(f"{argv[1]!r} is not a flag; only --resume takes a name behind it")
     check_partial()
+    if FLAGS.find_batch:
+        return find_batch()
 
-    root = dataset()
-    batches = sampler(root, "train", FLAGS.training_images, training_scales())
-    validation = (
-        full_images(root) if FLAGS.benchmark else sampler(root, "valid", FLAGS.validation_images, [FLAGS.scale])
-    )
+    data = training_data()
+    batches = data.sampler("train", FLAGS.training_images, training_scales())
+    if FLAGS.benchmark:
+        validation = data.full_images(FLAGS.validation_images, FLAGS.scale)
+    else:
+        validation = data.sampler("valid", FLAGS.validation_images, [FLAGS.scale])
 
-    cli.load_keras()  # seconds: only now that the data are known to be good
-    import keras
+    shared = devices()  # takes seconds: only now that the data are known to be good
+    with shared.scope():
+        train(batches, validation, resumed, shared)
 
+
+def train(batches, validation, resumed, shared):
+    """Trains on the devices `shared`: a new run, or the run `resumed` behind what it has done."""
     from wdsr_tf.data import feed
-    from wdsr_tf.training import trainer
-    from wdsr_tf.training.rematerialize import rematerialize
+    from wdsr_tf.training import resident, trainer
+    from wdsr_tf.training.run import Run
 
-    keras.utils.set_random_seed(FLAGS.seed)
-    keras.config.set_dtype_policy(FLAGS.precision or trainer.default_precision())
-
-    model = network()
-    if FLAGS.print_model_summary:
-        model.summary(line_length=120)
-    if FLAGS.rematerialize:
-        cli.say(f"computes twice what it does not store, in {rematerialize(model)} segments")
-    epoch, rows = prepare(model, batches, resumed)
+    say = cli.say if shared.writes else _say_nothing
+    model = compiled_network(say)
+    epoch, rows = prepare(model, batches, resumed, say)
+    if FLAGS.device_resident:
+        batches = resident.train_from(model, batches)
     if FLAGS.pretrained_model:  # args.txt outlives OUTDIR/models, which the new run turns to itself
         FLAGS.pretrained_model = str(Path(FLAGS.pretrained_model).resolve())
-    args = cli.effective_flags(leave_out=("profile", "resume"))
-    if resumed:
-        run = resumed
-        run.write_args(args)  # with what was typed beside --resume
-    else:
-        run = Run.start(FLAGS.outdir, args)
-    cli.say(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters; writes {run.folder}")
+    run = None
+    if shared.writes:
+        args = cli.effective_flags(leave_out=("profile", "resume"))
+        run = resumed or Run.start(FLAGS.outdir, args)
+        run.write_args(args)  # of a run that is resumed, too: with what was typed beside --resume
+        say(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters; writes {run.folder}")
 
+    copies = shared.count // FLAGS.num_processes
     trainer.fit(
         model,
         run,
         feed.endless(batches, start=epoch * FLAGS.steps_per_epoch),
-        feed.full_images(validation) if FLAGS.benchmark else feed.first(validation, FLAGS.validation_steps),
+        feed.full_images(validation, copies) if FLAGS.benchmark else feed.first(validation, FLAGS.validation_steps),
         epochs=FLAGS.epochs,
         steps_per_epoch=FLAGS.steps_per_epoch,
         batch_size=FLAGS.batch_size,
@@ -184,8 +201,39 @@ def main(argv):
         rows=rows,
         best_only=FLAGS.save_best_models_only or FLAGS.benchmark,
         after_epoch=FLAGS.save_models_after_epoch,
-        say=cli.say,
+        say=say,
+        shared=shared,
     )
+
+
+def find_batch():
+    """Prints what steps of ever larger batches take, and the largest --batch-size that fits."""
+    if FLAGS.num_processes > 1:
+        raise InputError("--find-batch is for one process: leave --num-processes out, and multiply what it finds")
+    shared = devices()
+    from wdsr_tf.training import failures
+    from wdsr_tf.training.find_batch import find_batch
+
+    with shared.scope():
+        largest = find_batch(compiled_network, FLAGS.lr_patch_size, FLAGS.scale, first=shared.count, say=cli.say)
+    if not largest:
+        raise InputError(f"not even one patch a device fits into memory. {failures.advice(1)}")
+    cli.say(f"the largest that fits is --batch-size={largest}")
+
+
+def devices():
+    """Loads Keras and sets it up; returns the devices that train."""
+    cli.load_keras()
+    import keras
+
+    from wdsr_tf.training import devices, trainer
+
+    shared = devices.choose(FLAGS.devices, FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
+    if not FLAGS.find_batch:
+        devices.check(FLAGS.batch_size, shared.count)
+    keras.utils.set_random_seed(FLAGS.seed)
+    keras.config.set_dtype_policy(FLAGS.precision or trainer.default_precision())
+    return shared
 
 
 def check_partial():
@@ -207,17 +255,29 @@ def is_store():
     return Path(FLAGS.dataset).is_file()
 
 
-def dataset():
-    """Where --dataset is: a dataset, a store of patches, or OUTDIR/cache/..., made of a plain folder of pictures."""
-    from wdsr_tf.data import div2k, make_pairs
+def training_data():
+    """What --dataset holds, and how patches are taken from it."""
+    from wdsr_tf.data import assemble
 
-    root = Path(FLAGS.dataset)
-    if not FLAGS.degrade or not root.is_dir() or div2k.dataset_names(root):
-        return root
-    cache, report = make_pairs.cached_hr(root, Path(FLAGS.outdir) / "cache")
-    for _, reason in report.failed:
-        cli.say(f"left out: {reason}")
-    return cache
+    if FLAGS.process_id >= FLAGS.num_processes:
+        raise InputError(f"--process-id={FLAGS.process_id}: the {FLAGS.num_processes} processes count from 0")
+    if FLAGS.num_processes > 1 and not FLAGS.coordinator:
+        raise InputError("--num-processes needs --coordinator=HOST:PORT, where process 0 is found")
+    root, say = Path(FLAGS.dataset), _say_nothing if FLAGS.process_id else cli.say
+    return assemble.Data(
+        assemble.with_arrays(root, Path(FLAGS.outdir) / "cache", say) if FLAGS.degrade else root,
+        FLAGS.downgrade,
+        FLAGS.degrade,
+        lr_patch_size=FLAGS.lr_patch_size,
+        batch_size=FLAGS.batch_size,
+        seed=FLAGS.seed,
+        augment=FLAGS.augment,
+        memory_fraction=FLAGS.memory_fraction,
+        min_bytes=FLAGS.min_bytes,
+        active_cropping=FLAGS.active_cropping,
+        part=(FLAGS.process_id, FLAGS.num_processes),
+        say=say,
+    )
 
 
 def training_scales():
@@ -226,50 +286,6 @@ def training_scales():
     if not all(word.isdecimal() and int(word) for word in words):
         raise InputError(f"--training-scales takes whole factors such as 2,3,4, not {','.join(words)!r}")
     return sorted(set(map(int, words)))
-
-
-def sampler(root, split, ids, scales):
-    """Random patches of one split; with several `scales`, each batch has one of them."""
-    from wdsr_tf.data.div2k import parse_ids
-    from wdsr_tf.data.sampler import MixedSampler, Sampler
-
-    found = sources(root, split, ids and parse_ids(ids), scales)
-    samplers = [Sampler(source, FLAGS.batch_size, FLAGS.seed, FLAGS.augment) for source in found]
-    return MixedSampler(samplers) if len(samplers) > 1 else samplers[0]
-
-
-def sources(root, split, ids, scales):
-    """Where the patches of one split come from, at each of `scales`."""
-    from wdsr_tf.data import degrade, div2k
-    from wdsr_tf.data.patches import Stored
-    from wdsr_tf.data.sources import Arrays, Pairs, Pictures, files
-
-    size = FLAGS.lr_patch_size
-    if root.is_file():
-        if FLAGS.degrade:
-            raise InputError(f"{root}: holds LR as well as HR; --degrade is for pictures without LR")
-        return [Stored(root, split, scale, size, ids) for scale in scales]
-    if FLAGS.degrade:
-        recipes = [degrade.parse(FLAGS.degrade, scale) for scale in scales]
-        paths = div2k.hr_pictures(root, split, ids)
-        arrays = Arrays(paths, FLAGS.memory_fraction)
-        found = [Pictures(paths, recipe, size, arrays, FLAGS.min_bytes, FLAGS.active_cropping) for recipe in recipes]
-        if found[-1].left_out:
-            cli.say(f"{split}: {len(found[-1].left_out)} of {len(paths)} pictures left out: too small for a patch")
-        return found
-    pairs = [div2k.pairs(root, split, scale, FLAGS.downgrade, ids) for scale in scales]
-    arrays = Arrays([path for some in pairs for path in files(some)], FLAGS.memory_fraction)
-    return [Pairs(some, scale, size, arrays) for some, scale in zip(pairs, scales, strict=True)]
-
-
-def full_images(root):
-    """Whole validation pictures, with the LR that the dataset has."""
-    from wdsr_tf.data import div2k
-
-    if root.is_file():
-        raise InputError(f"{root}: holds patches; --benchmark validates on whole pictures")
-    ids = FLAGS.validation_images
-    return div2k.pairs(root, "valid", FLAGS.scale, FLAGS.downgrade, ids and div2k.parse_ids(ids))
 
 
 def network():
@@ -293,31 +309,47 @@ def network():
         raise InputError(f"{FLAGS.model} cannot be built with {given}: {error}") from error
 
 
-def prepare(model, batches, resumed):
-    """Gives `model` its first weights and compiles it; returns the epoch to begin with and the history before it."""
-    import numpy as np
-
-    from wdsr_tf import checkpoint, losses
-    from wdsr_tf.models import initialise_from_data, transfer
+def compiled_network(say=_say_nothing):
+    """The network with fresh weights, ready to train."""
+    from wdsr_tf import losses
     from wdsr_tf.training import multi_scale, trainer
+    from wdsr_tf.training.rematerialize import rematerialize
 
+    model = network()
+    if FLAGS.print_model_summary:
+        model.summary(line_length=120, print_fn=say)
+    if FLAGS.rematerialize:
+        say(f"computes twice what it does not store, in {rematerialize(model)} segments")
     trainer.compile_model(model, optimizer(), losses.get_loss(FLAGS.loss))
     if training_scales() != [FLAGS.scale]:
         multi_scale.train_at(model, training_scales())
+    return model
+
+
+def prepare(model, batches, resumed, say):
+    """Gives `model` its first weights; returns the epoch to begin with and the history before it."""
+    import numpy as np
+
+    from wdsr_tf import checkpoint
+    from wdsr_tf.models import initialise_from_data, transfer
+    from wdsr_tf.training import trainer
+
     if resumed and resumed.state.is_file():
         facts = trainer.restore(model, resumed.state)
-        cli.say(f"resumes {resumed.folder} behind epoch {facts['epoch']}")
+        say(f"resumes {resumed.folder} behind epoch {facts['epoch']}")
         return facts["epoch"], facts["history"]
     if FLAGS.initial_epoch:
         trainer.restore(model, FLAGS.pretrained_model)
     elif FLAGS.pretrained_model:
         taken, fresh = transfer(checkpoint.load(FLAGS.pretrained_model), model)
-        cli.say(f"taken from {FLAGS.pretrained_model}: {len(taken)} layers; fresh: {', '.join(fresh) or 'none'}")
+        say(f"taken from {FLAGS.pretrained_model}: {len(taken)} layers; fresh: {', '.join(fresh) or 'none'}")
         if not taken:
             raise InputError(f"{FLAGS.pretrained_model} has no layer in common with {model.architecture}")
     elif FLAGS.num_init_batches:
         if not model.hyperparameters.get("weight_norm"):
             raise InputError("--num-init-batches starts weight normalization from data: it needs --weightnorm")
+        if FLAGS.num_processes > 1:
+            raise InputError("--num-init-batches is for one process: start with one, and go on with --pretrained-model")
         initialise_from_data(model, np.concatenate([batches.batch(k)[0] for k in range(FLAGS.num_init_batches)]))
     return FLAGS.initial_epoch, []
 

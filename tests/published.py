@@ -9,6 +9,7 @@ import itertools
 import numpy as np
 
 MEAN = np.array([0.4488, 0.4371, 0.4040], "float32")
+STAGES = {2: [2], 3: [3], 4: [2, 2]}  # scale -> factors of the pixel shuffles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,22 @@ def file(shapes, project, name, scales, frozen=None, **hyperparameters):
 def conv(name, filters, channels, size, bias=True):
     """PyTorch's: (out, in, height, width)."""
     return {f"{name}.weight": (filters, channels, size, size)} | ({f"{name}.bias": (filters,)} if bias else {})
+
+
+def chain(name, widths, first=0):
+    """Convolutions one behind the other, by their number in `name`."""
+    shapes = {}
+    for i, (channels, filters) in enumerate(itertools.pairwise(widths), first):
+        shapes |= conv(name.format(i), filters, channels, 3)
+    return shapes
+
+
+def upsampler(name, scale, n, step=2, groups=1):
+    """One convolution for each pixel shuffle; they are every `step`-th layer."""
+    shapes = {}
+    for i, factor in enumerate(STAGES[scale]):
+        shapes |= conv(name.format(step * i), n * factor**2, n // groups, 3)
+    return shapes
 
 
 def normed(name, filters, channels, size):
@@ -67,10 +84,7 @@ def edsr(scale, n=4, blocks=2):
     shapes = conv("head.0", n, 3, 3)
     for i in range(blocks):
         shapes |= conv(f"body.{i}.body.0", n, n, 3) | conv(f"body.{i}.body.2", n, n, 3)
-    shapes |= conv(f"body.{blocks}", n, n, 3)
-    for i, factor in enumerate({2: [2], 3: [3], 4: [2, 2]}[scale]):
-        shapes |= conv(f"tail.0.{2 * i}", n * factor**2, n, 3)
-    shapes |= conv("tail.1", 3, n, 3)
+    shapes |= conv(f"body.{blocks}", n, n, 3) | upsampler("tail.0.{}", scale, n) | conv("tail.1", 3, n, 3)
     how = {"num_filters": n, "num_res_blocks": blocks, "flavour": "official"}
     return file(shapes, "sanghyun-son/EDSR-PyTorch", "edsr", scale, mean_shift(255), **how)
 
@@ -111,9 +125,7 @@ def carn(name, scale, n=64, groups=4):
             shapes |= conv(f"b{i}.c{j}.body.0", n, n * (j + 1), 1)
         shapes |= conv(f"c{i}.body.0", n, n * (i + 1), 1)
     for each in (2, 3, 4) if scale == "all" else (scale,):
-        up = f"upsample.up{each if scale == 'all' else ''}"
-        for i, factor in enumerate({2: [2], 3: [3], 4: [2, 2]}[each]):
-            shapes |= conv(f"{up}.body.{3 * i}", n * factor**2, n // split, 3)
+        shapes |= upsampler(f"upsample.up{each if scale == 'all' else ''}.body.{{}}", each, n, step=3, groups=split)
     shapes |= conv("exit", 3, n, 3)
     how = {"num_filters": n, "multi_scale": False} | ({"groups": groups} if mobile else {})
     scales = (2, 3, 4) if scale == "all" else scale
@@ -144,10 +156,7 @@ def carn_v2(scale=4, n=8):
 
 def dcscn(scale):
     widths, a, b, last = [8, 5, 4], 6, 3, 2
-    names = {
-        f"CNN{i + 1}": (3, channels, filters)
-        for i, (channels, filters) in enumerate(zip([1, *widths], widths, strict=False))
-    }
+    names = {f"CNN{i}": (3, *pair) for i, pair in enumerate(itertools.pairwise([1, *widths]), 1)}
     names |= {"A1": (1, sum(widths), a), "B1": (1, sum(widths), b), "B2": (3, b, b)}
     shapes = {}
     for name, (size, channels, filters) in names.items():
@@ -164,36 +173,29 @@ def dcscn(scale):
 
 
 def dcscn_seed(scale=3):
-    widths = [9, 6, 4]
-    shapes = {}
-    for i, (channels, filters) in enumerate(zip([3, *widths], widths, strict=False), start=1):
-        shapes |= conv(f"feature_block.Feature {i}.Conv2d", filters, channels, 3)
-    shapes |= conv("reconstruction_block.A.Conv2d", 8, sum(widths), 1)
-    shapes |= conv("reconstruction_block.B.0.Conv2d", 4, sum(widths), 1) | conv(
-        "reconstruction_block.B.1.Conv2d", 8, 4, 3
-    )
-    shapes |= conv("up_sampler.Conv2d_block.Conv2d", 5 * scale**2, 16, 3) | conv(
-        "up_sampler.Conv2d", 3, 5, 3, bias=False
-    )
+    shapes = conv("feature_block.Feature 1.Conv2d", 9, 3, 3) | conv("feature_block.Feature 2.Conv2d", 6, 9, 3)
+    shapes |= conv("feature_block.Feature 3.Conv2d", 4, 6, 3) | conv("reconstruction_block.A.Conv2d", 8, 9 + 6 + 4, 1)
+    shapes |= conv("reconstruction_block.B.0.Conv2d", 4, 9 + 6 + 4, 1)
+    shapes |= conv("reconstruction_block.B.1.Conv2d", 8, 4, 3)
+    shapes |= conv("up_sampler.Conv2d_block.Conv2d", 5 * scale**2, 16, 3)
+    shapes |= conv("up_sampler.Conv2d", 3, 5, 3, bias=False)
     how = {"num_filters": 9, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "upsampler_filters": 5}
     return file(shapes, "yu45020/Waifu2x (DCSCN)", "dcscn-12", scale, **how)
 
 
 def espcn_seed(scale=2, n=2, units=True):
     widths = [3, n, n, 2 * n, 2 * n, 4 * n, 4 * n]
-    shapes = {}
-    for i, (channels, filters) in enumerate(itertools.pairwise(widths)):
-        shapes |= conv(f"conv.{i}.0", filters, channels, 3)
-        shapes |= conv(f"conv.{i}.2.0", filters, filters, 1) if units else {}
+    shapes = chain("conv.{}.0", widths)
+    for i, filters in enumerate(widths[1:] if units else []):
+        shapes |= conv(f"conv.{i}.2.0", filters, filters, 1)
     shapes |= conv("up_sampler.0", 3 * scale**2, 4 * n, 3)
     how = {"num_filters": n, "selection_unit": "seed" if units else None}
     return file(shapes, "yu45020/Waifu2x (ESPCN_7)", "espcn-7", scale, **how)
 
 
 def espcn_port(scale=3, n=6):
-    shapes = (
-        conv("first_part.0", n, 1, 5) | conv("first_part.2", n // 2, n, 3) | conv("last_part.0", scale**2, n // 2, 3)
-    )
+    shapes = conv("first_part.0", n, 1, 5) | conv("first_part.2", n // 2, n, 3)
+    shapes |= conv("last_part.0", scale**2, n // 2, 3)
     return file(shapes, "yjn870/ESPCN-pytorch", "espcn", scale, num_filters=n)
 
 
@@ -201,13 +203,11 @@ def msrn(scale, n=3, blocks=2):
     shapes = conv("head.0", n, 3, 3)
     for i in range(blocks):
         for step in (1, 2):
-            shapes |= conv(f"body.{i}.conv_3_{step}", step * n, step * n, 3) | conv(
-                f"body.{i}.conv_5_{step}", step * n, step * n, 5
-            )
+            for size in (3, 5):
+                shapes |= conv(f"body.{i}.conv_{size}_{step}", step * n, step * n, size)
         shapes |= conv(f"body.{i}.confusion", n, 4 * n, 1)
     shapes |= conv("tail.0", n, n * (blocks + 1), 1) | conv("tail.1", n, n, 3)
-    for i, factor in enumerate({2: [2], 3: [3], 4: [2, 2]}[scale]):
-        shapes |= conv(f"tail.2.{2 * i}", n * factor**2, n, 3)
+    shapes |= upsampler("tail.2.{}", scale, n)
     how = {"num_filters": n, "num_res_blocks": blocks, "flavour": "official"}
     return file(shapes | conv("tail.3", 3, n, 3), "MIVRC/MSRN-PyTorch", "msrn", scale, mean_shift(255), **how)
 
@@ -220,9 +220,8 @@ def msrn_seed(scale=2, n=3, blocks=2):
                 shapes |= conv(f"residual_blocks.{i}.conv{size}_{step}.conv", step * n, step * n, size)
         shapes |= conv(f"residual_blocks.{i}.bottleneck.conv", n, 4 * n, 1)
     shapes |= conv("feature_fusion.conv", n, n * (blocks + 1), 1)
-    shapes |= conv("reconstruction_layer.conv1.conv", n * scale**2, n, 3) | conv(
-        "reconstruction_layer.conv2.conv", 3, n, 3
-    )
+    shapes |= conv("reconstruction_layer.conv1.conv", n * scale**2, n, 3)
+    shapes |= conv("reconstruction_layer.conv2.conv", 3, n, 3)
     how = {"num_filters": n, "num_res_blocks": blocks, "flavour": "seed", "last_relu": True}
     return file(shapes, "an unofficial MSRN on BGR", "msrn", scale, mean_shift(255, MEAN[::-1]), **how)
 
@@ -256,55 +255,46 @@ def srcnn_matlab(n=4):
     return file(shapes, "the authors of SRCNN", "srcnn", (2, 3, 4), **how)
 
 
-VGG7 = [(3, 32), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128), (128, 3)]
-IN_ORDER = "waifu2x (weights in the network's order)"
+VGG7 = [3, 32, 32, 64, 64, 128, 128, 3]
+IN_ORDER, CHAINER = "waifu2x (weights in the network's order)", "tsurumeso/waifu2x-chainer"
 
 
 def vgg7(name, project=IN_ORDER, **how):
-    shapes = {}
-    for i, (channels, filters) in enumerate(VGG7):
-        shapes |= conv(name.format(i), filters, channels, 3)
-    return file(shapes, project, "vgg7", (1, 2), luma=False, **how)
+    return file(chain(name, VGG7), project, "vgg7", (1, 2), luma=False, **how)
+
+
+def chainer(shapes):
+    """The same under Chainer's names, in the order in which it writes them: the last first."""
+    names = {name: name.replace(".weight", "/W").replace(".bias", "/b") for name in shapes}
+    return {names[name]: shape for name, shape in reversed(shapes.items())}
 
 
 def vgg7_chainer():
-    shapes = {}
-    for i, (channels, filters) in reversed(list(enumerate(VGG7, start=1))):
-        shapes |= {f"conv{i}/b": (filters,), f"conv{i}/W": (filters, channels, 3, 3)}
-    return file(shapes, "tsurumeso/waifu2x-chainer", "vgg7", (1, 2), luma=False)
+    return file(chainer(chain("conv{}", VGG7, first=1)), CHAINER, "vgg7", (1, 2), luma=False)
 
 
 def upconv7_chainer():
-    shapes = {"conv7/W": (256, 3, 4, 4)}
-    for i, (channels, filters) in enumerate([(3, 16), (16, 32), (32, 64), (64, 128), (128, 256), (256, 256)], 1):
-        shapes |= {f"conv{i}/b": (filters,), f"conv{i}/W": (filters, channels, 3, 3)}
-    return file(shapes, "tsurumeso/waifu2x-chainer", "upconv7", 2, luma=False, wide=True)
+    shapes = chain("conv{}", [3, 16, 32, 64, 128, 256, 256], first=1) | {"conv7.weight": (256, 3, 4, 4)}
+    return file(chainer(shapes), CHAINER, "upconv7", 2, luma=False, wide=True)
 
 
 def upconv7():
-    shapes = {}
-    for i, (channels, filters) in enumerate([(3, 16), (16, 32), (32, 64), (64, 128), (128, 128), (128, 256)]):
-        shapes |= conv(f"Convolution{i + 1}", filters, channels, 3)
+    shapes = chain("Convolution{}", [3, 16, 32, 64, 128, 128, 256], first=1)
     return file(shapes | {"Deconvolution1.weight": (256, 3, 4, 4)}, IN_ORDER, "upconv7", 2, luma=False)
 
 
 def cunet(scale, names=True):
     """nunif's names, or, in the same order, numbers as of JSON files."""
-    shapes = {}
-    for unet, c in (("unet1", 1), ("unet2", 2)):
-        shapes |= conv(f"{unet}.conv1.conv.0", 32, 3, 3) | conv(f"{unet}.conv1.conv.2", 64, 32, 3)
-        shapes |= conv(f"{unet}.conv1_down", 64, 64, 2)
-        shapes |= gated(f"{unet}.conv2", 64, 128, 64) if c == 1 else gated(f"{unet}.conv2", 64, 64, 128)
-        if c == 1:
-            shapes |= conv("unet1.conv2_up", 64, 64, 2) | conv("unet1.conv3", 64, 64, 3)
-        else:
-            shapes |= conv("unet2.conv2_down", 128, 128, 2) | gated("unet2.conv3", 128, 256, 128)
-            shapes |= conv("unet2.conv3_up", 128, 128, 2) | gated("unet2.conv4", 128, 64, 64)
-            shapes |= conv("unet2.conv4_up", 64, 64, 2) | conv("unet2.conv5", 64, 64, 3)
-        bottom = conv(f"{unet}.conv_bottom", 3, 64, 3)
-        if c == 1 and scale == 2:
-            bottom[f"{unet}.conv_bottom.weight"] = (64, 3, 4, 4)
-        shapes |= bottom
+    shapes = conv("unet1.conv1.conv.0", 32, 3, 3) | conv("unet1.conv1.conv.2", 64, 32, 3)
+    shapes |= conv("unet1.conv1_down", 64, 64, 2) | gated("unet1.conv2", 64, 128, 64)
+    shapes |= conv("unet1.conv2_up", 64, 64, 2) | conv("unet1.conv3", 64, 64, 3)
+    shapes |= {"unet1.conv_bottom.weight": (64, 3, 4, 4) if scale == 2 else (3, 64, 3, 3)}
+    shapes |= {"unet1.conv_bottom.bias": (3,)}
+    shapes |= conv("unet2.conv1.conv.0", 32, 3, 3) | conv("unet2.conv1.conv.2", 64, 32, 3)
+    shapes |= conv("unet2.conv1_down", 64, 64, 2) | gated("unet2.conv2", 64, 64, 128)
+    shapes |= conv("unet2.conv2_down", 128, 128, 2) | gated("unet2.conv3", 128, 256, 128)
+    shapes |= conv("unet2.conv3_up", 128, 128, 2) | gated("unet2.conv4", 128, 64, 64)
+    shapes |= conv("unet2.conv4_up", 64, 64, 2) | conv("unet2.conv5", 64, 64, 3) | conv("unet2.conv_bottom", 3, 64, 3)
     if not names:
         shapes = {f"{i // 2}.{name.rpartition('.')[2]}": shape for i, (name, shape) in enumerate(shapes.items())}
     project = "nagadomi/nunif" if names else IN_ORDER
@@ -335,7 +325,7 @@ def krasserm_residual(name, scale, n=4, blocks=2):
     gan = name == "sr-resnet"
     end = 9 if gan else 3
     sizes = [(n, 3, end)] + [(n, n, 3)] * (2 * blocks + 1)
-    sizes += [(n * factor**2, n, 3) for factor in {2: [2], 3: [3], 4: [2, 2]}[scale]] + [(3, n, end)]
+    sizes += [(n * factor**2, n, 3) for factor in STAGES[scale]] + [(3, n, end)]
     shapes = {}
     for i, size in enumerate(sizes):
         shapes |= keras_conv(f"conv2d_{62 + i}/conv2d_{62 + i}", *size)

@@ -1,4 +1,5 @@
 import pytest
+from PIL import Image
 
 from wdsr_tf.models import create_model
 from wdsr_tf.training.callbacks import Keep, SaveCheckpoints
@@ -51,10 +52,13 @@ def test_a_kill_between_state_and_checkpoint_costs_nothing(run):
     (checkpoint,) = after_epochs(run, [30.0])
     (run.models / checkpoint).unlink()
     run.history.unlink()
+    run.curve.unlink()
     saving(run, rows=[{"epoch": 1, "val_psnr": 30.0}]).on_train_begin()
     assert names(run) == [checkpoint]
     assert (run.models / checkpoint).read_bytes() == run.state.read_bytes()
     assert run.history.read_text().splitlines() == ["epoch,val_psnr", "1,30.0"]
+    with Image.open(run.curve) as picture:
+        assert picture.size == (960, 720)
 
 
 @pytest.mark.parametrize("how", [{"after_epoch": 1}, {"best_only": True, "best": 31.0}])

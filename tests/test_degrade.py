@@ -226,9 +226,21 @@ def test_detail_is_what_halving_loses(top, left, size):
         ("waifu2x-art,noise=1", "there is no option of waifu2x-art 'noise'; known are level"),
         ("waifu2x-art,filters=box+point", "there is no filter 'point'"),
         ("seed-000,1", "name=value"),
+        ("seed-000,filters=3", "there is no filter '3'; known are bilinear"),
+        ("seed-000,level=[1]", r"there is no noise level of seed-000 \[1\]"),
+        ("seed-000,level={[]:1}", "there is no noise level of seed-000"),
+        ("waifu2x-art,level=True", "there is no noise level of waifu2x-art True"),
+        ("waifu2x-art,blur=a", "waifu2x-art takes a number from 0 to 0.5 for blur, not 'a'"),
+        ("waifu2x-art,blur=-0.1", "from 0 to 0.5 for blur"),
+        ("waifu2x-art,blur=0.6", "from 0 to 0.5 for blur"),
+        ("waifu2x-photo,nr_rate=x", "waifu2x-photo takes a number from 0 to 1 for nr_rate, not 'x'"),
+        ("waifu2x-photo,nr_rate=7", "from 0 to 1 for nr_rate"),
+        ("waifu2x-art,margin=-1", "whole number of LR pixels for margin, not -1"),
+        ("waifu2x-art,margin=1.5", "whole number of LR pixels for margin, not 1.5"),
+        ("waifu2x-art,margin=None", "whole number of LR pixels for margin, not None"),
     ],
 )
-def test_what_is_misspelt_is_refused(text, message):
+def test_what_is_misspelt_or_has_no_sense_is_refused(text, message):
     with pytest.raises(InputError, match=message):
         degrade.parse(text, 2)
 

@@ -40,6 +40,8 @@ def test_validation_is_fed_the_same_batches_in_every_reading(installed, sampler)
 
 
 def test_full_images_are_fed_whole_and_in_order_in_every_reading(installed, sampler):
-    batches = feed.full_images(sampler.source.pairs)
-    for _ in range(2):
-        check(batches, [(np.load(pair.lr)[None], np.load(pair.hr)[None]) for pair in sampler.source.pairs])
+    for copies in (1, 2):  # two devices see the same picture
+        batches = feed.full_images(sampler.source.pairs, copies)
+        expected = [[np.stack([np.load(x)] * copies) for x in (pair.lr, pair.hr)] for pair in sampler.source.pairs]
+        for _ in range(2):
+            check(batches, expected)

@@ -10,6 +10,7 @@ import pytest
 from tests.pictures import write_pairs
 from wdsr_tf.data.sampler import MixedSampler, Sampler, read_ahead
 from wdsr_tf.data.sources import Pairs
+from wdsr_tf.errors import InputError
 
 CHOICES_OF_BATCH_3 = [(0, 2, 2, 0, 3), (2, 2, 5, 0, 1), (2, 0, 1, 0, 2), (3, 2, 4, 1, 1)]  # of seed 5
 
@@ -88,6 +89,20 @@ def test_patches_come_as_they_are_without_augmentation(pairs):
     for patch, (picture, top, left, flipped, turns) in zip(sampler.batch(2)[0], sampler.choices(2), strict=True):
         assert (flipped, turns) == (0, 0)
         np.testing.assert_array_equal(patch, np.load(pairs[picture].lr)[top : top + 8, left : left + 8])
+
+
+def test_processes_share_a_batch_in_equal_parts_in_its_order(pairs):
+    whole = make(pairs)
+    parts = [make(pairs, part=(i, 2)) for i in range(2)]
+    assert [part.shapes for part in parts] == [((2, 8, 8, 3), (2, 16, 16, 3))] * 2
+    for k in range(5):
+        found = [part.batch(k) for part in parts]
+        assert same([np.concatenate(x) for x in zip(*found, strict=True)], whole.batch(k))
+
+
+def test_a_batch_that_has_no_equal_parts_is_refused(pairs):
+    with pytest.raises(InputError, match="--batch-size 4 cannot be shared evenly by 3"):
+        make(pairs, part=(0, 3))
 
 
 def test_reading_ahead_gives_the_same_in_the_same_order(pairs):

@@ -1,6 +1,11 @@
 """Patches of pairs, and patches of HR pictures with LR made on the fly."""
 
+import ctypes
 import functools
+import mmap
+import os
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -50,6 +55,59 @@ def test_more_pictures_than_files_may_be_open_give_the_same(pairs, monkeypatch):
     expected = batches(Pairs(pairs, 2, 8))
     monkeypatch.setattr(sources, "open_maps_allowed", lambda wanted: 5)
     assert same(batches(Pairs(pairs, 2, 8, Arrays(files(pairs), 0))), expected)
+
+
+def asked_for(source, monkeypatch):
+    """The rows (file, first, count) that making two batches asks for, and the patches that they have."""
+    asked = []
+    monkeypatch.setattr(source.arrays, "expect", lambda *rows: asked.append(rows))
+    sampler = Sampler(source, batch_size=4, seed=5)
+    sampler.batches(3, 2)
+    return asked, [*sampler.choices(3), *sampler.choices(4)]
+
+
+def test_the_rows_of_all_coming_patches_are_asked_for_together(pairs, monkeypatch):
+    asked, choices = asked_for(Pairs(pairs, 2, 8, Arrays(files(pairs), 0)), monkeypatch)
+    assert asked[0::2] == [(pairs[picture].lr, top, 8) for picture, top, *_ in choices]
+    assert asked[1::2] == [(pairs[picture].hr, 2 * top, 16) for picture, top, *_ in choices]
+
+
+def test_of_hr_alone_the_rows_of_the_margin_are_asked_for_too(noise, monkeypatch):
+    source = pictures(noise, "waifu2x-art,level=1,margin=3")
+    asked, choices = asked_for(source, monkeypatch)
+    assert asked == [(noise[picture], top, 2 * (8 + 2 * 3)) for picture, top, *_ in choices]
+
+
+def cached_pages(path):
+    """The numbers of the pages of a file that are in the page cache."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        view = np.frombuffer(mapped, "uint8")
+        flags = np.zeros(-(-view.size // mmap.PAGESIZE), "uint8")
+        address, size, out = view.ctypes.data, ctypes.c_size_t(view.size), flags.ctypes.data
+        assert ctypes.CDLL(None).mincore(ctypes.c_void_p(address), size, ctypes.c_void_p(out)) == 0
+        del view  # which holds the map open
+        return set(np.flatnonzero(flags & 1).tolist())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux is asked what is in its page cache")
+@pytest.mark.parametrize("maps", [0, 9])
+def test_rows_that_are_asked_for_come_from_disk_and_no_others(tmp_path, monkeypatch, maps):
+    path = tmp_path / "0.npy"
+    np.save(path, np.ones((1000, 2000, 3), "uint8"))
+    monkeypatch.setattr(sources, "open_maps_allowed", lambda wanted: maps)
+    arrays = Arrays([path], 0)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if cached_pages(path):
+        pytest.skip("this file system does not drop a file from the page cache")
+    arrays.expect(path, 400, 100)
+    first, last = (128 + 6000 * row for row in (400, 500))
+    expected = set(range(first // mmap.PAGESIZE, (last - 1) // mmap.PAGESIZE + 1))
+    end = time.monotonic() + 20
+    while not (found := cached_pages(path)) >= expected and time.monotonic() < end:
+        time.sleep(0.01)
+    assert {page for page in found if page >= 100} == expected  # a map that is opened again reads its header, and more
 
 
 def test_the_limit_of_open_files_is_raised_where_needed_and_kept_otherwise(monkeypatch):

@@ -38,7 +38,7 @@ class Validation(keras.utils.PyDataset):
     num_batches = 3
 
     def __getitem__(self, i):
-        return batch(1000 + i)
+        return tuple(x.astype("uint8") for x in batch(1000 + i))
 
 
 def numbers(model):

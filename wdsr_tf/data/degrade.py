@@ -88,7 +88,7 @@ def parse(text, scale):
             raise InputError(f"{text!r}: behind the recipe's name come options as name=value, not {option!r}")
         try:
             given[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # as its documentation has it
             given[key] = value
     return recipe(name, scale, **given)
 
@@ -116,6 +116,10 @@ def bicubic_jpeg(scale, *, low=50, high=95):
 
 
 def waifu2x(style, scale, *, level=None, filters="box+lanczos+sinc", blur=0.05, nr_rate=None, margin=UNTRUSTED + BLOCK):
+    _within(f"waifu2x-{style}", "blur", blur, 0, 0.5)  # at half its width the box still holds a pixel
+    _within(f"waifu2x-{style}", "nr_rate", 0 if nr_rate is None else nr_rate, 0, 1)
+    if type(margin) is not int or margin < 0:
+        raise InputError(f"waifu2x-{style} takes a whole number of LR pixels for margin, not {margin!r}")
     if level is not None:
         rate = _known(f"noise level of waifu2x-{style}", level, dict(enumerate(NR_RATES[style])))
         nr_rate = rate if nr_rate is None else nr_rate
@@ -262,13 +266,18 @@ def _detail(hr, top, left, size):
 
 
 def _filters(text, known):
-    names = text.split("+")
+    names = str(text).split("+")
     for name in names:
         _known("filter", name, known)
     return names
 
 
 def _known(what, given, known):
-    if given not in known:
+    if type(given) not in (str, int) or given not in known:
         raise InputError(f"there is no {what} {given!r}; known are {', '.join(map(str, known))}")
     return known[given]
+
+
+def _within(name, option, given, low, high):
+    if type(given) not in (int, float) or not low <= given <= high:
+        raise InputError(f"{name} takes a number from {low} to {high} for {option}, not {given!r}")

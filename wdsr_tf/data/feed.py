@@ -8,6 +8,7 @@ import importlib.util
 import keras
 import numpy as np
 
+from wdsr_tf.data import div2k
 from wdsr_tf.data.sampler import read_ahead
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
@@ -31,13 +32,17 @@ def first(sampler, count):
     return Batches(sampler.batch, count)
 
 
-def full_images(pairs):
-    """Every pair, whole, as a batch of one picture."""
+def full_images(pairs, copies=1):
+    """Every pair, whole, as a batch of `copies` of one picture: devices that share batches want one each."""
     if HAS_TENSORFLOW:
         from wdsr_tf.data import pipeline
 
-        return pipeline.full_images(pairs)
-    return Batches(lambda k: (np.load(pairs[k].lr)[None], np.load(pairs[k].hr)[None]), len(pairs))
+        return pipeline.full_images(pairs, copies)
+
+    def batch(k):
+        return tuple(np.stack([div2k.load(path)] * copies) for path in (pairs[k].lr, pairs[k].hr))
+
+    return Batches(batch, len(pairs))
 
 
 class Batches(keras.utils.PyDataset):

@@ -215,6 +215,9 @@ class Stored:
             raise InputError(f"{path}: the chosen pictures have no patch")
         self.positions = np.full((len(self.rows), 2), size - lr_patch_size + 1)
 
+    def expect(self, choices):
+        """Does nothing: a patch lies in few pages of one file."""
+
     def patch(self, row, top, left, flipped, turns, make_rng=None):
         with self._lock:
             found = self._db.execute("SELECT lr_img, hr_img FROM patches WHERE id = ?", (self.rows[row],)).fetchone()

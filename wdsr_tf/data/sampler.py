@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from wdsr_tf.errors import InputError
+
 CHOICES, ORDER, DEGRADATION, SCALES = range(4)  # the streams of random numbers that one seed gives
 
 
@@ -23,15 +25,23 @@ class Sampler:
     that a picture always met the same fifteen others: gradients of such batches are less independent, and nothing is
     gained.) Patches lie uniformly over all positions; with `augment`, LR and HR are mirrored with probability 0.5 and
     then turned by 0 to 3 quarters together.
+
+    With `part` (i, n) each batch is the i-th of n equal parts of what it is without: n processes share a batch.
     """
 
-    def __init__(self, source, batch_size=16, seed=0, augment=True):
+    dtype = "uint8"
+
+    def __init__(self, source, batch_size=16, seed=0, augment=True, part=(0, 1)):
         self.source, self.batch_size, self.seed, self.augment = source, batch_size, seed, augment
+        i, n = part
+        if batch_size % n:
+            raise InputError(f"--batch-size {batch_size} cannot be shared evenly by {n}")
+        self.own = range(i * batch_size // n, (i + 1) * batch_size // n)
 
     @property
     def shapes(self):
         """The shapes of one batch: LR, HR."""
-        return tuple((self.batch_size, *shape) for shape in self.source.shapes)
+        return tuple((len(self.own), *shape) for shape in self.source.shapes)
 
     def batch(self, k):
         """Batch `k` as uint8 (lr, hr)."""
@@ -41,9 +51,11 @@ class Sampler:
     def batches(self, k, count):
         """Batches `k` to `k + count - 1`, stacked along a new first axis."""
         lr, hr = (np.empty((count, *shape), "uint8") for shape in self.shapes)
+        choices = [self.choices(k + j) for j in range(count)]
+        self.source.expect(itertools.chain(*choices))
         for j in range(count):
-            for i, choice in enumerate(self.choices(k + j)):
-                make_rng = functools.partial(generator, self.seed, (k + j) * self.batch_size + i)
+            for i, (number, choice) in enumerate(zip(self.own, choices[j], strict=True)):
+                make_rng = functools.partial(generator, self.seed, (k + j) * self.batch_size + number)
                 _copy(self.source.patch(*choice, make_rng), (lr[j, i], hr[j, i]))
         return lr, hr
 
@@ -56,11 +68,14 @@ class Sampler:
         uniform = (raw >> np.uint64(11)) * 2.0**-53  # in [0, 1)
         ranges = np.empty((self.batch_size, 4))
         ranges[:, :2], ranges[:, 2:] = self.source.positions[pictures], (2, 4) if self.augment else (1, 1)
-        return [(p, *chosen) for p, chosen in zip(pictures, (uniform * ranges).astype(int).tolist(), strict=True)]
+        chosen = (uniform * ranges).astype(int).tolist()
+        return [(pictures[i], *chosen[i]) for i in self.own]
 
 
 class MixedSampler:
     """Batches each of which is of one scale, drawn evenly: batch k is batch k of one of `samplers`."""
+
+    dtype = "uint8"
 
     def __init__(self, samplers):
         self.samplers = list(samplers)

@@ -1,11 +1,13 @@
 """Where training patches come from: pairs of pictures, or HR pictures of which LR is made on the fly.
 
 A source has `shapes`, those of one pair of patches (LR, HR); `positions`, a row per picture: in how many places down
-and across a patch can begin; and `patch(picture, top, left, flipped, turns, make_rng)`, a pure function that returns
-uint8 (lr, hr), where `make_rng()` is the patch's own random generator. `wdsr_tf/data/patches.py` has another source.
+and across a patch can begin; `patch(picture, top, left, flipped, turns, make_rng)`, a pure function that returns uint8
+(lr, hr), where `make_rng()` is the patch's own random generator; and `expect(choices)`, which is told of patches, each
+by what `patch` takes up to `turns`, before they are asked for. `wdsr_tf/data/patches.py` has another source.
 """
 
 import contextlib
+import mmap
 import os
 from pathlib import Path
 
@@ -34,6 +36,11 @@ class Pairs:
                 f"{', '.join(small)}. Leave them out, or take a smaller --lr-patch-size"
             )
         self.positions = np.array(sizes) - lr_patch_size + 1
+
+    def expect(self, choices):
+        for picture, top, *_ in choices:
+            self.arrays.expect(self.pairs[picture].lr, top, self.lr_patch_size)
+            self.arrays.expect(self.pairs[picture].hr, top * self.scale, self.lr_patch_size * self.scale)
 
     def patch(self, picture, top, left, flipped, turns, make_rng=None):
         pair = self.pairs[picture]
@@ -67,6 +74,11 @@ class Pictures:
                 f"x{recipe.scale} needs it; take a smaller --lr-patch-size"
             )
         self.positions = np.array([sizes[path] for path in self.paths]) - self.side + 1
+
+    def expect(self, choices):
+        if not self.active_cropping:  # which looks for a place of its own
+            for picture, top, *_ in choices:
+                self.arrays.expect(self.paths[picture], top, self.side)
 
     def patch(self, picture, top, left, flipped, turns, make_rng):
         hr, rng = self.arrays[self.paths[picture]], make_rng()
@@ -127,10 +139,28 @@ class Arrays:
         array = self._kept.get(path)
         return _open(path) if array is None else array
 
+    def expect(self, path, first, rows):
+        """Has the system read these rows of a memory map from disk, without waiting for them.
+
+        A page that is touched before it is there costs the disk's latency, one after the other; pages that are asked
+        for together come together.
+        """
+        if not self.in_memory:
+            _read_ahead(self[path], first, rows)
+
 
 def _open(path):
     """The memory map as a plain array, of which slices are cheaper than those of `np.memmap`."""
     return np.asarray(div2k.load(path))
+
+
+def _read_ahead(array, first, rows):
+    """Asks for the pages of `rows` rows from `first` on of what `_open` returned, where the system can be asked."""
+    mapped = array.base
+    if isinstance(mapped, np.memmap) and hasattr(mmap, "MADV_WILLNEED"):
+        start = mapped.offset % mmap.ALLOCATIONGRANULARITY + first * array.strides[0]
+        page = start // mmap.PAGESIZE * mmap.PAGESIZE
+        mapped.base.madvise(mmap.MADV_WILLNEED, page, start + rows * array.strides[0] - page)
 
 
 def open_maps_allowed(wanted):

@@ -2,7 +2,7 @@
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.project import MisfitError, Project, Recipe, ratio
-from wdsr_tf.importers.tensors import STAGES, mean_shift
+from wdsr_tf.importers.tensors import mean_shift, stages
 
 SCALES = (2, 3, 4)
 
@@ -34,7 +34,7 @@ def _upsamplers(tensors, model):
     for scale in SCALES:
         name = f"upsample.up{scale if multi_scale else ''}"
         left = scale not in wanted and multi_scale and tensors.has_any(f"{name}.")
-        for i, factor in enumerate(STAGES[scale]):
+        for i, factor in enumerate(stages(scale)):
             if scale in wanted:
                 # CARN-M's grouped channels stay as they are: its pixel shuffle takes PyTorch's order.
                 weights += tensors.conv(f"{name}.body.{3 * i}", shuffle=factor if model.architecture == "carn" else 1)

@@ -1,7 +1,7 @@
 """DCSCN's published layouts."""
 
 from wdsr_tf.importers.project import MisfitError, Project, Recipe
-from wdsr_tf.importers.tensors import STAGES
+from wdsr_tf.importers.tensors import stages
 
 
 def authors(tensors, model):
@@ -18,7 +18,7 @@ def authors(tensors, model):
         weights[f"{layer}_prelu"] = [tensors.take(f"{name}/prelu/{name}_prelu").reshape(1, 1, -1)]
     if model.hyperparameters["upsampler"] == "transposed":
         return weights | {f"upsampler_x{model.scale}": [tensors.take("Up-TCNN/Tconv_W")]}
-    for i, factor in enumerate(STAGES[model.scale], start=1):
+    for i, factor in enumerate(stages(model.scale), start=1):
         name = f"Up-PS{i if i > 1 else ''}"
         conv = f"{name}/{name}_CNN"
         weights[f"upsampler_x{factor}_{i}"] = [tensors.take(f"{conv}/conv_W"), tensors.take(f"{conv}/conv_B")]

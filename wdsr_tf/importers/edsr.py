@@ -1,7 +1,7 @@
 """EDSR's published layouts."""
 
 from wdsr_tf.importers.project import Project, Recipe
-from wdsr_tf.importers.tensors import STAGES, mean_shift
+from wdsr_tf.importers.tensors import mean_shift, stages
 
 
 def official(tensors, model):
@@ -16,7 +16,7 @@ def official(tensors, model):
     for i in range(blocks):
         weights[f"body_{i}_conv_1"] = tensors.conv(f"body.{i}.body.0")
         weights[f"body_{i}_conv_2"] = tensors.conv(f"body.{i}.body.2")
-    for i, factor in enumerate(STAGES[model.scale]):
+    for i, factor in enumerate(stages(model.scale)):
         weights[f"upsampler_x{factor}_{i + 1}"] = tensors.conv(f"tail.0.{2 * i}", shuffle=factor)
     return weights
 

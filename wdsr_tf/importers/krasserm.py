@@ -13,7 +13,7 @@ import re
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.edsr import residual_scaling, scaling_note
 from wdsr_tf.importers.project import MisfitError, Project, Recipe, ratio, root
-from wdsr_tf.importers.tensors import STAGES
+from wdsr_tf.importers.tensors import stages
 
 CONVOLUTION, NORMALISED = ("kernel", "bias"), ("g", "kernel", "bias")
 BATCH_NORM, PRELU = ("gamma", "beta", "moving_mean", "moving_variance"), ("alpha",)
@@ -70,7 +70,7 @@ def layer_order(model):
         body = [f"body_{i}_{part}" for i in range(blocks) for part in parts]
         return {kind: ["head", *body, f"tail_x{scale}", f"skip_x{scale}"]}
     body = [f"body_{i}_conv_{k}" for i in range(blocks) for k in (1, 2)] + ["body_out"]
-    upsampler = [f"upsampler_x{factor}_{i}" for i, factor in enumerate(STAGES[scale], 1)]
+    upsampler = [f"upsampler_x{factor}_{i}" for i, factor in enumerate(stages(scale), 1)]
     order = {kind: ["head", *body, *upsampler, "tail"]}
     if model.architecture == "sr-resnet":
         order[BATCH_NORM] = [f"body_{i}_norm_{k}" for i in range(blocks) for k in (1, 2)] + ["body_out_norm"]

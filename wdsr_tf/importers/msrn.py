@@ -1,7 +1,7 @@
 """MSRN's published layouts: the authors' and that of an unofficial project that works on BGR."""
 
 from wdsr_tf.importers.project import Project, Recipe
-from wdsr_tf.importers.tensors import STAGES, mean_shift
+from wdsr_tf.importers.tensors import mean_shift, stages
 
 
 def official(tensors, model):
@@ -19,7 +19,7 @@ def official(tensors, model):
         for size, step in ((3, 1), (5, 1), (3, 2), (5, 2)):
             weights[f"body_{i}_conv{size}_{step}"] = tensors.conv(f"body.{i}.conv_{size}_{step}")
         weights[f"body_{i}_project"] = tensors.conv(f"body.{i}.confusion")
-    for i, factor in enumerate(STAGES[model.scale]):
+    for i, factor in enumerate(stages(model.scale)):
         weights[f"upsampler_x{factor}_{i + 1}"] = tensors.conv(f"tail.2.{2 * i}", shuffle=factor)
     return weights
 

@@ -5,7 +5,6 @@ import numpy as np
 from wdsr_tf.errors import InputError
 
 MOST_LINES = 40  # of what does not fit, in one message
-STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # as models.blocks has them, which imports Keras
 
 
 class Tensors:
@@ -69,6 +68,13 @@ class Tensors:
     def left(self):
         """The names and shapes of what was not taken."""
         return {name: tuple(array.shape) for name, array in self._left.items()}
+
+
+def stages(scale):
+    """The factors of a network's pixel shuffles."""
+    from wdsr_tf.models.blocks import STAGES
+
+    return STAGES[scale]
 
 
 def mean_shift(value_range, bgr=False, module=""):

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
+from wdsr_tf.training import devices
 
 
 class NotFiniteError(InputError):
@@ -16,7 +17,11 @@ class NotFiniteError(InputError):
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar per epoch on a terminal, a line per epoch everywhere: loss, PSNR, images per second, time left."""
+    """A bar per epoch on a terminal, a line per epoch everywhere: loss, PSNR, images per second, time left.
+
+    Attributes:
+        rate: images per second in the last epoch.
+    """
 
     def __init__(self, epochs, steps_per_epoch, batch_size, initial_epoch=0, say=print):
         super().__init__()
@@ -44,10 +49,11 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.bar.close()
         now = time.monotonic()
-        rate = self.steps_per_epoch * self.batch_size / (self.trained - self.epoch_started)
-        left = (now - self.started) / (epoch + 1 - self.initial_epoch) * (self.epochs - epoch - 1)
+        self.rate = self.steps_per_epoch * self.batch_size / (self.trained - self.epoch_started)
+        seconds = (now - self.started) / (epoch + 1 - self.initial_epoch) * (self.epochs - epoch - 1)
+        left = tqdm.format_interval(seconds)
         numbers = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "psnr", "val_loss", "val_psnr"))
-        self.say(f"epoch {epoch + 1}/{self.epochs}  {numbers}  {rate:.0f} images/s  {tqdm.format_interval(left)} left")
+        self.say(f"epoch {epoch + 1}/{self.epochs}  {numbers}  {self.rate:.0f} images/s  {left} left")
 
 
 class StopWhenNotFinite(keras.callbacks.Callback):
@@ -95,7 +101,7 @@ class Keep:
 
 
 class SaveAverage(keras.callbacks.Callback):
-    """Validates the moving average of the weights, too, and saves it beside the raw weights.
+    """Validates the moving average of the weights, too, and saves it beside the raw weights, where there is a `run`.
 
     Goes before SaveCheckpoints, whose history then has the average's PSNR.
     """
@@ -116,9 +122,10 @@ class SaveAverage(keras.callbacks.Callback):
         try:
             found = self.model.evaluate(self.validation, verbose=0, return_dict=True)
             logs["ema_psnr"] = psnr = float(found["psnr"])
-            if np.isfinite(psnr) and self.keep.wants(epoch + 1, psnr):
+            if self.run and np.isfinite(psnr) and self.keep.wants(epoch + 1, psnr):
                 self.model.facts |= {"epoch": epoch + 1, "ema": True}
-                checkpoint.save(self.model, self.run.model_path(epoch + 1, psnr, "-ema"))
+                with devices.alone():
+                    checkpoint.save(self.model, self.run.model_path(epoch + 1, psnr, "-ema"))
         finally:
             self.model.facts.pop("ema", None)
             self.swap.on_test_end()
@@ -152,7 +159,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
             return  # a broken epoch is neither ranked nor resumed from
         self.rows.append(row)
         self.model.facts |= {"epoch": epoch + 1, "history": self.rows, "random_state": random_state(self.model)}
-        checkpoint.save(self.model, self.run.state)
+        with devices.alone():
+            checkpoint.save(self.model, self.run.state)
         self.run.write_history(self.rows)
         if self.keep.wants(epoch + 1, row["val_psnr"]):
             self.run.publish(epoch + 1, row["val_psnr"])

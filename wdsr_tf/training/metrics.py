@@ -29,7 +29,9 @@ class NotFiniteSteps(keras.metrics.Metric):
 
     def __init__(self, name="not_finite_steps", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.steps = self.add_variable((), initializer="zeros", dtype="int32", name="steps")
+        # Devices that share a batch count alike.
+        kind = {"dtype": "int32", "aggregation": "only_first_replica"}
+        self.steps = self.add_variable((), initializer="zeros", name="steps", **kind)
 
     def watch(self, compute_loss):
         """A model's `compute_loss`, counting."""

@@ -6,6 +6,7 @@ from keras import ops
 from wdsr_tf.errors import InputError
 from wdsr_tf.models.carn import Upsampler
 from wdsr_tf.models.luma import Enlarge
+from wdsr_tf.training import devices
 
 
 def train_at(model, scales):
@@ -52,4 +53,5 @@ def train_at(model, scales):
             )
     model.train_step = train_step
     # Keras builds loss and metrics from its first batch, which is to be of the network's own scale.
-    model.test_on_batch(np.zeros((1, 8, 8, 3)), np.zeros((1, 8 * model.scale, 8 * model.scale, 3)))
+    count = devices.local_count()
+    model.test_on_batch(np.zeros((count, 8, 8, 3)), np.zeros((count, 8 * model.scale, 8 * model.scale, 3)))

@@ -4,7 +4,8 @@
     state.keras   network, optimizer and history after the last finished epoch: what --resume continues from
     models/       the ranked checkpoints, `epoch-001-psnr-34.5394.keras`
     history.csv   a row per epoch
-    log/          TensorBoard's scalars
+    curve.png     the same, drawn
+    log/          TensorBoard's scalars and panels
 
 `OUTDIR/models` is a link to the newest run's models.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
+from wdsr_tf.training import curve
 
 
 class Run:
@@ -29,6 +31,7 @@ class Run:
         self.state = self.folder / "state.keras"
         self.models = self.folder / "models"
         self.history = self.folder / "history.csv"
+        self.curve = self.folder / "curve.png"
         self.log = self.folder / "log"
 
     @classmethod
@@ -85,12 +88,14 @@ class Run:
                 shutil.copyfile(self.state, temporary)
 
     def write_history(self, rows):
-        """Writes history.csv: a row per epoch, columns in the order of their first appearance."""
+        """Writes history.csv, a row per epoch, columns in the order of their first appearance, and draws it."""
         columns = list(dict.fromkeys(name for row in rows for name in row))
         with atomic(self.history) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
+        with atomic(self.curve) as temporary:
+            curve.draw(rows).save(temporary)
 
 
 def _order(folder):

@@ -1,12 +1,11 @@
 """One training, around `keras.Model.fit`; works on every backend and with any iterable of batches."""
 
-import importlib.util
-
 import keras
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
-from wdsr_tf.training import callbacks
+from wdsr_tf.training import callbacks, devices, failures
+from wdsr_tf.training.log import Log
 from wdsr_tf.training.metrics import PSNR, NotFiniteSteps
 
 
@@ -25,6 +24,7 @@ def compile_model(model, optimizer, loss):
     not_finite = NotFiniteSteps()
     model.compile(optimizer=optimizer, loss=loss, metrics=[PSNR(), not_finite], jit_compile=xla)
     model.compute_loss = not_finite.watch(model.compute_loss)
+    devices.share_gradients(model.optimizer)
 
 
 def restore(model, path):
@@ -60,12 +60,15 @@ def fit(
     best_only=False,
     after_epoch=0,
     say=print,
+    shared=devices.ONE,
 ):
     """Trains the compiled `model` from epoch `initial_epoch` (0-based) to `epochs` and writes everything to `run`.
 
     `batches` yields (lr, hr) endlessly and begins with the first batch of `initial_epoch`; `validation` is finite and
     can be read again. `rows` is the history of the epochs before. Checkpoints are kept for epochs past `after_epoch`,
-    or only for those of them that improve validation PSNR. Raises NotFiniteError where the loss stays not finite.
+    or only for those of them that improve validation PSNR. `shared` are the devices that train; of several processes
+    one alone writes, and the `run` of the others may be None. Raises NotFiniteError where the loss stays not finite,
+    and InputError where memory is at its end or another process is.
     """
 
     def keep(column, rows):
@@ -75,22 +78,22 @@ def fit(
     watchers = [callbacks.StopWhenNotFinite(steps_per_epoch)]
     if _averages(model.optimizer):
         watchers.append(callbacks.SaveAverage(run, keep("ema_psnr", rows), validation))
-    watchers += [
-        callbacks.SaveCheckpoints(run, keep("val_psnr", rows[:-1]), rows),
-        callbacks.Progress(epochs, steps_per_epoch, batch_size, initial_epoch, say),
-    ]
-    if importlib.util.find_spec("tensorflow"):  # TensorBoard's files are written by TensorFlow, whatever the backend
-        watchers.append(keras.callbacks.TensorBoard(run.log, write_graph=False))
-    return model.fit(
-        batches,
-        validation_data=validation,
-        epochs=epochs,
-        initial_epoch=initial_epoch,
-        steps_per_epoch=steps_per_epoch,
-        callbacks=watchers,
-        shuffle=False,
-        verbose=0,
-    )
+    if shared.writes:
+        progress = callbacks.Progress(epochs, steps_per_epoch, batch_size, initial_epoch, say)
+        shown = None if shared.several_processes else validation  # one of several cannot run the network alone
+        save = callbacks.SaveCheckpoints(run, keep("val_psnr", rows[:-1]), rows)
+        watchers += [save, progress, Log(run.log, progress, shown)]
+    with failures.explained(batch_size, shared.several_processes):
+        return model.fit(
+            batches,
+            validation_data=validation,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            callbacks=watchers,
+            shuffle=False,
+            verbose=0,
+        )
 
 
 def _averages(optimizer):

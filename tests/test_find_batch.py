@@ -1,0 +1,135 @@
+"""How the largest batch is found, and what a training says that has no memory left."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.models import create_model
+from wdsr_tf.training import failures, find_batch, trainer
+from wdsr_tf.training.optimizers import create_optimizer
+from wdsr_tf.training.run import Run
+
+WORDS = [
+    "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12 bytes.",
+    "OOM when allocating tensor with shape",
+]
+
+
+def make():
+    model = create_model("wdsr-a", 2, num_filters=2, num_res_blocks=1)
+    trainer.compile_model(model, create_optimizer("adam", 1e-3), "mae")
+    return model
+
+
+def fails_from(size, words):
+    """A `make` whose networks have memory for fewer than `size` patches."""
+
+    def failing():
+        model = make()
+        own = model.compute_loss
+
+        def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            if x.shape[0] >= size:
+                raise RuntimeError(words)
+            return own(x, y, y_pred, sample_weight, training)
+
+        model.compute_loss = compute_loss
+        return model
+
+    return failing
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Where nothing but a failed step tells how much memory there is."""
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_batches_double_until_a_step_has_no_memory(gpu, words):
+    said = []
+    assert find_batch.find_batch(fails_from(4, words), 8, 2, say=said.append) == 2
+    assert [line.split()[0] for line in said] == ["batch", "1", "2", "4"]
+    assert all(float(line.split()[1]) > 0 for line in said[1:3])
+    assert said[3].endswith("does not fit")
+
+
+def test_nothing_fits_where_the_first_batch_does_not(gpu):
+    assert find_batch.find_batch(fails_from(2, WORDS[0]), 8, 2, first=2, say=lambda line: None) == 0
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(gpu):
+    with pytest.raises(Exception, match="something else"):
+        find_batch.find_batch(fails_from(1, "something else"), 8, 2, say=lambda line: None)
+
+
+def test_without_an_accelerator_nothing_is_tried_that_would_take_more_than_is_free(monkeypatch):
+    """Each batch takes 1 GiB beside 2 GiB: 3, 4, 6, and the next would take 10, of which 4 more are not free."""
+    taken = {"now": 2.5}
+
+    def seconds(model, size, lr_patch_size, scale):
+        taken["now"] = 2 + size
+        return 0.1
+
+    monkeypatch.setattr(find_batch, "_seconds", seconds)
+    monkeypatch.setattr(find_batch, "reset_peak", lambda: True)
+    monkeypatch.setattr(find_batch, "peak", lambda: int(taken["now"] * 2**30))
+    said, gibibyte = [], 2**30
+    found = find_batch.find_batch(lambda: None, 8, 2, say=said.append, free=lambda: int((10 - taken["now"]) * gibibyte))
+    assert found == 4
+    assert said[-1].split()[:5] == ["8", "would", "take", "4.0", "GiB"]
+
+
+def test_steps_that_would_take_too_long_are_not_tried(gpu, monkeypatch):
+    monkeypatch.setattr(find_batch, "_seconds", lambda model, size, *more: 10.0 * size)
+    assert find_batch.find_batch(lambda: None, 8, 2, say=lambda line: None) == 4
+
+
+def zeros(count):
+    """Black LR and HR."""
+    return tuple(np.zeros((count, side, side, 3), "uint8") for side in (6, 12))
+
+
+class Validation(keras.utils.PyDataset):
+    num_batches = 1
+
+    def __getitem__(self, i):
+        return zeros(4)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_training_without_memory_ends_with_a_proposal_and_keeps_its_checkpoints(tmp_path, words):
+    run, model, steps = Run.start(tmp_path, []), make(), itertools.count()
+    model.make_train_function()
+    step = model.train_function
+
+    def failing(*arguments):
+        if next(steps) == 3:  # the first of the second epoch
+            raise RuntimeError(words)
+        return step(*arguments)
+
+    model.train_function = failing
+    plan = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 8, "say": lambda line: None}
+    with pytest.raises(InputError) as caught:
+        trainer.fit(model, run, (zeros(8) for _ in itertools.count()), Validation(), **plan)
+    assert "a step of 8 patches needs more memory than there is" in str(caught.value)
+    assert "--batch-size=4" in str(caught.value)
+    assert "--find-batch" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert run.state.is_file()
+
+
+def test_other_errors_of_a_training_stay_what_they_are():
+    with pytest.raises(KeyError), failures.explained(8, several_processes=True):
+        raise KeyError("a defect")
+
+
+def test_a_lost_process_is_named_where_there_are_several():
+    lost = "INTERNAL: Gloo all-reduce failed: Connection closed by peer [127.0.0.1]:4711"
+    with pytest.raises(InputError, match="another process of this training is gone"), failures.explained(8, True):
+        raise RuntimeError(lost)
+    with pytest.raises(RuntimeError, match="Gloo"), failures.explained(8):
+        raise RuntimeError(lost)

@@ -1,0 +1,95 @@
+"""The largest batch that fits into memory, found with real training steps."""
+
+import gc
+import itertools
+import time
+
+import keras
+import numpy as np
+
+from wdsr_tf.benchmark.memory import peak, reset_peak
+from wdsr_tf.data import feed
+from wdsr_tf.errors import InputError
+from wdsr_tf.inference import memory
+from wdsr_tf.training import failures
+
+STEPS = 3  # that are timed, behind one that compiles
+SPARE = 0.1  # of the memory, which is left free
+LONGEST = 60  # seconds: larger batches are not tried where a step would take longer
+
+
+def find_batch(make, lr_patch_size, scale, first=1, say=print, free=memory.free):
+    """Trains on batches of `first` patches, twice as many, and so on; returns the largest size that fits, or 0.
+
+    `make()` returns a compiled network. On an accelerator the end is where its memory ends. Without one nothing is
+    tried that would take more than `free()` bytes: the peaks of the sizes before tell.
+    """
+    host = not keras.distribution.list_devices()[0].startswith("gpu")
+    if host and not reset_peak():
+        raise InputError("--find-batch needs an accelerator, or Linux, which tells what a process takes")
+    say(f"{'batch':>7}  {'images/s':>9}  {'memory' if host else ''}".rstrip())
+    largest, peaks = 0, []
+    for size in (first * 2**i for i in itertools.count()):
+        if host:
+            reset_peak()
+            coming, left = _coming(peaks) - peak(), (1 - SPARE) * free()
+            if coming > left:
+                say(f"{size:>7}  would take {coming / 2**30:.1f} GiB more; {left / 2**30:.1f} may be taken")
+                break
+        try:
+            seconds = _seconds(make(), size, lr_patch_size, scale)
+        except Exception as error:
+            if not failures.is_out_of_memory(error):
+                raise
+            say(f"{size:>7}  does not fit")
+            break
+        largest = size
+        peaks.append(peak() if host else 0)
+        say(f"{size:>7}  {size / seconds:9.1f}  {f'{peaks[-1] / 2**30:.2f} GiB' if host else ''}".rstrip())
+        if 2 * seconds > LONGEST:
+            say(f"{2 * size:>7}  would take more than {LONGEST} s a step")
+            break
+        gc.collect()  # networks hold themselves in circles
+    return largest
+
+
+def _seconds(model, size, lr_patch_size, scale):
+    """The shortest step of some with `size` patches of noise."""
+    clock = _Clock()
+    batches = feed.endless(_Noise(size, lr_patch_size, scale))
+    model.fit(batches, steps_per_epoch=1 + STEPS, callbacks=[clock], verbose=0, shuffle=False)
+    return min(clock.seconds[1:])
+
+
+def _coming(peaks):
+    """The peak with a batch twice as large as the last: it grows at most in proportion to the batch."""
+    before, last = [0, 0, *peaks][-2:]
+    return last + 2 * max(0, last - before) if before else last
+
+
+class _Clock(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.seconds, self.last = [], time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        float(logs["loss"])  # waits for the device
+        now = time.perf_counter()
+        self.seconds.append(now - self.last)
+        self.last = now
+
+
+class _Noise:
+    """A sampler whose batches are all the same."""
+
+    dtype = "uint8"
+
+    def __init__(self, size, lr_patch_size, scale):
+        self.shapes = tuple((size, side, side, 3) for side in (lr_patch_size, lr_patch_size * scale))
+        random = np.random.default_rng(0)
+        self.pair = tuple(random.integers(0, 256, shape, "uint8") for shape in self.shapes)
+
+    def batch(self, k):
+        return self.pair
+
+    def batches(self, k, count):
+        return tuple(np.repeat(x[None], count, axis=0) for x in self.pair)

@@ -1,0 +1,70 @@
+"""What TensorBoard shows of a run: a scalar per epoch of everything that is watched, and panels of a few pictures.
+
+It is written with TensorBoard's own writer, which needs no TensorFlow. Steps are those of the training, and a run that
+resumes takes back what stands behind its first step.
+"""
+
+import io
+import time
+
+import keras
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from wdsr_tf.training import panels
+
+START = SessionLog(status=SessionLog.START)  # readers drop what stands behind its step
+TAGS = {
+    "loss": "loss/training",
+    "val_loss": "loss/validation",
+    "psnr": "psnr/training",
+    "val_psnr": "psnr/validation",
+    "ema_psnr": "psnr/validation_averaged_weights",
+}
+
+
+class Log(keras.callbacks.Callback):
+    """Writes TensorBoard's files to `folder`; goes behind the callbacks whose figures it shows.
+
+    Panels of the first pictures of `validation` come at epochs 1, 2, 4, 8 ... and at the last, so that a long run's
+    files stay small; without `validation` there are none.
+    """
+
+    def __init__(self, folder, progress, validation=None):
+        super().__init__()
+        self.folder, self.progress, self.validation = folder, progress, validation
+
+    def on_train_begin(self, logs=None):
+        self.chosen = []
+        if self.validation is not None:
+            self.chosen = panels.patches(self.validation, self.model.scale)
+        self.writer = EventFileWriter(str(self.folder))
+        self._write(self.progress.initial_epoch * self.progress.steps_per_epoch + 1, session_log=START)
+
+    def on_epoch_end(self, epoch, logs=None):
+        scalars = {tag: logs[name] for name, tag in TAGS.items() if name in logs}
+        optimizer = self.model.optimizer
+        scalars["learning_rate"] = keras.ops.convert_to_numpy(optimizer.learning_rate)
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            scalars["loss_scale"] = keras.ops.convert_to_numpy(optimizer.dynamic_scale)
+        scalars["images_per_second"] = self.progress.rate
+        values = [Summary.Value(tag=tag, simple_value=float(value)) for tag, value in scalars.items()]
+        number = epoch + 1
+        if number & (number - 1) == 0 or number == self.progress.epochs:
+            values += [_image(f"panels/{i}", panel) for i, panel in enumerate(panels.draw_all(self.model, self.chosen))]
+        self._write(number * self.progress.steps_per_epoch, summary=Summary(value=values))
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+    def _write(self, step, **what):
+        self.writer.add_event(Event(wall_time=time.time(), step=step, **what))
+        self.writer.flush()
+
+
+def _image(tag, picture):
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    size = {"height": picture.height, "width": picture.width, "colorspace": 3}
+    return Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=file.getvalue(), **size))
