@@ -1,27 +1,34 @@
 """Enlarges pictures with a trained network: `python demo.py -i demo -o out`.
 
+Those that ship with the package serve, unless -m names others, such as `-m output/models` after your own training.
 Takes a picture or a folder of them: PNG, JPEG, WebP, TIFF, BMP, AVIF and GIF, 8 or 16 bits, grey, transparent or
 animated. docs/upscaling.md says what each flag does to them. What is there already is not made again. A picture that
 fails is named at the end, costs the others nothing, and makes the exit code 1.
 """
 
 import sys
+from pathlib import Path
 
 from absl import app, flags
 
 from wdsr_tf import cli
 from wdsr_tf.errors import InputError
 
+OWN = "output/models"  # where train.py leaves the newest run's
+
 FLAGS = flags.FLAGS
 flags.DEFINE_string("indir", "demo", "A picture, or a folder of pictures (searched recursively).", short_name="i")
 flags.DEFINE_string("outdir", "out", "Where the enlarged pictures go; the folder structure is kept.", short_name="o")
 flags.DEFINE_string(
-    "model", "output/models", "A checkpoint, or a folder to choose from by scale, noise and PSNR.", short_name="m"
+    "model",
+    None,
+    "A checkpoint, or a folder to choose from by scale, noise and PSNR; default: the networks that ship.",
+    short_name="m",
 )
 flags.DEFINE_bool("overwrite", False, "Enlarge again what is there already.")
 flags.DEFINE_string("scale", None, "Factor, such as 2 or 3.5; default: the network's own.", short_name="s")
 flags.DEFINE_string("size", None, "Instead of a factor, the size in pixels: 4000x, x3000 or 4000x3000.")
-flags.DEFINE_integer("noise", None, "Take away JPEG noise of this level, with a waifu2x network for it.", 0, 3)
+flags.DEFINE_integer("noise", None, "Take away JPEG noise of this level; what ships does for any.", 0, 3)
 flags.DEFINE_bool("self_ensemble", False, "The mean over eight flips and turns: a little better, eight times as long.")
 flags.DEFINE_string("format", None, "Write png, jpg, webp, tif, bmp, avif or gif; default: as the picture, or png.")
 flags.DEFINE_integer("quality", None, "Of jpg, avif and lossy webp, 1 to 100.", 1, 100)
@@ -36,14 +43,17 @@ flags.DEFINE_float("max_pixels", 250, "Refuse larger pictures, in megapixels.", 
 def main(argv):
     if argv[1:]:
         raise InputError(f"{argv[1]!r} is not a flag; pictures are named with -i")
+    from wdsr_tf import weights
     from wdsr_tf.inference.choose import networks
     from wdsr_tf.inference.folder import find, is_done, plan, wished_suffix
     from wdsr_tf.inference.job import Workshop, parse_size
 
+    if FLAGS.model is None and Path(OWN).exists():
+        cli.say(f"with the networks that ship; your own training is taken with -m {OWN}")
     size, suffix = parse_size(FLAGS.scale, FLAGS.size), wished_suffix(FLAGS.format)
     sources = find(FLAGS.indir, FLAGS.outdir)
     workshop = Workshop(
-        networks(FLAGS.model),
+        networks(FLAGS.model or weights.FOLDER),
         size,
         FLAGS.noise,
         engine={name: FLAGS[name].value for name in ("precision", "allow_loss", "calibration")}

@@ -6,7 +6,7 @@ import pytest
 
 import wdsr_tf
 from tests.engines import Fake, repeated
-from wdsr_tf import checkpoint, images
+from wdsr_tf import checkpoint, images, weights
 from wdsr_tf.errors import InputError
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype="uint8")
@@ -40,6 +40,31 @@ def test_a_file_and_a_checkpoint_may_be_named(tmp_path):
     from_file = wdsr_tf.upscale(tmp_path / "small.png", str(tmp_path / "model.keras"), memory="10%")
     assert from_file.shape == (12, 10, 3)
     np.testing.assert_array_equal(from_file, wdsr_tf.upscale(RGB, tmp_path / "model.keras"))
+
+
+def test_without_a_checkpoint_what_ships_serves(tmp_path, monkeypatch):
+    from wdsr_tf.models import create_model
+
+    for name, scale, facts in (("a-x2", 2, {}), ("a-x3", 3, {}), ("q-x2", 2, {"jpeg": [50, 95]})):
+        model = create_model("wdsr-a", scale, num_filters=4, num_res_blocks=1)
+        model.facts = facts
+        checkpoint.save(model, tmp_path / f"{name}.keras")
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    images.write(tmp_path / "a.png", RGB)
+    images.write(tmp_path / "a.jpg", RGB, 75)
+    jpeg = images.read(tmp_path / "a.jpg")
+    for picture, scale, pixels, name in (
+        (RGB, {}, RGB, "a-x2"),
+        (tmp_path / "a.png", {"scale": 3}, RGB, "a-x3"),
+        (tmp_path / "a.jpg", {}, jpeg, "q-x2"),
+        (tmp_path / "a.jpg", {"scale": 3}, jpeg, "a-x3"),
+    ):
+        expected = wdsr_tf.upscale(pixels, tmp_path / f"{name}.keras")
+        np.testing.assert_array_equal(wdsr_tf.upscale(picture, **scale), expected)
+    with pytest.raises(InputError, match="no network of scale 5 ships"):
+        wdsr_tf.upscale(RGB, scale=5)
+    with pytest.raises(InputError, match="has its own scale"):
+        wdsr_tf.upscale(RGB, ENGINE, scale=2)
 
 
 def test_a_picture_with_transparency_goes_into_a_file_again(tmp_path):

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
-from wdsr_tf import checkpoint, images
+from wdsr_tf import checkpoint, images, weights
 from wdsr_tf.errors import InputError
 from wdsr_tf.inference.folder import find, is_done, plan, wished_suffix
 
@@ -49,7 +50,7 @@ def test_a_folder_is_upscaled_whole_and_what_is_broken_named(tmp_path):
     earlier = RGB.repeat(2, axis=0).repeat(2, axis=1)
     images.write(tmp_path / "out/a-sr.png", earlier)  # stands for an earlier run's work
 
-    run = demo("-i", "in", "-o", "out", cwd=tmp_path)
+    run = demo("-i", "in", "-o", "out", "-m", "output/models", cwd=tmp_path)
     assert run.returncode == 1, run.stderr
     assert "broken.png: is not a picture" in run.stderr and "Traceback" not in run.stderr
     assert "2 pictures written" in run.stdout and "wdsr-a x2" in run.stdout
@@ -98,7 +99,7 @@ def test_a_killed_run_leaves_whole_pictures_and_the_next_run_the_rest(tmp_path):
     [
         (("-i", "nowhere"), "no such file or folder"),
         (("-i", "empty"), "holds no pictures"),
-        (("-i", "a.png"), "train.py"),
+        (("-i", "a.png", "-m", "empty"), "train.py"),
         (("-i", "a.png", "-m", "a.png"), "not a whole .keras file"),
         (("-i", "a.png", "-o", "a.png"), "a.png: is a file; -o names the folder"),
         (("-i", "a.png", "--scale", "two"), "--scale is a factor"),
@@ -115,6 +116,21 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path, words, message):
     run = demo(*words, cwd=tmp_path)
     assert run.returncode == 1
     assert message in run.stdout + run.stderr and "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(not any(weights.FOLDER.glob("*-q-*.keras")), reason="no network for JPEG ships yet")
+def test_without_a_model_those_that_ship_serve(tmp_path):
+    from wdsr_tf.models import create_model
+
+    own = create_model("wdsr-a", 3, num_filters=4, num_res_blocks=1)
+    checkpoint.save(own, tmp_path / "output/models/epoch-001-psnr-99.0000.keras")  # has to be asked for
+    images.write(tmp_path / "in/a.png", RGB)
+    images.write(tmp_path / "in/b.jpg", RGB, 75)
+    run = demo("-i", "in", "-o", "out", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"wdsr-a-8-x2\.keras: wdsr-a x2", run.stdout) and "wdsr-a-8-q-x2.keras" in run.stdout
+    assert "-m output/models" in run.stdout
+    assert [images.size(tmp_path / f"out/{name}-sr.png") for name in "ab"] == [(18, 24), (18, 24)]
 
 
 def test_help_needs_no_network_library(tmp_path):

@@ -240,3 +240,18 @@ def test_values_that_are_not_finite_leave_no_file(workshop, tmp_path, monkeypatc
     with pytest.raises(InputError, match="not finite"):
         workshop().enlarge(tmp_path / "a.png", tmp_path / "b.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_jpeg_picture_goes_through_the_network_for_it_first(workshop, tmp_path):
+    busy = workshop(Size(4.0), scales=(2, 4))
+    busy.known.append(Network(tmp_path / "q2.keras", 2, None, 0.0, jpeg=True))
+    opened = []
+    busy.opened = lambda path, engine: opened.append(path.name)
+    images.write(tmp_path / "a.jpg", RGB, 75)
+    images.write(tmp_path / "b.png", RGB)
+    (tmp_path / "a.jpg").rename(tmp_path / "a.png")  # its name does not tell
+    busy.enlarge(tmp_path / "b.png", tmp_path / "b-sr.png")
+    assert opened == ["x4.keras"]
+    busy.enlarge(tmp_path / "a.png", tmp_path / "a-sr.png")
+    assert opened == ["x4.keras", "q2.keras", "x2.keras"]
+    assert images.size(tmp_path / "a-sr.png") == images.size(tmp_path / "b-sr.png") == (40, 64)

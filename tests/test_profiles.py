@@ -11,7 +11,7 @@ from PIL import Image
 from tests.conftest import REPOSITORY
 from wdsr_tf.cli import read_flags
 
-PROFILES = sorted(path.name for path in (REPOSITORY / "profiles").iterdir() if path.name != "demo")
+PROFILES = sorted(path.name for path in (REPOSITORY / "profiles").iterdir())
 SMALL = ["--batch-size=2", "--lr-patch-size=24", "--validation-steps=4", "--save-models-after-epoch=3"]
 SMALL += ["--min-bytes=0"]  # patches of 24 pixels never hold the 14 kB that two profiles ask for
 BATCH_NORM = {"drrn-b1u9", "drrn-b1u25", "sr-resnet"}

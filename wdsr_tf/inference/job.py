@@ -10,7 +10,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.inference import choose, memory
 from wdsr_tf.inference.alpha import bleed
 from wdsr_tf.inference.engines import check_precision, open_engine
-from wdsr_tf.inference.picture import enlarge_picture, outline, picture_strips, resized_strips, whole
+from wdsr_tf.inference.picture import enlarge_picture, outline, picture_strips, resized_strips, whole, write_strips
 
 LARGEST = 64  # times as large: beyond that a slip of the finger is likelier than a wish
 MOST = 16  # times `max_pixels`: the largest picture that is let in, four times as large
@@ -102,13 +102,13 @@ class Workshop:
             memory.parse(self.how["memory"])
         check_precision(self.engine.get("name", "keras"), self.engine.get("precision", "float32"))
 
-    def passes(self, height, width):
-        """The networks that a picture of that size runs through, in order."""
+    def passes(self, height, width, jpeg=False):
+        """The networks that a picture of that size runs through, in order; `jpeg`: one from a noisy JPEG file."""
         wanted = self.size.of(height, width)
-        return choose.passes(self.known, wanted and max(wanted[0] / height, wanted[1] / width), self.noise)
+        return choose.passes(self.known, wanted and max(wanted[0] / height, wanted[1] / width), self.noise, jpeg)
 
     def result_size(self, height, width):
-        """(height, width) that a picture of that size gets; InputError where that is too large."""
+        """(height, width) that a picture of that size gets, from any file; InputError where that is too large."""
         result = self.size.of(height, width) or self._after(self.passes(height, width), height, width)
         if math.prod(result) > MOST * self.max_pixels:
             raise InputError(
@@ -126,9 +126,8 @@ class Workshop:
         if not images.FORMATS[target.suffix.lower()].alpha:
             picture = images.without_opaque_alpha(picture)
         result, dtype = self._result(picture), images.fitting_depth(target, picture.rgb.dtype)
-        with images.open_writer(target, *result, outline(picture, result, dtype), self.quality) as writer:
-            for colours, opacity in self._strips(picture, dtype):
-                writer.append(colours, opacity)
+        parts = self._strips(picture, dtype, choose.is_noisy_jpeg(source))
+        write_strips(target, outline(picture, result, dtype), result, parts, self.quality)
 
     def _enlarge_animation(self, source, target):
         animation = images.read_frames(source, self.max_pixels)
@@ -143,13 +142,13 @@ class Workshop:
     def _result(self, picture):
         return self.result_size(*picture.rgb.shape[:2])
 
-    def _strips(self, picture, dtype):
+    def _strips(self, picture, dtype, jpeg=False):
         """Strips of `picture` in its new size, as `picture_strips` yields them.
 
         Between passes a picture that becomes uint8 is held as uint16: half of float32's memory, and each rounding is
         1/514 of a level at most.
         """
-        networks, result = self.passes(*picture.rgb.shape[:2]), self._result(picture)
+        networks, result = self.passes(*picture.rgb.shape[:2], jpeg), self._result(picture)
         exact = bool(networks) and self._after(networks, *picture.rgb.shape[:2]) == result
         between = "uint16" if dtype == "uint8" else "float32"
         for network in networks[:-1] if exact else networks:
@@ -157,8 +156,9 @@ class Workshop:
         if not networks and picture.alpha is not None:  # else shrinking mixes what is hidden into the edges
             picture = dataclasses.replace(picture, rgb=bleed(picture.rgb, picture.alpha))
         if exact:
-            return picture_strips(self._engine(networks[-1]), picture, dtype, **self.how)
-        return resized_strips(picture, result, dtype)
+            yield from picture_strips(self._engine(networks[-1]), picture, dtype, **self.how)
+        else:
+            yield from resized_strips(picture, result, dtype)
 
     @staticmethod
     def _after(networks, height, width):

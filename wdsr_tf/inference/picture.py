@@ -31,9 +31,8 @@ def enlarge_to_file(path, engine, picture, quality=None, dtype=None, memory=None
     """
     dtype = images.fitting_depth(path, dtype or picture.rgb.dtype)
     size = [engine.scale * length for length in picture.rgb.shape[:2]]
-    with images.open_writer(path, *size, outline(picture, size, dtype), quality) as writer:
-        for colours, opacity in picture_strips(engine, picture, dtype, memory, self_ensemble):
-            writer.append(colours, opacity)
+    parts = picture_strips(engine, picture, dtype, memory, self_ensemble)
+    write_strips(path, outline(picture, size, dtype), size, parts, quality)
 
 
 def picture_strips(engine, picture, dtype=None, memory=None, self_ensemble=False):
@@ -75,6 +74,13 @@ def outline(picture, size, dtype=None):
         picture.grey,
         images.scaled(picture.metadata, *factors),
     )
+
+
+def write_strips(path, like, size, parts, quality=None):
+    """Writes to `path` the picture that `whole` would return, strip by strip; nothing of `parts` is made before."""
+    with images.open_writer(path, *size, like, quality) as writer:
+        for colours, opacity in parts:
+            writer.append(colours, opacity)
 
 
 def whole(like, size, parts):
