@@ -78,7 +78,7 @@ def measure(name, model, formats, folder):
     from wdsr_tf.export.export import Export
     from wdsr_tf.inference.receptive_field import of_graph
 
-    tile = next(tile for tile in TILES if tile > 2 * of_graph(model).radius)
+    tile = next((tile for tile in TILES if tile > 2 * of_graph(model).radius), TILES[-1])  # else it is refused
     export = Export(model, name, half=FLAGS.half, image=FLAGS.image, tile=tile)
     failed = []
     for each in formats:

@@ -86,7 +86,7 @@ def test_half_precision_trains_on_two_devices(train, tmp_path):
 @pytest.mark.parametrize(
     "typed, complaint",
     [
-        (["--devices=3"], "there are 2 here"),
+        (["--devices=3"], "the devices here (cpu:0, cpu:1)"),
         (["--devices=two"], "--devices=two"),
         (["--devices=all", "--batch-size=5"], "--batch-size=5 cannot be shared evenly by 2 devices; 4 or 6 can"),
         (["--process-id=1"], "it belongs to --num-processes"),

@@ -1,5 +1,6 @@
 """The networks that ship, from a run to a file with its card; the run is of a network too small to be of use."""
 
+import functools
 import json
 import os
 
@@ -22,6 +23,8 @@ from wdsr_tf.training.run import Run
 
 BEGAN = 4102444800  # in 2100
 PROFILE = "--model=wdsr-a\n--num-filters=4\n--num-res-blocks=1\n--scale=2\n--epochs=1\n--ema=0.9\n--schedule=cosine\n"
+
+profile_args = functools.cache(publish.profile_args)  # a process each
 
 
 def picture(seed):
@@ -49,6 +52,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(publish, "NETWORKS", networks)
     monkeypatch.setattr(publish, "PROFILES", tmp_path / "profiles")
     monkeypatch.setattr(publish, "COMPUTED", tmp_path / "computed.json")
+    monkeypatch.setattr(publish, "profile_args", lambda name: dict(profile_args(name)))
     return tmp_path
 
 
@@ -97,6 +101,7 @@ def test_a_run_becomes_a_network_with_its_card(place, capsys):
     assert (facts["seconds"], facts["hardware"]) == (150, "a loom")
     assert "2 pictures to train on: 2 pictures of train (CC0-1.0 1, licence not stated 1)" in facts["training_data"]
     assert "1 epochs of 1000 steps" in facts["recipe"] and "fresh weights" in facts["recipe"]
+    assert "after epoch 2, where validation PSNR was highest: moving average of the weights with 0.9" in facts["recipe"]
     assert list(facts["figures"]) == ["Set5", "Set14"]
     assert facts["figures"]["Set5"].keys() == {"psnr", "ssim", "bicubic", "protocol"}
     said = capsys.readouterr().out
@@ -113,6 +118,12 @@ def test_a_run_becomes_a_network_with_its_card(place, capsys):
         ("valid", "c.png"),
     ]
     assert (seen[0].author, seen[0].licence) == ("Ann Author", "CC0-1.0")
+
+
+def test_the_recipe_says_where_the_average_of_the_weights_was_not_the_best(place):
+    args = publish.profile_args("tiny-x2")
+    recipe = publish.recipe("tiny-x2", args, {"epoch": 1})
+    assert "after epoch 1" in recipe and "weights as they were, not their moving average with 0.9" in recipe
 
 
 def test_a_network_for_jpeg_is_measured_on_jpeg(place):
@@ -213,6 +224,6 @@ def test_the_list_of_pictures_is_that_of_the_dataset_as_it_is(place):
 @pytest.mark.parametrize("name", publish.NETWORKS)
 def test_every_network_that_ships_has_a_profile_that_train_py_takes(name):
     args = publish.profile_args(name)
-    assert (args["model"], args["scale"]) == (name.split("-8-")[0].split("-x")[0], name[-1])
+    assert name.startswith(f"{args['model']}-{args['num_res_blocks']}-") and name.endswith(f"-x{args['scale']}")
     assert ("degrade" in args) == (publish.NETWORKS[name].jpeg is not None)
     assert publish.profile(name).parent == REPOSITORY / "profiles"

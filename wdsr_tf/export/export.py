@@ -125,7 +125,10 @@ def aside(outdir):
     outdir = Path(outdir)
     is_new = not outdir.exists()
     folder = outdir / f".{secrets.token_hex(8)}"
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{outdir}: cannot be written to: {error.strerror}") from error
     _sweep(outdir)
     try:
         yield folder

@@ -29,7 +29,7 @@ def upscale(
         picture: a file, or an array of that shape: uint8, uint16, or float32 in 0..1.
         checkpoint: a `.keras` file, or what `open_engine` made of one: for many pictures, so that it is opened once.
             Without it, the best one for `scale` that ships with the package; from a noisy JPEG file, one for JPEG.
-        scale: 2, the default, 3 or 4; without a checkpoint only, which has its own.
+        scale: 2, the default, or that of another network that ships; a checkpoint has its own.
         engine, precision: as `open_engine` takes them.
         memory: what tiles may take, such as "2GiB" or "50%".
         self_ensemble: the mean over eight flips and turns: a little better, eight times as long.
@@ -38,7 +38,8 @@ def upscale(
     is_file = isinstance(picture, (str, os.PathLike))
     whole = images.read_picture(picture, max_pixels) if is_file else _of_array(picture)
     if checkpoint is None:
-        network = _opened(_shipped(2 if scale is None else scale, is_file and choose.is_noisy_jpeg(picture)), engine, precision)
+        path = _shipped(2 if scale is None else scale, is_file and choose.is_noisy_jpeg(picture))
+        network = _opened(path, engine, precision)
     elif scale is not None:
         raise InputError("a checkpoint has its own scale; `scale` chooses among those that ship with the package")
     else:
@@ -49,9 +50,11 @@ def upscale(
 
 def _shipped(scale, jpeg):
     """The network of that scale that ships with the package: for JPEG where there is one, else the best."""
-    fitting = [network for network in choose.networks(weights.FOLDER) if network.scale == scale]
+    known = choose.networks(weights.FOLDER)
+    fitting = [network for network in known if network.scale == scale]
     if not fitting:
-        raise InputError(f"no network of scale {scale} ships with the package: name a checkpoint")
+        scales = ", ".join(map(str, sorted({network.scale for network in known})))
+        raise InputError(f"no network of scale {scale!r} ships with the package, but of {scales}; or name a checkpoint")
     return choose.passes(fitting, scale, jpeg=jpeg)[0].path
 
 

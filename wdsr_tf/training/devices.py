@@ -49,7 +49,8 @@ def choose(wanted=None, coordinator=None, num_processes=1, process=0):
     names = keras.distribution.list_devices()
     count = len(names) if wanted == "all" else int(wanted or 1)
     if not 1 <= count <= len(names):
-        raise InputError(f"--devices={wanted}: there are {len(names)} here, {', '.join(names)}")
+        here = ", ".join(names)
+        raise InputError(f"--devices={wanted}: takes all, or a number from 1 to that of the devices here ({here})")
     if wanted is None or (count == 1 and num_processes == 1):
         return ONE
     return Devices(count, _on_jax(names[:count]) if on_jax else _on_tensorflow(names[:count]), process, num_processes)

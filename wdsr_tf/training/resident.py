@@ -25,6 +25,8 @@ def train_from(model, sampler):
             f"the device's memory are free, of which {SPARE:.0%} are for the training itself. Leave the flag out"
         )
     pictures = model.resident_pictures = _Pictures(plan)
+    for packed in plan.packed:
+        packed.pixels = None  # the host need not hold them as well
     own_step = model.train_step
 
     def train_step(*arguments):
