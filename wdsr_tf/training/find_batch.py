@@ -14,8 +14,8 @@ from wdsr_tf.inference import memory
 from wdsr_tf.training import failures
 
 STEPS = 3  # that are timed, behind one that compiles
-SPARE = 0.1  # of the memory, which is left free
-LONGEST = 60  # seconds: larger batches are not tried where a step would take longer
+SPARE = 0.5  # of the free memory of a host, which others need, too
+LONGEST = 10  # seconds: larger batches are not tried where a step would take longer
 
 
 def find_batch(make, lr_patch_size, scale, first=1, say=print, free=memory.free):
