@@ -84,7 +84,7 @@ def test_without_an_accelerator_nothing_is_tried_that_would_take_more_than_is_fr
 
 
 def test_steps_that_would_take_too_long_are_not_tried(gpu, monkeypatch):
-    monkeypatch.setattr(find_batch, "_seconds", lambda model, size, *more: 10.0 * size)
+    monkeypatch.setattr(find_batch, "_seconds", lambda model, size, *more: find_batch.LONGEST / 6 * size)
     assert find_batch.find_batch(lambda: None, 8, 2, say=lambda line: None) == 4
 
 
