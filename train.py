@@ -1,8 +1,7 @@
 """Trains a network: python train.py --profile wdsr-a-32 --scale 2
 
 Writes OUTDIR/YYYYMMDD-HHMMSS/ with args.txt, models/, log/, history.csv and curve.png; OUTDIR/models points at the
-newest run's models. `--resume` continues the newest run, `--resume RUN` a named one, to the bit as if it had not been
-interrupted.
+newest run's models. `--resume` continues the newest run, `--resume RUN` a named one, to the bit as without a break.
 """
 
 import sys
