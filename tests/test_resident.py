@@ -81,7 +81,7 @@ def test_training_from_the_device_is_training_from_the_host_to_the_last_bit(samp
 
 
 def test_pictures_that_do_not_fit_are_refused_with_their_size(sampler, monkeypatch):
-    monkeypatch.setattr(resident.devices, "free_memory", lambda: 2**18)
+    monkeypatch.setattr(resident, "free_memory", lambda: 2**18)
     with pytest.raises(InputError, match=r"take 0\.4 MiB, and 0\.2 MiB of the device's memory are free"):
         resident.train_from(None, sampler)
 

@@ -10,7 +10,6 @@ import contextlib
 import keras
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.inference import memory
 
 START, BEAT, STOP = 120, 60, 10  # seconds that processes wait for each other: at the start, in between, at the end
 
@@ -114,25 +113,6 @@ def share_gradients(optimizer):
 
     optimizer.apply = apply
     getattr(optimizer, "inner_optimizer", optimizer)._all_reduce_sum_gradients = list  # they are summed
-
-
-def free_memory():
-    """Bytes that a device has left, or this system where there is no accelerator."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        figures = jax.local_devices()[0].memory_stats() or {}
-        if "bytes_limit" in figures:
-            return figures["bytes_limit"] - figures["bytes_in_use"]
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        if tf.config.list_logical_devices("GPU"):
-            from tensorflow.python.client import device_lib
-
-            limit = min(d.memory_limit for d in device_lib.list_local_devices() if d.device_type == "GPU")
-            return limit - tf.config.experimental.get_memory_info("GPU:0")["current"]
-    return memory.free()
 
 
 def _join(coordinator, num_processes, process, on_jax):

@@ -7,6 +7,7 @@ import numpy as np
 
 from wdsr_tf.data.resident import Plan, cut
 from wdsr_tf.errors import InputError
+from wdsr_tf.inference.engines.keras import free_memory
 from wdsr_tf.training import devices
 
 SPARE = 0.2  # of the free memory: what the training itself has to have
@@ -18,7 +19,7 @@ def train_from(model, sampler):
     Pictures that do not fit raise InputError. Validation is fed with pixels, as before.
     """
     plan = Plan(sampler)
-    size, free = sum(packed.pixels.nbytes for packed in plan.packed), devices.free_memory()
+    size, free = sum(packed.pixels.nbytes for packed in plan.packed), free_memory()
     if size > (1 - SPARE) * free:
         raise InputError(
             f"--device-resident: the training pictures take {size / 2**20:,.1f} MiB, and {free / 2**20:,.1f} MiB of "

@@ -31,7 +31,7 @@ def of_model(model):
         model.scale,
         receptive_field.of_graph(model),
         _translated(_compiled(model)),
-        _free,
+        free_memory,
     )
 
 
@@ -83,12 +83,12 @@ def _translated(run):
     return translated
 
 
-def _free():
+def free_memory():
     """Bytes that the accelerator has left, or the system where there is none."""
     if keras.config.backend() == "jax":
         import jax
 
-        figures = jax.devices()[0].memory_stats() or {}
+        figures = jax.local_devices()[0].memory_stats() or {}
         if "bytes_limit" in figures:
             return figures["bytes_limit"] - figures["bytes_in_use"]
     if keras.config.backend() == "tensorflow":
