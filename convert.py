@@ -245,8 +245,9 @@ def to_export():
         raise InputError(f"-o {outdir} is a file: name a folder to write to")
     checkpoint.read_config(source)
     cli.load_keras()
-    from wdsr_tf.export.export import Export, sha256
+    from wdsr_tf.export.export import Export
     from wdsr_tf.export.report import table
+    from wdsr_tf.files import sha256
 
     export = Export(
         checkpoint.load(source),

@@ -8,14 +8,13 @@ of pictures are not found.
 
 import csv
 import dataclasses
-import hashlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from wdsr_tf import images
-from wdsr_tf.files import atomic
+from wdsr_tf.files import atomic, sha256
 
 NEAR = 10  # bits: fewer or as many are the same picture; tests/test_leaks.py measures what lies on either side
 SIDE, LOW = 32, 8
@@ -57,12 +56,6 @@ def _cosines():
 def distance(a, b):
     """In how many bits two hashes differ."""
     return (a ^ b).bit_count()
-
-
-def sha256(path):
-    """Of the file at `path`, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def positions(rgb):

@@ -1,6 +1,7 @@
 """Files that are either whole or absent: everything that the house writes goes through `atomic`."""
 
 import contextlib
+import hashlib
 import re
 import secrets
 import time
@@ -35,3 +36,9 @@ def sweep(folder):
             with contextlib.suppress(FileNotFoundError):  # another process sweeps too
                 if time.time() - path.lstat().st_mtime > ABANDONED:
                     path.unlink()
+
+
+def sha256(path):
+    """Of the file at `path`, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

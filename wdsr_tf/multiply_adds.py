@@ -7,6 +7,7 @@ from keras import layers
 
 from wdsr_tf.models.blocks import STAGES
 from wdsr_tf.models.carn import Upsampler
+from wdsr_tf.models.graph import graph_nodes
 
 SIDE = 240  # pixels: of it no factor of a network leaves a rest, and it is more than their borders take
 
@@ -21,10 +22,7 @@ def multiply_adds(model):
 def _multiply_adds(model, side):
     """For a picture of `side` x `side` pixels."""
     shapes, total = {id(model.inputs[0]): (1, side, side, 3)}, 0
-    graph = keras.Function(model.inputs[0], model.outputs[0])
-    for node in (node for _, level in sorted(graph._nodes_by_depth.items(), reverse=True) for node in level):
-        if node.is_input:
-            continue
+    for node in graph_nodes(model):
         given = [shapes[id(tensor)] for tensor in node.input_tensors]
         tensors = [keras.KerasTensor(shape) for shape in given]
         merges = isinstance(node.arguments.args[0], (list, tuple))

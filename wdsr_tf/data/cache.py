@@ -7,7 +7,6 @@ with its source, the source's size and time, the recipe, and the size, shape and
 import contextlib
 import errno
 import functools
-import hashlib
 import itertools
 import json
 import multiprocessing
@@ -26,7 +25,7 @@ from tqdm import tqdm
 from wdsr_tf import images
 from wdsr_tf.data import div2k
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic, sweep
+from wdsr_tf.files import atomic, sha256, sweep
 
 MANIFEST = "convert-manifest.jsonl"
 FACTS = {"bytes", "shape", "sha256"}  # of a file
@@ -208,9 +207,7 @@ def _source(path):
 
 
 def _facts(path):
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "shape": _shape(path), "sha256": digest}
+    return {"bytes": path.stat().st_size, "shape": _shape(path), "sha256": sha256(path)}
 
 
 def _is_whole(path, facts, verify):

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import functools
-import hashlib
 import secrets
 import shutil
 import time
@@ -15,7 +14,7 @@ import keras
 from wdsr_tf import card as cards
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import formats, parity
-from wdsr_tf.files import ABANDONED, TEMPORARY
+from wdsr_tf.files import ABANDONED, TEMPORARY, sha256
 from wdsr_tf.inference.receptive_field import of_graph
 from wdsr_tf.models import fold
 
@@ -164,8 +163,3 @@ def _sizes(path):
     hashes = {file.relative_to(path.parent).as_posix(): sha256(file) for file in files}
     size = sum(file.stat().st_size for file in files)
     return {"bytes": size, "sha256": hashes[path.name] if len(files) == 1 else hashes}
-
-
-def sha256(path):
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

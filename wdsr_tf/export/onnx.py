@@ -13,6 +13,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.export.graph import TYPES, Graph
 from wdsr_tf.export.operators import WRITERS
 from wdsr_tf.models import create_model, transfer
+from wdsr_tf.models.graph import graph_nodes
 
 OPSET = 17
 IR_VERSION = 8  # what goes with this opset; the newest one would lock older runtimes out
@@ -56,7 +57,7 @@ def _written(graph, model, x, half):
     """Writes every layer between the model's input and its output; returns the output's name."""
     dtypes = {x: "float32"}
     values = {id(model.inputs[0]): x}
-    for node in _nodes(model):
+    for node in graph_nodes(model):
         layer = node.operation
         if type(layer) not in WRITERS:
             raise InputError(f"the layer {layer.name} ({type(layer).__name__}) has no writer for ONNX yet")
@@ -67,13 +68,6 @@ def _written(graph, model, x, half):
         dtypes[output] = graph.dtype
         values[id(node.outputs[0])] = output
     return values[id(model.outputs[0])]
-
-
-def _nodes(model):
-    """The calls of layers that the output needs, each behind those whose results it takes."""
-    graph = keras.Function(model.inputs[0], model.outputs[0])
-    nodes = [node for _, level in sorted(graph._nodes_by_depth.items(), reverse=True) for node in level]
-    return [node for node in nodes if not node.is_input]
 
 
 def _checked(graph, model, dtype):

@@ -8,7 +8,6 @@ import dataclasses
 import math
 from fractions import Fraction
 
-import keras
 from keras import layers
 
 from wdsr_tf import layers as own
@@ -17,12 +16,13 @@ from wdsr_tf.inference import memory
 from wdsr_tf.inference.reach import Reach
 from wdsr_tf.models.blocks import STAGES
 from wdsr_tf.models.carn import Upsampler
+from wdsr_tf.models.graph import graph_nodes
 from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
 
 
 def of_graph(model):
     """The `Reach` of a network of this house; a layer that is not known here raises InputError with its name."""
-    nodes = _nodes(model)
+    nodes = graph_nodes(model)
     seen = {id(model.inputs[0]): (Axis(1, (0,), (0,)),) * 2}
     multiple, global_mean = 1, False
     for node in nodes:
@@ -34,13 +34,6 @@ def of_graph(model):
     radius = max(_radius(axis, model.scale, model.name) for axis in seen[id(model.outputs[0])])
     density = {key: 0 if places is None else 1 / math.prod(a.pitch for a in places) for key, places in seen.items()}
     return Reach(radius, multiple, global_mean, memory.bytes_per_pixel(nodes, density, model.scale))
-
-
-def _nodes(model):
-    """The graph's nodes in an order in which they can run; auxiliary outputs are no part of it."""
-    graph = keras.Function(model.inputs[0], model.outputs[0])
-    nodes = [node for _, level in sorted(graph._nodes_by_depth.items(), reverse=True) for node in level]
-    return [node for node in nodes if not node.is_input]
 
 
 def _radius(axis, scale, name):

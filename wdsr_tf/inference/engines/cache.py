@@ -11,7 +11,6 @@ import atexit
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import json
 import os
 import secrets
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import InputError
+from wdsr_tf.files import sha256
 from wdsr_tf.quiet import load_keras
 
 CONVERTER = 2  # raised with every change of what is converted: what older versions wrote is then not found
@@ -64,8 +64,7 @@ def converted(checkpoint, kind, convert):
     `convert(folder)` writes its files into the empty `folder` and returns the facts, a dictionary for JSON.
     """
     checkpoints.read_config(checkpoint)  # one plain reason where it is missing or broken
-    with Path(checkpoint).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256(checkpoint)
     name = f"{digest[:16]}-{CONVERTER}-{kind}"
     roots = _roots(Path(checkpoint))
     for root in roots:
