@@ -64,8 +64,8 @@ test-jax: .venv-jax/installed
 	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python -m pytest
 
 test-tfa: .venv/installed .venv-tfa/installed
-	.venv-tfa/bin/python -W ignore tests/tfa/oracle.py $(TFA_VECTORS)
-	WDSR_TF_TFA=$(TFA_VECTORS) .venv/bin/python -m pytest -rs tests/test_tfa.py
+	.venv-tfa/bin/python -W ignore tests/models/tfa_oracle.py $(TFA_VECTORS)
+	WDSR_TF_TFA=$(TFA_VECTORS) .venv/bin/python -m pytest -rs tests/models/test_tfa.py
 
 web/node_modules/installed: web/package.json
 	cd web && npm install

@@ -4,9 +4,9 @@ Networks are checkpoints below --indir, or files of published weights that are n
 
     python bench.py --models carn=carn_m.pth edsr=edsr.keras --scale 2 --benchmark Set5 --protocol paper
 
-Pictures are a dataset that convert.py wrote, a benchmark's folder (--benchmark; wdsr_tf/benchmark/pictures.py lists the
-layouts), or two plain folders (--lr-dir and --hr-dir). Prints the ranked table and, as the last line, the best model;
-writes all figures to --outfile, whose layout stands at the head of wdsr_tf/benchmark/report.py. A network that cannot
+Pictures are a dataset that convert.py wrote, a benchmark's folder (--benchmark; wdsr_tf/evaluation/datasets.py lists
+the layouts), or two plain folders (--lr-dir and --hr-dir). Prints the ranked table and, as the last line, the best model;
+writes all figures to --outfile, whose layout stands at the head of wdsr_tf/evaluation/report.py. A network that cannot
 be measured is listed with its reason, and the exit code is 1. Pictures are measured in 8 bits and without transparency;
 of an animation it is the first one.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 from wdsr_tf.errors import InputError, suggestion
 
 FLAGS = flags.FLAGS
@@ -48,7 +48,7 @@ cli.define_retired("gpu_memory_fraction", "frameworks take GPU memory as they ne
 
 
 def main(argv):
-    from wdsr_tf.benchmark import measure, networks, report
+    from wdsr_tf.evaluation import measure, networks, report
 
     names = protocols()
     check_outputs()
@@ -82,7 +82,7 @@ def main(argv):
 
 def contestants(words):
     """The networks that --models and the words behind it name, and those of --indir unless it is left out beside."""
-    from wdsr_tf.benchmark import networks
+    from wdsr_tf.evaluation import networks
 
     if words and not FLAGS.models:
         raise InputError(f"{words[0]!r} is not a flag; checkpoints are named with -i, other files with --models")
@@ -112,7 +112,7 @@ def check_outputs():
 
 def protocols():
     """The names of the protocols that were asked for, each once."""
-    from wdsr_tf.metrics import PROTOCOLS
+    from wdsr_tf.evaluation.metrics import PROTOCOLS
 
     names = list(PROTOCOLS) if FLAGS.protocol == ["all"] else list(dict.fromkeys(FLAGS.protocol))
     for name in names:
@@ -126,8 +126,8 @@ def protocols():
 
 def measured_on(scale):
     """The full-size pictures to measure on."""
-    from wdsr_tf.benchmark import pictures
     from wdsr_tf.data.div2k import parse_ids
+    from wdsr_tf.evaluation import datasets as pictures
 
     folders = [flag for flag in ("dataset", "benchmark", "lr_dir", "hr_dir") if FLAGS[flag].present]
     quality, ids = FLAGS.jpeg_quality, FLAGS.validation_images and parse_ids(FLAGS.validation_images)

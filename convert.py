@@ -24,7 +24,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 from wdsr_tf.errors import InputError, suggestion
 
 FLAGS = flags.FLAGS
@@ -72,7 +72,7 @@ flags.DEFINE_float("active_cropping", 0.0, "sqlite: the part of patches that lie
 flags.DEFINE_integer("longest", 0, "sqlite: shrink pictures with a longer side to it first; 0: none.", lower_bound=0)
 flags.DEFINE_string("model", "auto", "weights: the network, where a file fits more than one.")
 flags.DEFINE_multi_string("set", [], "weights: a hyperparameter, as name=value; may be given several times.")
-flags.DEFINE_string("licence", None, "weights: what the checkpoint should say about the licence of the file.")
+flags.DEFINE_string("license", None, "weights: what the checkpoint should say about the license of the file.")
 flags.DEFINE_enum(
     "layout",
     None,
@@ -135,12 +135,12 @@ def to_pairs():
 
 
 def to_sqlite():
-    from wdsr_tf.data.patches import Making, make_store
+    from wdsr_tf.data.patches import StoreConfig, make_store
 
     given = FLAGS.scale if FLAGS["scale"].present else ["2"]
     if len(given) != 1 or not given[0].isdecimal() or not 1 <= int(given[0]) <= 16:
         raise InputError(f"a store has one --scale from 1 to 16, not {','.join(given)!r}")
-    making = Making(
+    config = StoreConfig(
         FLAGS.degrade,
         int(given[0]),
         FLAGS.hr_patch_size,
@@ -150,7 +150,7 @@ def to_sqlite():
         active_cropping=FLAGS.active_cropping,
         longest=FLAGS.longest,
     )
-    return tell(make_store(FLAGS.indir, FLAGS.outdir, making, FLAGS.valid, jobs=FLAGS.jobs))
+    return tell(make_store(FLAGS.indir, FLAGS.outdir, config, FLAGS.valid, jobs=FLAGS.jobs))
 
 
 def to_weights():
@@ -172,14 +172,14 @@ def to_weights():
 
 def to_checkpoint(source, target):
     """A published weight file -> a checkpoint."""
-    from wdsr_tf.importers import formats, recognise
+    from wdsr_tf.importers import formats, recognize
 
     if FLAGS["layout"].present:
-        raise InputError("--layout says how a checkpoint is written as a weight file; what is read is recognised")
+        raise InputError("--layout says how a checkpoint is written as a weight file; what is read is recognized")
     read = formats.read(source)
     try:
-        fitting = recognise.recognise(read.arrays)
-        chosen = recognise.choose(fitting, FLAGS.model, one_scale(), dict(map(cli.setting, FLAGS.set)))
+        fitting = recognize.recognize(read.arrays)
+        chosen = recognize.choose(fitting, FLAGS.model, one_scale(), dict(map(cli.setting, FLAGS.set)))
     except InputError as error:
         raise InputError(f"{source} ({read.format}): {error}") from error
     cli.say(f"{source}: {read.format}, {len(read.arrays)} tensors: {chosen}")
@@ -191,7 +191,7 @@ def to_checkpoint(source, target):
     from wdsr_tf.importers.import_weights import import_weights
 
     try:
-        model = import_weights(read, chosen, FLAGS.licence)
+        model = import_weights(read, chosen, FLAGS.license)
     except InputError as error:
         raise InputError(f"{source}: {error}; nothing is written") from error
     checkpoint.save(model, target)
@@ -212,7 +212,7 @@ def other_scales(chosen):
 
 def from_checkpoint(source, target):
     """A checkpoint -> a weight file."""
-    for flag in ("model", "scale", "set", "licence"):
+    for flag in ("model", "scale", "set", "license"):
         if FLAGS[flag].present:
             raise InputError(f"--{flag} means nothing where a checkpoint is written as a weight file")
     from wdsr_tf import checkpoint
@@ -304,7 +304,7 @@ MODES = {
     "jpeg": (to_jpeg, ("jpeg_quality", *RUNNING)),
     "pairs": (to_pairs, ("scale", "name", "valid", "lr_patch_size", *RUNNING)),
     "sqlite": (to_sqlite, ("scale", "valid", *PATCHES, "jobs")),
-    "weights": (to_weights, ("model", "scale", "set", "licence", "layout")),
+    "weights": (to_weights, ("model", "scale", "set", "license", "layout")),
     "export": (to_export, ("format", "tile", "half", "image")),
 }
 

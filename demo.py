@@ -1,7 +1,7 @@
 """Enlarges pictures with a trained network: `python demo.py -i demo -o out`.
 
 Those that ship with the package serve, unless -m names others, such as `-m output/models` after your own training.
-Takes a picture or a folder of them: PNG, JPEG, WebP, TIFF, BMP, AVIF and GIF, 8 or 16 bits, grey, transparent or
+Takes a picture or a folder of them: PNG, JPEG, WebP, TIFF, BMP, AVIF and GIF, 8 or 16 bits, gray, transparent or
 animated. docs/upscaling.md says what each flag does to them. What is there already is not made again. A picture that
 fails is named at the end, costs the others nothing, and makes the exit code 1.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 from wdsr_tf.errors import InputError
 
 OWN = "output/models"  # where train.py leaves the newest run's
@@ -44,15 +44,15 @@ def main(argv):
     if argv[1:]:
         raise InputError(f"{argv[1]!r} is not a flag; pictures are named with -i")
     from wdsr_tf import weights
-    from wdsr_tf.inference.choose import networks
     from wdsr_tf.inference.folder import find, is_done, plan, wished_suffix
-    from wdsr_tf.inference.job import Workshop, parse_size
+    from wdsr_tf.inference.routing import networks
+    from wdsr_tf.inference.upscaler import Upscaler, parse_size
 
     if FLAGS.model is None and Path(OWN).exists():
         cli.say(f"with the networks that ship; your own training is taken with -m {OWN}")
     size, suffix = parse_size(FLAGS.scale, FLAGS.size), wished_suffix(FLAGS.format)
     sources = find(FLAGS.indir, FLAGS.outdir)
-    workshop = Workshop(
+    upscaler = Upscaler(
         networks(FLAGS.model or weights.FOLDER),
         size,
         FLAGS.noise,
@@ -63,22 +63,22 @@ def main(argv):
         max_pixels=round(FLAGS.max_pixels * 1e6),
         opened=lambda path, engine: cli.say(f"{path}: {engine.architecture} x{engine.scale}, {engine.name}"),
     )
-    pairs = plan(sources, FLAGS.indir, FLAGS.outdir, workshop.result_size, suffix)
-    todo = [pair for pair in pairs if FLAGS.overwrite or not is_done(*pair, workshop.result_size)]
+    pairs = plan(sources, FLAGS.indir, FLAGS.outdir, upscaler.result_size, suffix)
+    todo = [pair for pair in pairs if FLAGS.overwrite or not is_done(*pair, upscaler.result_size)]
     if len(todo) < len(pairs):
         cli.say(f"{len(pairs) - len(todo)} of {len(pairs)} are done already; --overwrite makes them again")
     if not todo:
         return 0
     if FLAGS.engine == "keras":
         cli.load_keras()
-    failures = enlarge(workshop, todo)
+    failures = upscale(upscaler, todo)
     cli.say(f"{len(todo) - len(failures)} pictures written to {FLAGS.outdir}")
     for source, error in failures:
         print(f"failed: {source}: {str(error).removeprefix(f'{source}: ')}", file=sys.stderr)
     return 1 if failures else 0
 
 
-def enlarge(workshop, todo):
+def upscale(upscaler, todo):
     """Enlarges the pairs (source, target) and shows progress in megapixels; returns [(source, error)] of failures."""
     from tqdm import tqdm
 
@@ -86,7 +86,7 @@ def enlarge(workshop, todo):
 
     for folder in {target.parent for _, target in todo}:
         sweep(folder)
-    megapixels = [expected(workshop, source) for source, _ in todo]
+    megapixels = [expected(upscaler, source) for source, _ in todo]
     failures, done = [], 0
     shape = "{percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} megapixels, {remaining} left{postfix}"
     with tqdm(total=sum(megapixels), bar_format=shape) as bar:
@@ -94,23 +94,23 @@ def enlarge(workshop, todo):
             bar.set_postfix_str(source.name)
             done += own
             # Overlaps and passes between count as well, so that a picture may seem done too early.
-            workshop.watch = lambda pixels, most=done: bar.update(min(pixels / 1e6, most - bar.n))
+            upscaler.watch = lambda pixels, most=done: bar.update(min(pixels / 1e6, most - bar.n))
             try:
-                workshop.enlarge(source, target)
+                upscaler.upscale(source, target)
             except Exception as error:  # one picture, whatever is wrong with it, must not cost the others
                 failures.append((source, error))
             bar.update(done - bar.n)
     return failures
 
 
-def expected(workshop, source):
+def expected(upscaler, source):
     """The megapixels that `source` is to get, from its header; 0 where it cannot be read, which is said later."""
     import math
 
     from wdsr_tf import images
 
     try:
-        return math.prod(workshop.result_size(*images.size(source, workshop.max_pixels))) / 1e6
+        return math.prod(upscaler.result_size(*images.size(source, upscaler.max_pixels))) / 1e6
     except Exception:
         return 0.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 from wdsr_tf.errors import InputError
 
 FLAGS = flags.FLAGS
@@ -330,7 +330,7 @@ def prepare(model, batches, resumed, say):
     import numpy as np
 
     from wdsr_tf import checkpoint
-    from wdsr_tf.models import initialise_from_data, transfer
+    from wdsr_tf.models import initialize_from_data, transfer
     from wdsr_tf.training import trainer
 
     if resumed and resumed.state.is_file():
@@ -349,7 +349,7 @@ def prepare(model, batches, resumed, say):
             raise InputError("--num-init-batches starts weight normalization from data: it needs --weightnorm")
         if FLAGS.num_processes > 1:
             raise InputError("--num-init-batches is for one process: start with one, and go on with --pretrained-model")
-        initialise_from_data(model, np.concatenate([batches.batch(k)[0] for k in range(FLAGS.num_init_batches)]))
+        initialize_from_data(model, np.concatenate([batches.batch(k)[0] for k in range(FLAGS.num_init_batches)]))
     return FLAGS.initial_epoch, []
 
 

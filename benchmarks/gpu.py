@@ -19,13 +19,13 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks import timing
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
 
 FLAGS = flags.FLAGS
 NETWORKS = {
-    "wdsr-a-16": ("wdsr-a", {"num_res_blocks": 16, "weight_norm": True, "flavour": "official"}),
+    "wdsr-a-16": ("wdsr-a", {"num_res_blocks": 16, "weight_norm": True, "variant": "official"}),
     "edsr-16": ("edsr", {"num_res_blocks": 16}),
     "carn": ("carn", {}),
 }
@@ -125,7 +125,7 @@ def measure(name, batch_size, pairs, rate):
     from wdsr_tf.data.sampler import Sampler
     from wdsr_tf.data.sources import Pairs
     from wdsr_tf.models import create_model
-    from wdsr_tf.multiply_adds import multiply_adds
+    from wdsr_tf.models.multiply_adds import multiply_adds
 
     kind, hyperparameters = NETWORKS[name]
     model = create_model(kind, 2, **hyperparameters)

@@ -16,10 +16,10 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import timing
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 
 NETWORKS = {
-    "wdsr-a-8": ("wdsr-a", {"num_res_blocks": 8, "weight_norm": True, "flavour": "official"}),
+    "wdsr-a-8": ("wdsr-a", {"num_res_blocks": 8, "weight_norm": True, "variant": "official"}),
     "edsr-8": ("edsr", {"num_res_blocks": 8}),
     "carn": ("carn", {}),
     "carn-m": ("carn-m", {}),

@@ -16,7 +16,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import timing
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 from wdsr_tf.data.div2k import Pair
 from wdsr_tf.data.sampler import Sampler, read_ahead
 from wdsr_tf.data.sources import Arrays, Pairs, files

@@ -12,7 +12,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import timing
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 
 NETWORKS = {  # name, hyperparameters, patches per step
     "drrn": ("drrn", {}, 2),

@@ -19,7 +19,7 @@ class Residual(nn.Module):
 
 
 class WDSR(nn.Module):
-    """WDSR-A as its authors wrote it: zero padding, every convolution weight-normalised (or none)."""
+    """WDSR-A as its authors wrote it: zero padding, every convolution weight-normalized (or none)."""
 
     def __init__(self, scale, num_res_blocks=8, num_filters=32, res_expansion=4, weight_norm=True):
         super().__init__()

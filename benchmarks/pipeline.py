@@ -15,7 +15,7 @@ from absl import app, flags
 
 from benchmarks import timing
 from benchmarks.pictures import draw
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 from wdsr_tf.data.div2k import Pair
 from wdsr_tf.errors import InputError
 

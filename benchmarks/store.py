@@ -12,7 +12,8 @@ from absl import app, flags
 
 from benchmarks import timing
 from benchmarks.pictures import draw
-from wdsr_tf import cli, images
+from wdsr_tf import images
+from wdsr_tf.commands import flags as cli
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("indir", None, "Folder of pictures to measure with instead.")
@@ -69,14 +70,14 @@ def prepare(pictures, root):
     """({name: endless iterator of batches}, {name: bytes on disk})."""
     from wdsr_tf.data import degrade, div2k
     from wdsr_tf.data.make_pairs import make_pairs
-    from wdsr_tf.data.patches import Making, Stored, make_store
+    from wdsr_tf.data.patches import StoreConfig, Stored, make_store
     from wdsr_tf.data.pipeline import training_dataset
     from wdsr_tf.data.sampler import Sampler
     from wdsr_tf.data.sources import Arrays, Pairs, Pictures, files
 
     size = FLAGS.hr_patch_size // 2
     make_pairs(pictures, root / "npy", [2], name="SET", lr_patch_size=size)
-    make_store(pictures, root / "store.sqlite", Making(DEGRADE, 2, FLAGS.hr_patch_size, FLAGS.patches))
+    make_store(pictures, root / "store.sqlite", StoreConfig(DEGRADE, 2, FLAGS.hr_patch_size, FLAGS.patches))
     pairs, hr = div2k.pairs(root / "npy", "train", 2), div2k.hr_pictures(root / "npy", "train")
     sources = {
         BASE: Stored(root / "store.sqlite", "train", 2, size),

@@ -9,7 +9,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import timing
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_enum("network", ["wdsr-a-8", "edsr-16"], ["wdsr-a-8", "wdsr-a-16", "edsr-16"], "Which networks.")
@@ -53,7 +53,7 @@ def ours(kind, blocks, lr, hr):
     from wdsr_tf.training.optimizers import create_optimizer
 
     weight_norm = kind == "wdsr-a"
-    model = create_model(kind, 2, num_res_blocks=blocks, weight_norm=weight_norm, flavour="official")
+    model = create_model(kind, 2, num_res_blocks=blocks, weight_norm=weight_norm, variant="official")
     trainer.compile_model(model, create_optimizer("adam", 1e-3), "mae")
     return lambda: [model.train_on_batch(lr, hr) for _ in range(FLAGS.steps)]
 

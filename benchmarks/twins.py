@@ -10,15 +10,15 @@ import numpy as np
 
 
 def twin(model):
-    """The PyTorch module of an `SRModel`, WDSR-A (flavour official), EDSR, CARN or CARN-M: NCHW, RGB in 0..255."""
+    """The PyTorch module of an `SRModel`, WDSR-A (variant official), EDSR, CARN or CARN-M: NCHW, RGB in 0..255."""
     from wdsr_tf.models.blocks import DIV2K_MEAN  # here, so that a module is read back without Keras
 
     build = {"wdsr-a": wdsr, "edsr": edsr, "carn": carn, "carn-m": carn}[model.architecture]
     std = 255.0 if model.architecture.startswith("carn") else 127.5
-    return Normalised(build(model), DIV2K_MEAN, std).eval()
+    return Normalized(build(model), DIV2K_MEAN, std).eval()
 
 
-class Normalised(nn.Module):
+class Normalized(nn.Module):
     """A network between (x - mean) / std and its inverse."""
 
     def __init__(self, network, mean, std):
@@ -107,7 +107,7 @@ def carn(model):
 def conv(layer, shuffle=1):
     """A padded convolution with a Keras layer's weights; `shuffle` is the factor of the pixel shuffle behind it."""
     kernel, bias = layer.get_weights()
-    if shuffle > 1:  # ours: (row, column, colour); PyTorch's: (colour, row, column)
+    if shuffle > 1:  # ours: (row, column, color); PyTorch's: (color, row, column)
         order = np.arange(len(bias)).reshape(shuffle**2, -1).T.ravel()
         kernel, bias = kernel[..., order], bias[order]
     size, _, inputs, outputs = kernel.shape

@@ -16,7 +16,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import timing
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("network", "wdsr-a", "Which network, at x2, with its defaults and fresh weights.")
@@ -60,7 +60,7 @@ def measured(height):
     cli.load_keras()
     from wdsr_tf.images import Picture
     from wdsr_tf.inference.engines.keras import of_model
-    from wdsr_tf.inference.picture import enlarge_to_file
+    from wdsr_tf.inference.picture import upscale_to_file
     from wdsr_tf.models import create_model
 
     engine = of_model(create_model(FLAGS.network, 2))
@@ -76,12 +76,12 @@ def measured(height):
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         watched = dataclasses.replace(engine, run=run)
-        enlarge_to_file(Path(folder) / "large.png", watched, Picture(rgb), memory=FLAGS.memory)
+        upscale_to_file(Path(folder) / "large.png", watched, Picture(rgb), memory=FLAGS.memory)
     tile = max(tiles)
     return {
         "peak": resident() - bare,
         "tile": "{} x {}".format(*tile),
-        "estimate": engine.reach.bytes_per_pixel * tile[0] * tile[1],
+        "estimate": engine.receptive_field.bytes_per_pixel * tile[0] * tile[1],
         "seconds": time.perf_counter() - started,
     }
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks import timing
-from wdsr_tf import cli
-from wdsr_tf.inference.choose import networks
-from wdsr_tf.inference.job import Size, Workshop
+from wdsr_tf.commands import flags as cli
+from wdsr_tf.inference.routing import networks
+from wdsr_tf.inference.upscaler import Size, Upscaler
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("picture", "demo/harbour.png", "The picture.")
@@ -29,12 +29,12 @@ flags.DEFINE_integer("rounds", 7, "How often each.", lower_bound=1)
 def main(_):
     timing.protocol(f"{FLAGS.network}, {FLAGS.picture}, file to PNG, {FLAGS.rounds} rounds in turn")
     checkpoint = Path(FLAGS.checkpoints) / f"{FLAGS.network}.keras"
-    workshop = Workshop(networks(checkpoint), Size(), engine={"name": "onnx", "precision": "float32"})
+    upscaler = Upscaler(networks(checkpoint), Size(), engine={"name": "onnx", "precision": "float32"})
     with tempfile.TemporaryDirectory() as folder, page() as browser:
         print(f"the page: {browser.stdout.readline().strip()}")
         contestants = {
-            "demo.py --engine onnx": lambda: workshop.enlarge(Path(FLAGS.picture), Path(folder) / "sr.png"),
-            "page": lambda: enlarge_in(browser),
+            "demo.py --engine onnx": lambda: upscaler.upscale(Path(FLAGS.picture), Path(folder) / "sr.png"),
+            "page": lambda: upscale_in(browser),
         }
         seconds = timing.interleaved(contestants, FLAGS.rounds)
         browser.stdin.close()
@@ -50,7 +50,7 @@ def page():
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
 
-def enlarge_in(browser):
+def upscale_in(browser):
     browser.stdin.write("again\n")
     if not browser.stdout.readline():
         sys.exit("the page ended; what it said stands above")

@@ -8,7 +8,7 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script's own folder would come first
 
-from wdsr_tf import cli
+from wdsr_tf.commands import flags as cli
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("picture", "demo/harbour.png", "The picture to enlarge.", short_name="i")
@@ -19,10 +19,10 @@ flags.DEFINE_list("window", "0,90,170,110", "Left, top, width and height of what
 
 def main(_):
     from wdsr_tf import checkpoint, images
-    from wdsr_tf.resize import imresize
+    from wdsr_tf.images.resize import imresize
 
     cli.load_keras()
-    from wdsr_tf.inference.upscale import upscale
+    from wdsr_tf.inference.strips import upscale
 
     lr = images.read(FLAGS.picture)
     model = checkpoint.load(FLAGS.model)

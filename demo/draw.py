@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script runs from any folder, uninstalled
 
-from wdsr_tf import cli, images
+from wdsr_tf import images
+from wdsr_tf.commands import flags as cli
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("outdir", str(Path(__file__).resolve().parent), "Where the pictures go.", short_name="o")
@@ -74,11 +75,11 @@ class Sheet:
 
 
 def gradient(shape, stops, across=0.0):
-    """A smooth run of colours from top to bottom, tilted by `across`; `stops` are (position in 0..1, colour)."""
+    """A smooth run of colors from top to bottom, tilted by `across`; `stops` are (position in 0..1, color)."""
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
     along = (y / shape[0] + across * x / shape[1]) / (1 + abs(across))
-    position, colours = zip(*stops, strict=True)
-    return np.stack([np.interp(along, position, channel) for channel in zip(*colours, strict=True)], axis=-1)
+    position, colors = zip(*stops, strict=True)
+    return np.stack([np.interp(along, position, channel) for channel in zip(*colors, strict=True)], axis=-1)
 
 
 def noise(rng, shape, cell, octaves=4):
@@ -115,9 +116,9 @@ def harbour(width=320, height=200, fine=4):
     sky += (np.array([255, 250, 226]) - sky) * np.clip(10.5 - distance, 0, 1)
 
     shore = Sheet(images.to_uint8(sky), fine)
-    for base, roughness, colour in ((96, 13, (150, 112, 138)), (104, 9, (92, 82, 118))):
+    for base, roughness, color in ((96, 13, (150, 112, 138)), (104, 9, (92, 82, 118))):
         ridge = base + roughness * noise(rng, (2, width + 1), (2, 70), 5)[0]
-        shore.polygon([(0, horizon), *enumerate(ridge), (width, horizon)], colour)
+        shore.polygon([(0, horizon), *enumerate(ridge), (width, horizon)], color)
     _town(shore, rng, horizon)
     _lighthouse(shore, 284, horizon)
 
@@ -210,9 +211,9 @@ def _boat(sheet, x, y, size, sail, hull):
 
     for depth in np.arange(4, 40, 0.8):  # its mirror image, broken up by the waves
         sway = 2.2 * np.sin(depth * 1.1) * depth / 40
-        colour = tuple(int(c * 0.45) for c in hull) if depth < 13 else tuple(int(c * 0.72) for c in sail)
+        color = tuple(int(c * 0.45) for c in hull) if depth < 13 else tuple(int(c * 0.72) for c in sail)
         half = 20 - 0.5 * depth if depth < 13 else 15 - 0.36 * depth
-        sheet.line(at((-half + sway, depth), (half + sway, depth)), (*colour, int(150 - 3.3 * depth)), 0.6 * size)
+        sheet.line(at((-half + sway, depth), (half + sway, depth)), (*color, int(150 - 3.3 * depth)), 0.6 * size)
     sheet.line(at((0, 0), (0, -52)), (84, 58, 48), 1.1 * size)
     main = [*curve(*at((1.2, -50), (18, -26), (20, -6))), *at((1.2, -5))]
     jib = [*curve(*at((-1.2, -47), (-7, -22), (-18, -4))), *at((-1.2, -5))]
@@ -282,14 +283,14 @@ def poster(width=320, height=200, fine=8):
         sheet.disc(277, 79, radius, outline=red if round(radius * 10) % 3 else ink, width=0.25 + radius / 36)
     _halftone(sheet, 12, 124, 92, 36, ink)
     rose = np.linspace(0, 2 * np.pi, 1500)
-    for k, colour in ((7, red), (11, blue), (17, gold)):
+    for k, color in ((7, red), (11, blue), (17, gold)):
         radius = 21 + 7 * np.sin(k * rose)
         points = zip(144 + radius * np.cos(rose), 149 + radius * np.sin(rose), strict=True)
-        sheet.line(list(points), (*colour, 220), 0.6)
-    for i, colour in enumerate((red, gold, (88, 140, 84), blue, (120, 74, 132), ink)):
-        sheet.box(182 + 21 * i, 122, 18, 18, colour)
+        sheet.line(list(points), (*color, 220), 0.6)
+    for i, color in enumerate((red, gold, (88, 140, 84), blue, (120, 74, 132), ink)):
+        sheet.box(182 + 21 * i, 122, 18, 18, color)
         for j in range(6):  # each tone, lightened in steps
-            tint = tuple(int(c + (250 - c) * j / 5.5) for c in colour)
+            tint = tuple(int(c + (250 - c) * j / 5.5) for c in color)
             sheet.box(182 + 21 * i + 3 * j, 142, 3, 9, tint)
     for i, pitch in enumerate((0.9, 1.2, 1.6, 2.2, 3.0)):  # hatching, ever coarser
         left, top, side = 182 + 25.4 * i, 156, 22.4
@@ -304,26 +305,26 @@ def poster(width=320, height=200, fine=8):
     return sheet.finished()
 
 
-def _fan(sheet, x, y, radius, colour, rays):
+def _fan(sheet, x, y, radius, color, rays):
     for i in range(rays):
         a, b = 2 * np.pi * i / rays, 2 * np.pi * (i + 0.5) / rays
         rim = [(x + radius * np.cos(t), y + radius * np.sin(t)) for t in np.linspace(a, b, 4)]
-        sheet.polygon([(x, y), *rim], colour)
+        sheet.polygon([(x, y), *rim], color)
 
 
-def _halftone(sheet, x, y, width, height, colour, pitch=4.0):
+def _halftone(sheet, x, y, width, height, color, pitch=4.0):
     """Dots whose area grows from left to right, every other row moved by half a dot."""
     for row in range(int(height / pitch)):
         for column in range(int(width / pitch) - row % 2):
             left = (column + 0.5 + 0.5 * (row % 2)) * pitch
             tone = 0.06 + 0.62 * left / width
-            sheet.disc(x + left, y + (row + 0.5) * pitch, pitch * np.sqrt(tone / np.pi), colour)
+            sheet.disc(x + left, y + (row + 0.5) * pitch, pitch * np.sqrt(tone / np.pi), color)
 
 
 def scene(rng, size, fine=2):
-    """A random picture to learn from: clouds of colour, then shapes, patterns, curves and words at many scales."""
+    """A random picture to learn from: clouds of color, then shapes, patterns, curves and words at many scales."""
     shape = (size * fine, size * fine)
-    stops = [(0, _colour(rng)), (rng.uniform(0.3, 0.7), _colour(rng)), (1, _colour(rng))]
+    stops = [(0, _color(rng)), (rng.uniform(0.3, 0.7), _color(rng)), (1, _color(rng))]
     ground = gradient(shape, stops, across=rng.uniform(0, 2))
     grain = np.exp(rng.uniform(np.log(4), np.log(size), 2)) * fine
     ground += rng.uniform(5, 60) * noise(rng, shape, grain)[..., None] * rng.uniform(0.3, 1, 3)
@@ -331,20 +332,20 @@ def scene(rng, size, fine=2):
     things = (_blob, _shape, _stripes, _strokes, _words, _words, _rays)
     for _ in range(26):
         thing = things[rng.integers(len(things))]
-        reach = np.exp(rng.uniform(np.log(size / 30), np.log(size / 3)))  # as many small things as large ones
-        thing(sheet, rng, *rng.uniform(0, size, 2), reach)
+        receptive_field = np.exp(rng.uniform(np.log(size / 30), np.log(size / 3)))  # as many small things as large ones
+        thing(sheet, rng, *rng.uniform(0, size, 2), receptive_field)
     return sheet.finished()
 
 
-def _colour(rng):
-    """Any colour, but muted ones more often, as in photographs."""
-    grey = rng.uniform(10, 245)
-    return tuple(int(c) for c in np.clip(grey + rng.normal(0, 45, 3), 0, 255))
+def _color(rng):
+    """Any color, but muted ones more often, as in photographs."""
+    gray = rng.uniform(10, 245)
+    return tuple(int(c) for c in np.clip(gray + rng.normal(0, 45, 3), 0, 255))
 
 
-def _around(rng, x, y, reach, corners):
+def _around(rng, x, y, receptive_field, corners):
     angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
-    radii = reach * rng.uniform(0.5, 1, corners)
+    radii = receptive_field * rng.uniform(0.5, 1, corners)
     return [(x + r * np.cos(a), y + r * np.sin(a)) for a, r in zip(angles, radii, strict=True)]
 
 
@@ -353,45 +354,47 @@ def _turned(x, y, angle, points):
     return [(x + cos * px - sin * py, y + sin * px + cos * py) for px, py in points]
 
 
-def _blob(sheet, rng, x, y, reach):
-    corners = _around(rng, x, y, reach, 7)
+def _blob(sheet, rng, x, y, receptive_field):
+    corners = _around(rng, x, y, receptive_field, 7)
     ends = [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in zip(corners, corners[1:] + corners[:1], strict=True)]
     outline = [curve(a, b, c, steps=12) for a, b, c in zip(ends[-1:] + ends, corners, ends, strict=False)]
-    sheet.polygon([point for part in outline for point in part], (*_colour(rng), int(rng.integers(120, 256))))
+    sheet.polygon([point for part in outline for point in part], (*_color(rng), int(rng.integers(120, 256))))
 
 
-def _shape(sheet, rng, x, y, reach):
-    points = _around(rng, x, y, reach, rng.integers(3, 7))
-    sheet.polygon(points, (*_colour(rng), int(rng.integers(150, 256))))
+def _shape(sheet, rng, x, y, receptive_field):
+    points = _around(rng, x, y, receptive_field, rng.integers(3, 7))
+    sheet.polygon(points, (*_color(rng), int(rng.integers(150, 256))))
 
 
-def _stripes(sheet, rng, x, y, reach):
-    pitch, angle, colour = rng.uniform(1.5, 9), rng.uniform(0, np.pi), _colour(rng)
-    for offset in np.arange(-reach, reach, pitch):
-        half = np.sqrt(reach**2 - offset**2)
-        sheet.line(_turned(x, y, angle, [(offset, -half), (offset, half)]), colour, pitch * 0.45)
+def _stripes(sheet, rng, x, y, receptive_field):
+    pitch, angle, color = rng.uniform(1.5, 9), rng.uniform(0, np.pi), _color(rng)
+    for offset in np.arange(-receptive_field, receptive_field, pitch):
+        half = np.sqrt(receptive_field**2 - offset**2)
+        sheet.line(_turned(x, y, angle, [(offset, -half), (offset, half)]), color, pitch * 0.45)
 
 
-def _strokes(sheet, rng, x, y, reach):
+def _strokes(sheet, rng, x, y, receptive_field):
     """Grass, fur, hair: many thin curves that lean one way."""
-    lean, colour = rng.uniform(0, 2 * np.pi), np.array(_colour(rng))
+    lean, color = rng.uniform(0, 2 * np.pi), np.array(_color(rng))
     for _ in range(70):
         angle = lean + rng.normal(0, 0.25)
-        root = (x + rng.normal(0, reach / 2), y + rng.normal(0, reach / 2))
-        bend, tip = _turned(*root, angle, [(reach * 0.3, rng.normal(0, reach * 0.12)), (reach * 0.6, 0)])
-        tone = images.to_uint8(colour + rng.normal(0, 22)).tolist()
+        root = (x + rng.normal(0, receptive_field / 2), y + rng.normal(0, receptive_field / 2))
+        bend, tip = _turned(
+            *root, angle, [(receptive_field * 0.3, rng.normal(0, receptive_field * 0.12)), (receptive_field * 0.6, 0)]
+        )
+        tone = images.to_uint8(color + rng.normal(0, 22)).tolist()
         sheet.line(curve(root, bend, tip, steps=8), tuple(tone), rng.uniform(0.5, 1.6))
 
 
-def _words(sheet, rng, x, y, reach):
-    size, colour = np.clip(reach / 3, 6, 60), _colour(rng)
+def _words(sheet, rng, x, y, receptive_field):
+    size, color = np.clip(receptive_field / 3, 6, 60), _color(rng)
     for line in range(rng.integers(1, 5)):
         words = " ".join(rng.choice(WORDS, rng.integers(1, 6)))
-        sheet.text(x - reach, y + 1.25 * size * line, words, size, colour)
+        sheet.text(x - receptive_field, y + 1.25 * size * line, words, size, color)
 
 
-def _rays(sheet, rng, x, y, reach):
-    _fan(sheet, x, y, reach, _colour(rng), rays=rng.integers(6, 40))
+def _rays(sheet, rng, x, y, receptive_field):
+    _fan(sheet, x, y, receptive_field, _color(rng), rays=rng.integers(6, 40))
 
 
 if __name__ == "__main__":

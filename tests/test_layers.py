@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.gradients import squared_error_gradients
+from tests.helpers.gradients import squared_error_gradients
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import (
@@ -119,14 +119,14 @@ def test_layers_come_back_from_a_saved_model(tmp_path):
 def shuffled(x, scale, order):
     """Pixel shuffle by its definition."""
     batch, height, width, channels = x.shape
-    colours = channels // scale**2
-    y = np.zeros((batch, height * scale, width * scale, colours), x.dtype)
+    colors = channels // scale**2
+    y = np.zeros((batch, height * scale, width * scale, colors), x.dtype)
     for row in range(scale):
         for column in range(scale):
-            for colour in range(colours):
+            for color in range(colors):
                 pixel = row * scale + column
-                channel = pixel * colours + colour if order == "keras" else colour * scale**2 + pixel
-                y[:, row::scale, column::scale, colour] = x[..., channel]
+                channel = pixel * colors + color if order == "keras" else color * scale**2 + pixel
+                y[:, row::scale, column::scale, color] = x[..., channel]
     return y
 
 

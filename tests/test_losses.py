@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.gradients import gradient
-from tests.networks import nhwc
+from tests.helpers.gradients import gradient
+from tests.helpers.networks import nhwc
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.losses import LOSSES, LUMA, binary_filters, get_loss
@@ -47,11 +47,11 @@ def test_huber_is_square_below_its_threshold_and_straight_above():
     assert value("huber", hr, hr + 255 * 0.5) == pytest.approx(0.1 * (0.5 - 0.05))
 
 
-def test_weights_act_on_their_own_colours():
+def test_weights_act_on_their_own_colors():
     hr = np.zeros((1, 4, 5, 3), "float32")
-    for colour, weight in enumerate(LUMA):
+    for color, weight in enumerate(LUMA):
         sr = hr.copy()
-        sr[..., colour] = 30
+        sr[..., color] = 30
         assert value("weighted-mse", hr, sr) == pytest.approx(weight * 30**2 / 3)
 
 
@@ -85,10 +85,10 @@ def test_lbp_filters_are_binary_sparse_and_always_the_same():
     assert set(np.unique(filters)) == {-1, 0, 1}
     # 0.9 n draws with repetition leave exp(-0.9) of n places alone; 3,375 places: 0.9 % of standard error.
     assert (filters[..., 3:] != 0).mean() == pytest.approx(1 - np.exp(-0.9), abs=0.03)
-    for colour in range(3):
+    for color in range(3):
         picture = np.zeros((3, 3, 3))
-        picture[1, 1, colour] = 1
-        assert np.array_equal(filters[..., colour], picture)
+        picture[1, 1, color] = 1
+        assert np.array_equal(filters[..., color], picture)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -102,7 +102,7 @@ class LeakyReLU(layers.LeakyReLU):
 class PixelShuffle(layers.Layer):
     """Rearranges (H, W, C * scale^2) to (scale * H, scale * W, C).
 
-    Input channels are ordered (row, column, colour) as in TensorFlow and Keras. `order="pytorch"` takes (colour, row,
+    Input channels are ordered (row, column, color) as in TensorFlow and Keras. `order="pytorch"` takes (color, row,
     column), for grouped convolutions, whose output channels an importer cannot permute.
     """
 

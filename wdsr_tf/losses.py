@@ -4,7 +4,7 @@
     weighted-mse      mean of w * d^2 with the weights w of R, G and B in luma, as rounded in LUMA (seed 001)
     charbonnier       mean of sqrt(d^2 + 0.255^2)
     huber             Huber's loss with threshold 0.1
-    weighted-huber    Huber's loss with threshold 1 of each colour, times 3 * w (seed 000)
+    weighted-huber    Huber's loss with threshold 1 of each color, times 3 * w (seed 000)
     waifu2x-huber     Huber's loss with threshold 0.1 of 3 * w * d, SR clipped (waifu2x: huber)
     lbp               Huber's loss with threshold 0.1 between responses to 128 random filters (waifu2x: lbp)
 
@@ -57,7 +57,7 @@ class Charbonnier(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class Huber(keras.losses.Loss):
-    """Huber's loss of d on 0..1; `weighted` multiplies the loss of each colour by 3 * w."""
+    """Huber's loss of d on 0..1; `weighted` multiplies the loss of each color by 3 * w."""
 
     def __init__(self, delta=0.1, weighted=False, name="huber", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -97,7 +97,7 @@ class LBP(keras.losses.Loss):
     """Huber's loss on 0..1 between the responses of SR, clipped, and HR to random binary filters.
 
     Local binary convolutions: Juefei-Xu et al., CVPR 2017, https://arxiv.org/abs/1608.06049. The filters are 3x3 over
-    all colours, unpadded, drawn from `seed` alone; the first three are the colours themselves. Gradients pass the clip.
+    all colors, unpadded, drawn from `seed` alone; the first three are the colors themselves. Gradients pass the clip.
     """
 
     def __init__(self, num_filters=128, delta=0.1, seed=11, name="lbp", **kwargs):

@@ -12,8 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from wdsr_tf import __version__, card, cli
+from wdsr_tf import __version__
+from wdsr_tf.commands import flags as cli
 from wdsr_tf.errors import InputError
+from wdsr_tf.export import card
 
 OFFERED = ("wdsr-a-8-x2", "wdsr-a-8-q-x2", "wdsr-b-4-x2")  # together less than 6 MB
 FORMAT = "onnx"

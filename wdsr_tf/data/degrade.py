@@ -182,18 +182,23 @@ def shrink(image, scale, filter):
 def shrink_blurred(image, scale, filter, blur=1.0):
     """`image` divided by `scale` as GraphicsMagick does it, with the kernel of `filter` stretched by `blur`."""
     half_width, kernel = MAGICK_FILTERS[filter]
-    reach = int(np.ceil(half_width * scale * blur))
-    x = (np.arange(-reach, scale + reach) + 0.5 - scale / 2) / (scale * blur)
+    receptive_field = int(np.ceil(half_width * scale * blur))
+    x = (np.arange(-receptive_field, scale + receptive_field) + 0.5 - scale / 2) / (scale * blur)
     weights = np.where(np.abs(x) <= half_width, kernel(x), 0).astype("float32")
-    small = _weighted(_weighted(image.astype("float32"), weights, scale, reach).swapaxes(0, 1), weights, scale, reach)
+    small = _weighted(
+        _weighted(image.astype("float32"), weights, scale, receptive_field).swapaxes(0, 1),
+        weights,
+        scale,
+        receptive_field,
+    )
     return np.rint(np.clip(small.swapaxes(0, 1), 0, 255)).astype("uint8")
 
 
-def _weighted(image, weights, scale, reach):
+def _weighted(image, weights, scale, receptive_field):
     """Weighted means of rows, one for each `scale` of them; beyond the picture nothing has weight."""
     length = len(image) // scale * scale
-    inside = np.pad(np.ones((len(image), 1, 1), "float32"), [(reach, reach), (0, 0), (0, 0)])
-    image = np.pad(image, [(reach, reach), (0, 0), (0, 0)])
+    inside = np.pad(np.ones((len(image), 1, 1), "float32"), [(receptive_field, receptive_field), (0, 0), (0, 0)])
+    image = np.pad(image, [(receptive_field, receptive_field), (0, 0), (0, 0)])
     total, norm = (sum(w * x[k : k + length : scale] for k, w in enumerate(weights) if w) for x in (image, inside))
     return total / norm
 
@@ -211,7 +216,7 @@ def jpeg(image, quality, subsampling="4:2:0"):
 
 
 def has_detail(lr, min_bytes=14_000):
-    """Whether `lr` as a PNG file has at least `min_bytes`, which a patch of one flat colour has not (seed 000).
+    """Whether `lr` as a PNG file has at least `min_bytes`, which a patch of one flat color has not (seed 000).
 
     The default is for 128 x 128 pixels, of which it leaves out about a fifth where pictures are drawn.
     """
@@ -259,8 +264,8 @@ def _detail(hr, top, left, size):
     even = (slice(top - top % 2, top + size + 1), slice(left - left % 2, left + size + 1))
     region = hr[even].astype("float32")
     region = region[: len(region) // 2 * 2, : region.shape[1] // 2 * 2]
-    height, width, colours = region.shape
-    blocks = region.reshape(height // 2, 2, width // 2, 2, colours)
+    height, width, colors = region.shape
+    blocks = region.reshape(height // 2, 2, width // 2, 2, colors)
     lost = np.square(blocks - blocks.mean(axis=(1, 3), keepdims=True)).reshape(region.shape)
     return lost[top % 2 :, left % 2 :][:size, :size].sum()
 

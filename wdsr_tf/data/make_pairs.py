@@ -9,7 +9,7 @@ from pathlib import Path
 from wdsr_tf import images
 from wdsr_tf.data import cache, div2k
 from wdsr_tf.errors import InputError
-from wdsr_tf.resize import imresize
+from wdsr_tf.images.resize import imresize
 
 VALID = "0.05"  # the part of the pictures that validates, unless the person says
 

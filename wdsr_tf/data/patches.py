@@ -40,7 +40,7 @@ TABLES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Making:
+class StoreConfig:
     """How the patches of a store are made.
 
     Attributes:
@@ -81,21 +81,21 @@ class Making:
                 yield lr, region
 
 
-def make_store(indir, path, making, valid=None, jobs=None):
+def make_store(indir, path, config, valid=None, jobs=None):
     """Fills the store at `path` with patches of the pictures below `indir`; returns a Report.
 
     Pictures that are there already and have not changed are kept, and those that are gone are removed. The split is
     that of `make_pairs.make_pairs`. A store that was made in another way raises InputError.
     """
     indir, path = Path(indir), Path(path)
-    if making.hr_patch_size % making.scale:
-        raise InputError(f"--hr-patch-size {making.hr_patch_size} is no multiple of the scale, {making.scale}")
-    degrade.parse(making.degrade, making.scale)
+    if config.hr_patch_size % config.scale:
+        raise InputError(f"--hr-patch-size {config.hr_patch_size} is no multiple of the scale, {config.scale}")
+    degrade.parse(config.degrade, config.scale)
     sources = {file.relative_to(indir).as_posix(): (split, file) for split, _, file in make_pairs.find(indir)}
     make_pairs.split_up({name: (split, name) for name, (split, _) in sources.items()}, valid)  # refuses a wrong `valid`
     path.parent.mkdir(parents=True, exist_ok=True)
     with _errors_of(path), contextlib.closing(_connect(path, "rwc")) as db:
-        _prepare(db, path, making)
+        _prepare(db, path, config)
         known = {name: rest for name, *rest in db.execute("SELECT name, bytes, mtime_ns FROM pictures")}
         gone = sorted(known.keys() - sources.keys())
         todo = [name for name, (_, file) in sources.items() if not file.is_file() or known.get(name) != _facts(file)]
@@ -106,7 +106,7 @@ def make_store(indir, path, making, valid=None, jobs=None):
                     _remove(db, name)
                     db.execute("DELETE FROM pictures WHERE name = ?", (name,))
         failed = []
-        make = functools.partial(_make, making, indir)
+        make = functools.partial(_make, config, indir)
         for name, (facts, patches, reason) in tqdm(
             in_processes(make, todo, jobs), total=len(todo), unit="picture", disable=not todo
         ):
@@ -116,15 +116,15 @@ def make_store(indir, path, making, valid=None, jobs=None):
                 _add(db, name, facts, patches)
         _finish(db, path, {name: split for name, (split, _) in sources.items()}, valid)
         empty = [name for (name,) in db.execute("SELECT name FROM pictures WHERE count = 0 ORDER BY name")]
-    least = f" of {making.min_bytes} bytes in LR" if making.min_bytes else ""
-    reason = f"holds no patch of {making.hr_patch_size} x {making.hr_patch_size}{least}"
+    least = f" of {config.min_bytes} bytes in LR" if config.min_bytes else ""
+    reason = f"holds no patch of {config.hr_patch_size} x {config.hr_patch_size}{least}"
     left_out = [(name, f"{indir / name}: {reason}") for name in empty]
     return Report(len(todo) - len(failed), len(sources) - len(todo), sorted(failed), left_out, len(gone))
 
 
-def _prepare(db, path, making):
+def _prepare(db, path, config):
     """Makes the tables, or checks that they were made in the same way."""
-    wanted = dataclasses.asdict(making)
+    wanted = dataclasses.asdict(config)
     if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'about'").fetchone():
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         with _transaction(db):
@@ -137,11 +137,11 @@ def _prepare(db, path, making):
         raise InputError(f"{path}: was made with {'; '.join(other)}. Name another file with -o")
 
 
-def _make(making, indir, name):
+def _make(config, indir, name):
     """(facts of the picture, its patches as PNG, None), or (None, None, reason) where it cannot be read."""
     try:
         facts = _facts(indir / name)  # taken before it is read: a later change shows
-        patches = making.of(name, images.read(indir / name))
+        patches = config.of(name, images.read(indir / name))
         return facts, [tuple(map(_png, pair)) for pair in patches], None
     except InputError as error:
         return None, None, str(error)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import keras
 
-from wdsr_tf import card as cards
 from wdsr_tf.errors import InputError
+from wdsr_tf.export import card as cards
 from wdsr_tf.export import formats, parity
 from wdsr_tf.files import ABANDONED, TEMPORARY, sha256
-from wdsr_tf.inference.receptive_field import of_graph
 from wdsr_tf.models import fold
+from wdsr_tf.models.receptive_field import of_graph
 
 TILE = 128
 
@@ -106,16 +106,16 @@ def exact(model):
         keras.config.set_dtype_policy(before)
 
 
-def check_tile(tile, reach):
+def check_tile(tile, receptive_field):
     """InputError where exact tiles cannot be cut with that size."""
-    least = 2 * reach.radius + 1
+    least = 2 * receptive_field.radius + 1
     if tile < least:
         raise InputError(
-            f"--tile {tile} is too small: the network sees {reach.radius} pixels on each side, so that of a tile of "
-            f"fewer than {least} pixels nothing is exact"
+            f"--tile {tile} is too small: the receptive field reaches {receptive_field.radius} pixels to each side, so an exact "
+            f"tile needs at least {least} pixels"
         )
-    if tile % reach.multiple:
-        raise InputError(f"--tile {tile}: tiles of this network start at multiples of {reach.multiple}; take one")
+    if tile % receptive_field.multiple:
+        raise InputError(f"--tile {tile} is not a multiple of {receptive_field.multiple}, which this network needs")
 
 
 @contextlib.contextmanager

@@ -204,7 +204,7 @@ def clip_through(graph, layer, x):
 
 def to_luma(graph, layer, x):
     graph.scope += PICTURE
-    how = luma.COLOURS[layer.colours]
+    how = luma.COLORS[layer.colors]
     factor = layer.peak / 255
     kernel = factor * how.luma.reshape(1, 3, 1, 1)
     return _convolve(graph, layer.name, x, kernel, np.array([factor * how.offset]))
@@ -213,12 +213,12 @@ def to_luma(graph, layer, x):
 def replace_luma(graph, layer, rgb, y):
     """At inference picture and luma are of one size: there is nothing to crop."""
     graph.scope += PICTURE
-    how = luma.COLOURS[layer.colours]
+    how = luma.COLORS[layer.colors]
     rgb = _convolve(graph, layer.name, rgb, how.chroma[..., None, None], np.full(3, -how.gain * how.offset))
     return graph.op("Add", rgb, graph.op("Mul", y, np.float32(how.gain * 255 / layer.peak)))
 
 
-def enlarge(graph, layer, x):
+def upscale(graph, layer, x):
     """One 5x5 convolution per channel, which returns the pixels of an output square, and a pixel shuffle."""
     graph.scope += PICTURE
     channels = 1 if layer.input.shape[-1] == 1 else 3
@@ -250,7 +250,7 @@ def _convolve(graph, name, x, kernel, bias, kind="Conv", **attributes):
 
 
 def _weights(layer):
-    """(kernel, bias or None), the kernel of a weight-normalised convolution finished."""
+    """(kernel, bias or None), the kernel of a weight-normalized convolution finished."""
     bias = getattr(layer, "bias", None)
     return ops.convert_to_numpy(layer.kernel), None if bias is None else ops.convert_to_numpy(bias)
 
@@ -309,7 +309,7 @@ WRITERS = {
     own.PixelShuffle: pixel_shuffle,
     own.WeightNormConv2D: conv,
     carn.Upsampler: upsampler,
-    luma.Enlarge: enlarge,
+    luma.PreUpscale: upscale,
     luma.Luma: to_luma,
     luma.ReplaceLuma: replace_luma,
 }

@@ -1,6 +1,6 @@
 """Proof that an exported network computes what Keras does: three pictures through the format's own runtime.
 
-A difference is that between the values, neither clipped nor rounded, in grey levels of 255 (`image` networks: between
+A difference is that between the values, neither clipped nor rounded, in gray levels of 255 (`image` networks: between
 bytes). The difference in PSNR is that of the two results, rounded, to the picture that the drawn one was shrunk from:
 RGB, the whole picture.
 """
@@ -12,12 +12,12 @@ import keras
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.evaluation.metrics import psnr
 from wdsr_tf.images import to_uint8
-from wdsr_tf.metrics import psnr
-from wdsr_tf.resize import imresize
+from wdsr_tf.images.resize import imresize
 
-LIMITS = {"float32": 1e-2, "float16": 0.5}  # grey levels
-IMAGE_LIMIT = 1  # grey levels: on either side of a half, a rounding error decides
+LIMITS = {"float32": 1e-2, "float16": 0.5}  # gray levels
+IMAGE_LIMIT = 1  # gray levels: on either side of a half, a rounding error decides
 TINY, DRAWN, NOISE = (7, 5), (64, 96), (48, 40)  # height, width
 ENOUGH = 0.5  # seconds that are measured, or TIMES runs
 TIMES = 5
@@ -57,8 +57,8 @@ def draw(height, width):
     detail = np.fft.irfft2(np.fft.rfft2(random.normal(size=(height, width))) / frequencies, s=(height, width))
     picture = (128 + 35 * detail / detail.std())[..., None] + 30 * np.stack([x - 0.5, y - 0.5, 0.5 - x], axis=-1)
     for _ in range(12):
-        (cx, cy, radius), colour = random.uniform((0, 0, 0.02), (1, 1, 0.15)), random.uniform(-70, 70, 3)
-        picture[np.hypot(x - cx, y - cy) < radius] += colour
+        (cx, cy, radius), color = random.uniform((0, 0, 0.02), (1, 1, 0.15)), random.uniform(-70, 70, 3)
+        picture[np.hypot(x - cx, y - cy) < radius] += color
     return np.clip(picture, 0, 255).astype("uint8")
 
 

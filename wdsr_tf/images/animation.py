@@ -68,7 +68,7 @@ def read_frames(path, max_pixels=MAX_PIXELS):
 def write_animation(path, frames, loop=FOREVER, quality=None):
     """Writes (`Picture`, milliseconds) as a GIF, WebP or APNG that is played `loop` times, 0 for ever.
 
-    All pictures are of 8 bits and of one size. GIF counts hundredths of a second and has 256 colours, chosen for each
+    All pictures are of 8 bits and of one size. GIF counts hundredths of a second and has 256 colors, chosen for each
     frame; the time from the start to each frame is rounded, so that roundings do not add up. Metadata are those of
     the first. `quality` as in `open_writer`. Whole or not at all; raises InputError as `open_writer` does.
     """
@@ -103,12 +103,12 @@ def _images(frames, form):
     """The frames as Pillow images, of one mode, which Pillow's writers want."""
     transparent = any(picture.alpha is not None for picture, _ in frames)
     for picture, _ in frames:
-        colours = dataclasses.replace(picture, grey=False)
+        colors = dataclasses.replace(picture, gray=False)
         alpha = picture.alpha
         if transparent:
             alpha = np.full(picture.rgb.shape[:2], 255, "uint8") if alpha is None else alpha
-            colours = dataclasses.replace(colours, alpha=alpha)
-        values = layers(colours, picture.rgb, alpha)
+            colors = dataclasses.replace(colors, alpha=alpha)
+        values = layers(colors, picture.rgb, alpha)
         yield gif.paletted(values) if form.name == "GIF" else as_image(values)
 
 

@@ -13,7 +13,7 @@ from wdsr_tf.images.picture import Picture
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2  # how a TIFF's values are meant
-ASSOCIATED, UNASSOCIATED = 1, 2  # a TIFF's alpha, multiplied into the colours or not
+ASSOCIATED, UNASSOCIATED = 1, 2  # a TIFF's alpha, multiplied into the colors or not
 
 
 def is_cut(image):
@@ -34,7 +34,7 @@ def is_tiff(path):
 
 
 def read_png(path, metadata):
-    """A PNG with colours or transparency of 16 bits as a `Picture`, not yet turned upright."""
+    """A PNG with colors or transparency of 16 bits as a `Picture`, not yet turned upright."""
     values = _library("imagecodecs").png_decode(Path(path).read_bytes())
     return _picture(values, values.shape[2] in (2, 4), metadata)
 
@@ -52,15 +52,15 @@ def read_tiff(path, check):
     values = np.moveaxis(values, 0, -1) if page.axes == "SYX" else values
     values = values.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
     if page.photometric == WHITE_IS_ZERO:
-        grey = values[..., :1]
-        values = np.concatenate([1 - grey if values.dtype.kind == "f" else ~grey, values[..., 1:]], axis=-1)
+        gray = values[..., :1]
+        values = np.concatenate([1 - gray if values.dtype.kind == "f" else ~gray, values[..., 1:]], axis=-1)
     if values.dtype.kind == "f":
         values = unit_floats(values)
-    colours = 3 if page.photometric == RGB else 1
-    extra = page.extrasamples[0] if page.extrasamples and values.shape[2] > colours else None
+    colors = 3 if page.photometric == RGB else 1
+    extra = page.extrasamples[0] if page.extrasamples and values.shape[2] > colors else None
     transparent = extra in (ASSOCIATED, UNASSOCIATED)
     metadata, orientation = _tags(path)
-    picture = _picture(values[..., : colours + transparent], transparent, metadata)
+    picture = _picture(values[..., : colors + transparent], transparent, metadata)
     return _divided(picture) if extra == ASSOCIATED else picture, orientation
 
 
@@ -98,7 +98,7 @@ def _size(page):
 def _check_page(page, file_bytes):
     extra = page.samplesperpixel - (3 if page.photometric == RGB else 1)
     if page.photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB) or extra not in (0, 1) or page.imagedepth != 1:
-        raise InputError("it is neither grey nor RGB, with or without transparency; save it as RGB")
+        raise InputError("it is neither gray nor RGB, with or without transparency; save it as RGB")
     if str(page.dtype) not in ("uint8", "uint16", "float16", "float32", "float64"):
         raise InputError(f"its values are {page.dtype}, which have no agreed range; save it with 8 or 16 bits")
     if page.bitspersample not in (8, 16, 32, 64):
@@ -121,15 +121,15 @@ def _tags(path):
 def _picture(values, transparent, metadata):
     values = values.astype(values.dtype.newbyteorder("="))
     alpha = np.ascontiguousarray(values[..., -1]) if transparent else None
-    colours = values[..., :-1] if transparent else values
-    grey = colours.shape[2] == 1
-    return Picture(np.repeat(colours, 3, axis=-1) if grey else np.ascontiguousarray(colours), alpha, grey, metadata)
+    colors = values[..., :-1] if transparent else values
+    gray = colors.shape[2] == 1
+    return Picture(np.repeat(colors, 3, axis=-1) if gray else np.ascontiguousarray(colors), alpha, gray, metadata)
 
 
 def _divided(picture):
-    """`picture`, whose colours are multiplied by its alpha, with colours that are not."""
+    """`picture`, whose colors are multiplied by its alpha, with colors that are not."""
     alpha = np.maximum(picture.alpha.astype("float64"), 1e-9)[..., None]
     rgb = np.minimum(picture.rgb / alpha * picture.peak, picture.peak)
     if picture.rgb.dtype.kind == "u":
         rgb = np.rint(rgb)
-    return Picture(rgb.astype(picture.rgb.dtype), picture.alpha, picture.grey, picture.metadata)
+    return Picture(rgb.astype(picture.rgb.dtype), picture.alpha, picture.gray, picture.metadata)

@@ -44,7 +44,7 @@ WEBP = Format(
     "WEBP",
     animated=True,
     max_side=16_383,
-    options={"lossless": True, "exact": True},  # exact: keep the colours beneath transparency
+    options={"lossless": True, "exact": True},  # exact: keep the colors beneath transparency
     lossy={"lossless": False},
 )
 BMP = Format("BMP", alpha=False)
@@ -101,11 +101,11 @@ def check_fit(path, height, width, dtype, transparent):
         )
 
 
-def save_options(form, quality=None, grey=False):
+def save_options(form, quality=None, gray=False):
     """Pillow's options for writing `form`, at `quality` (1..100) where given and where the format knows one."""
     options = dict(form.options)
-    if grey:
-        options.pop("subsampling", None)  # with it, AVIF would hold colours
+    if gray:
+        options.pop("subsampling", None)  # with it, AVIF would hold colors
     if quality is None or form.lossy is None:
         return options
     return {**options, **form.lossy, "quality": quality}

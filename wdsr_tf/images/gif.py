@@ -1,4 +1,4 @@
-"""Pictures in 256 colours."""
+"""Pictures in 256 colors."""
 
 import numpy as np
 from PIL import Image
@@ -8,13 +8,13 @@ OPAQUE = 128  # from this alpha on a pixel is shown: GIF knows all or nothing
 
 
 def paletted(values):
-    """A Pillow image of mode P of uint8 H x W x 1 (grey), 2 (grey, alpha), 3 or 4."""
-    colours = np.repeat(values[..., :1], 3, axis=-1) if values.shape[2] < 3 else values[..., :3]
+    """A Pillow image of mode P of uint8 H x W x 1 (gray), 2 (gray, alpha), 3 or 4."""
+    colors = np.repeat(values[..., :1], 3, axis=-1) if values.shape[2] < 3 else values[..., :3]
     if values.shape[2] in (1, 3):
-        return Image.fromarray(np.ascontiguousarray(colours)).quantize(256)
+        return Image.fromarray(np.ascontiguousarray(colors)).quantize(256)
     clear = values[..., -1] < OPAQUE
-    colours = np.where(clear[..., None], 0, colours)
-    image = Image.fromarray(colours).quantize(CLEAR)
+    colors = np.where(clear[..., None], 0, colors)
+    image = Image.fromarray(colors).quantize(CLEAR)
     image.paste(CLEAR, mask=Image.fromarray(clear))
     image.info["transparency"] = CLEAR
     return image

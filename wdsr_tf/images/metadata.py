@@ -1,4 +1,4 @@
-"""What a picture's file says beside its values: colour profile, EXIF and resolution."""
+"""What a picture's file says beside its values: color profile, EXIF and resolution."""
 
 import math
 
@@ -64,7 +64,7 @@ def read_exif(exif):
     return exif.tobytes() if len(exif) else None
 
 
-def is_of_colours(metadata):
+def is_of_colors(metadata):
     """Whether the profile is one for RGB."""
     return metadata.get("icc_profile", b"")[16:20] == b"RGB "
 
@@ -84,7 +84,7 @@ def fitting(metadata, form, height, width):
     """
     fit = {name: value for name, value in metadata.items() if form.name in HOLDERS[name]}
     if form.name == "WEBP" and fit.get("icc_profile", b"")[16:20] == b"GRAY":
-        del fit["icc_profile"]  # WebP has colours only
+        del fit["icc_profile"]  # WebP has colors only
     if form.name in HOLDERS["exif"]:
         exif = image_exif(fit)
         _strip(exif)

@@ -14,15 +14,15 @@ class Picture:
     """A picture upright, with what has to come back when it is written again.
 
     Attributes:
-        rgb: uint8, uint16 or float32 (0..1), H x W x 3; of a grey picture three times the same.
+        rgb: uint8, uint16 or float32 (0..1), H x W x 3; of a gray picture three times the same.
         alpha: H x W of the same type, or None where the picture is opaque by its format.
-        grey: whether it is to be written as grey.
+        gray: whether it is to be written as gray.
         metadata: `icc_profile` (bytes), `exif` (bytes, without orientation) and `dpi` (pair of floats), where given.
     """
 
     rgb: np.ndarray
     alpha: np.ndarray | None = None
-    grey: bool = False
+    gray: bool = False
     metadata: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -32,7 +32,7 @@ class Picture:
 
 
 def as_picture(array):
-    """A `Picture` of an array of integers: H x W x 3, grey as H x W, and with transparency H x W x 4 or H x W x 2.
+    """A `Picture` of an array of integers: H x W x 3, gray as H x W, and with transparency H x W x 4 or H x W x 2.
 
     Floats are refused, as it is easily forgotten that those of networks are in 0..255 and those of files in 0..1.
     """
@@ -40,20 +40,20 @@ def as_picture(array):
     values = array[..., None] if array.ndim == 2 else array
     if array.dtype not in ("uint8", "uint16") or values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4):
         raise InputError(
-            "an array to write is uint8 or uint16 and H x W x 3, H x W x 4 with transparency, or grey as H x W, not "
+            "an array to write is uint8 or uint16 and H x W x 3, H x W x 4 with transparency, or gray as H x W, not "
             f"{array.dtype} of shape {array.shape}; to_uint8 makes uint8 of floats in 0..255"
         )
     channels = values.shape[2]
     alpha = values[..., -1] if channels in (2, 4) else None
     if channels < 3:
-        return Picture(np.repeat(values[..., :1], 3, axis=-1), alpha, grey=True)
+        return Picture(np.repeat(values[..., :1], 3, axis=-1), alpha, gray=True)
     return Picture(values[..., :3], alpha)
 
 
 def layers(picture, rgb, alpha=None):
-    """`rgb` and `alpha` as the file holds them: H x W x 1 (grey), 2 (grey, alpha), 3 or 4, as `picture` is."""
-    colours = rgb[..., :1] if picture.grey else rgb
-    return colours if picture.alpha is None else np.concatenate([colours, alpha[..., None]], axis=-1)
+    """`rgb` and `alpha` as the file holds them: H x W x 1 (gray), 2 (gray, alpha), 3 or 4, as `picture` is."""
+    colors = rgb[..., :1] if picture.gray else rgb
+    return colors if picture.alpha is None else np.concatenate([colors, alpha[..., None]], axis=-1)
 
 
 def without_opaque_alpha(picture):

@@ -7,7 +7,7 @@ import numpy as np
 
 from wdsr_tf.images.rows import Encoder
 
-COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels: grey, grey and alpha, RGB, RGBA
+COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels: gray, gray and alpha, RGB, RGBA
 LEVEL = 6
 FILTERED_BYTES = 2**17  # at a time: what the filters need stays in the processor's cache
 
@@ -25,7 +25,7 @@ class PngWriter:
         self._stride = value_bytes * channels  # bytes between a value and the one to its left
         self._rows = Encoder(1 + width * self._stride, self._encode, self._emit)
         file.write(b"\x89PNG\r\n\x1a\n")
-        self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * value_bytes, COLOUR_TYPES[channels], 0, 0, 0))
+        self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * value_bytes, COLOR_TYPES[channels], 0, 0, 0))
         self._metadata(metadata)
         self._chunk(b"IDAT", b"\x78\x9c")  # the header of a zlib stream
 
@@ -101,7 +101,7 @@ def _cost(differences):
 
 
 def _paeth(left, above, corner):
-    """Of the three neighbours the one nearest to left + above - corner; the first of equals."""
+    """Of the three neighbors the one nearest to left + above - corner; the first of equals."""
     wide = corner.astype("int16")
     from_left, from_above = above - wide, left - wide  # how far the guess lies from each
     from_corner = np.abs(from_left + from_above)

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import deep
 from wdsr_tf.images.formats import SUFFIXES
-from wdsr_tf.images.metadata import is_of_colours, orientation, read_metadata
+from wdsr_tf.images.metadata import is_of_colors, orientation, read_metadata
 from wdsr_tf.images.picture import Picture, change_depth
 
 MAX_PIXELS = 250_000_000
@@ -38,7 +38,7 @@ def find(folder):
 def read(path, max_pixels=MAX_PIXELS):
     """The picture at `path` as uint8 RGB, H x W x 3, upright; transparency is dropped.
 
-    16 bits are scaled to 8: grey rounded, colours by leaving out their low byte. Otherwise as `read_picture`.
+    16 bits are scaled to 8: gray rounded, colors by leaving out their low byte. Otherwise as `read_picture`.
     """
     return change_depth(_read(path, max_pixels, all_bits=False), "uint8").rgb
 
@@ -143,25 +143,25 @@ def decode(image):
     """The `Picture` of a loaded Pillow image as it lies, not turned."""
     metadata = read_metadata(image)
     if image.mode.startswith("I;16"):
-        return dataclasses.replace(_grey_of_16_bits(image), metadata=metadata)
+        return dataclasses.replace(_gray_of_16_bits(image), metadata=metadata)
     if image.mode == "I":
         raise InputError("32-bit integers have no agreed range of values; save it with 8 or 16 bits")
     if image.mode in ("CMYK", "YCbCr", "LAB"):
         image = _to_srgb(image, metadata.pop("icc_profile", None))
 
     alpha = None
-    grey = image.mode in ("1", "L", "LA")
-    undecided = image.mode == "P" or image.format in ("WEBP", "AVIF", "GIF")  # these know no grey with alpha
+    gray = image.mode in ("1", "L", "LA")
+    undecided = image.mode == "P" or image.format in ("WEBP", "AVIF", "GIF")  # these know no gray with alpha
     if image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = np.array(image.getchannel("A"))
     rgb = np.array(image.convert("RGB"))
-    if undecided and not is_of_colours(metadata):
-        grey = bool((rgb == rgb[..., :1]).all())
-    return Picture(rgb, alpha, grey, metadata)
+    if undecided and not is_of_colors(metadata):
+        gray = bool((rgb == rgb[..., :1]).all())
+    return Picture(rgb, alpha, gray, metadata)
 
 
-def _grey_of_16_bits(image):
+def _gray_of_16_bits(image):
     """Its transparent value, if any, becomes alpha."""
     values = np.asarray(image).astype("uint16")
     alpha = None
@@ -172,7 +172,7 @@ def _grey_of_16_bits(image):
         values = np.rint(values * (65535 / (2**bits - 1))).astype("uint16")
         if image.tag_v2.get(262) == deep.WHITE_IS_ZERO:
             values = ~values
-    return Picture(np.stack([values] * 3, axis=-1), alpha, grey=True)
+    return Picture(np.stack([values] * 3, axis=-1), alpha, gray=True)
 
 
 def _to_srgb(image, profile):

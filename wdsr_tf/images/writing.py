@@ -20,10 +20,10 @@ STREAMED = {"PNG": PngWriter, "TIFF": TiffWriter}
 def write(path, picture, quality=None):
     """Writes a `Picture`, or an array, in the format of its suffix; whole or not at all.
 
-    Arrays are uint8 or uint16: H x W x 3, grey as H x W, and with transparency H x W x 4 or H x W x 2.
+    Arrays are uint8 or uint16: H x W x 3, gray as H x W, and with transparency H x W x 4 or H x W x 2.
 
     PNG, WebP, BMP and TIFF are written without loss, JPEG with quality 95 and AVIF with 90 unless `quality` says
-    otherwise, GIF with 256 colours. What a format cannot hold (transparency in JPEG and BMP, 16 bits elsewhere than in
+    otherwise, GIF with 256 colors. What a format cannot hold (transparency in JPEG and BMP, 16 bits elsewhere than in
     PNG and TIFF, a side above its limit) raises InputError.
     """
     if not isinstance(picture, Picture):
@@ -36,7 +36,7 @@ def write(path, picture, quality=None):
 def open_writer(path, height, width, like, quality=None):
     """A `Writer` of a picture of that size to `path`, in the format of its suffix; whole or not at all.
 
-    The type of the values, grey, transparency and metadata are those of the `Picture` `like`. PNG and TIFF are
+    The type of the values, gray, transparency and metadata are those of the `Picture` `like`. PNG and TIFF are
     written as the rows come, in memory that does not depend on the height; the others when all are there. `quality`
     (1..100) concerns JPEG, AVIF and WebP, which is written without loss otherwise. What the format cannot hold raises
     InputError before anything is done, and so does a file that cannot be written; nothing of it is left then.
@@ -45,14 +45,14 @@ def open_writer(path, height, width, like, quality=None):
     form = format_of(path)
     check_fit(path, height, width, like.rgb.dtype, like.alpha is not None)
     fit = metadata.fitting(like.metadata, form, height, width)
-    channels = (1 if like.grey else 3) + (like.alpha is not None)
+    channels = (1 if like.gray else 3) + (like.alpha is not None)
     try:
         with atomic(path) as temporary, temporary.open("wb") as file:
             if form.name in STREAMED:
                 sink = STREAMED[form.name](file, height, width, channels, like.rgb.dtype, fit)
             else:
                 sink = _Collected(
-                    file, height, width, channels, form, {**save_options(form, quality, like.grey), **fit}
+                    file, height, width, channels, form, {**save_options(form, quality, like.gray), **fit}
                 )
             with contextlib.closing(sink):
                 writer = Writer(sink, height, width, like)
@@ -109,5 +109,5 @@ class _Collected:
 
 
 def as_image(values):
-    """A Pillow image of uint8 H x W x 1 (grey), 2 (grey, alpha), 3 or 4."""
+    """A Pillow image of uint8 H x W x 1 (gray), 2 (gray, alpha), 3 or 4."""
     return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)

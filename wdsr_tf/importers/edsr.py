@@ -25,7 +25,7 @@ def _recipes(published):
     if not published.has("head.0.weight", "body.0.body.0.weight", "tail.0.0.weight"):
         return
     filters = published.filters("head.0.weight", 3, 3)
-    how = {"num_filters": filters, "flavour": "official"}
+    how = {"num_filters": filters, "variant": "official"}
     how["num_res_blocks"] = published.count("body.{}.body.0.weight", (filters, filters, 3, 3))
     how |= residual_scaling(filters)
     scale = published.upsampling("tail.0.{}.weight", filters)

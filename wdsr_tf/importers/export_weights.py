@@ -16,7 +16,7 @@ from wdsr_tf.importers import carn, edsr, ours, wdsr
 from wdsr_tf.importers.tensors import unshuffled
 
 SUFFIXES = (".npz", ".safetensors", ".pth", ".pt")
-OFFICIAL = "edsr, carn, carn-m, wdsr-a and wdsr-b of the flavours official and reloaded"
+OFFICIAL = "edsr, carn, carn-m, wdsr-a and wdsr-b of the variants official and reloaded"
 
 
 def export_weights(model, path, layout=None):
@@ -88,20 +88,20 @@ def _published(model):
         return carn.official, model
     if model.architecture not in ("wdsr-a", "wdsr-b"):
         raise InputError(f"there is no official layout of {model.architecture}; there is one of {OFFICIAL}")
-    if how["flavour"] == "krasserm":
+    if how["variant"] == "krasserm":
         raise InputError(
-            "WDSR of the flavour krasserm mirrors the picture at its border, where the authors' code puts zeros: the "
-            "weights would give another picture there. Train with --set flavour=official for weights that run in both"
+            "WDSR of the variant krasserm mirrors the picture at its border, where the authors' code puts zeros: the "
+            "weights would give another picture there. Train with --set variant=official for weights that run in both"
         )
-    if how["flavour"] == "reloaded" and how["res_scaling"] is not None:
+    if how["variant"] == "reloaded" and how["res_scaling"] is not None:
         raise InputError("the authors' code of 2020 has no residual scaling, this network has res_scaling")
-    return wdsr.reloaded if how["flavour"] == "reloaded" else wdsr.official, _rebuilt(model, weight_norm=True)
+    return wdsr.reloaded if how["variant"] == "reloaded" else wdsr.official, _rebuilt(model, weight_norm=True)
 
 
 def _as_authors_edsr(model):
     """EDSR with plain kernels and without the division by 127.5, which goes into the first and the last kernel."""
-    plain = _rebuilt(model, weight_norm=False, flavour="official")
-    if model.hyperparameters["flavour"] == "krasserm":
+    plain = _rebuilt(model, weight_norm=False, variant="official")
+    if model.hyperparameters["variant"] == "krasserm":
         head, tail = plain.get_layer("head"), plain.get_layer("tail")
         kernel, bias = head.get_weights()
         head.set_weights([kernel / np.float32(127.5), bias])

@@ -8,13 +8,13 @@ import numpy as np
 from wdsr_tf import __version__
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import ours
-from wdsr_tf.importers.recognise import renamed
+from wdsr_tf.importers.recognize import renamed
 from wdsr_tf.importers.tensors import Tensors, land
 
 SLACK = 10**6  # weights
 
 
-def import_weights(source, candidate, licence=None):
+def import_weights(source, candidate, license=None):
     """The network of `candidate`, one with a scale, with all arrays of the `formats.Source`; InputError if any is left.
 
     Its facts are where the weights came from; a network of ours keeps its own, which may name an earlier source.
@@ -37,7 +37,7 @@ def import_weights(source, candidate, licence=None):
     except (IndexError, ValueError) as error:  # NumPy, about an array of another rank or size
         raise InputError(f"these weights do not fit {candidate}: {error}") from error
     land(model, tensors, weights)
-    model.facts = facts(source, candidate) | ours.facts(arrays) | ({"licence": licence} if licence else {})
+    model.facts = facts(source, candidate) | ours.facts(arrays) | ({"license": license} if license else {})
     return model
 
 

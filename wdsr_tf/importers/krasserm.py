@@ -15,10 +15,10 @@ from wdsr_tf.importers.edsr import residual_scaling, scaling_note
 from wdsr_tf.importers.project import MisfitError, Project, Recipe, ratio, root
 from wdsr_tf.importers.tensors import stages
 
-CONVOLUTION, NORMALISED = ("kernel", "bias"), ("g", "kernel", "bias")
+CONVOLUTION, NORMALIZED = ("kernel", "bias"), ("g", "kernel", "bias")
 BATCH_NORM, PRELU = ("gamma", "beta", "moving_mean", "moving_variance"), ("alpha",)
 CONVERTED = ("head", "body", "body_out", "upsample", "tail", "skip")
-PLAIN = "plain kernels are taken for the first generation's, which mirror borders; else --set flavour=official"
+PLAIN = "plain kernels are taken for the first generation's, which mirror borders; else --set variant=official"
 
 
 def in_order(tensors, model):
@@ -27,7 +27,7 @@ def in_order(tensors, model):
     weights = {}
     for kind, layers in layer_order(model).items():
         arrays = [parts.get(part, []) for part in kind]
-        if len({len(names) for names in arrays}) > 1:  # those behind the gap would land in their neighbours
+        if len({len(names) for names in arrays}) > 1:  # those behind the gap would land in their neighbors
             counts = ", ".join(f"{len(names)} of {part}" for part, names in zip(kind, arrays, strict=True))
             raise InputError(
                 f"each layer has one of {', '.join(kind)}, but the file has {counts}: {_gaps(kind, arrays)}"
@@ -64,7 +64,7 @@ def _gaps(kind, arrays):
 def layer_order(model):
     """The names of our layers by the parts that each has, in the order in which krasserm's code makes them."""
     scale, blocks = model.scale, model.hyperparameters["num_res_blocks"]
-    kind = NORMALISED if model.hyperparameters.get("weight_norm") else CONVOLUTION
+    kind = NORMALIZED if model.hyperparameters.get("weight_norm") else CONVOLUTION
     if model.architecture.startswith("wdsr"):
         parts = ("expand", "project") if model.architecture == "wdsr-a" else ("expand", "low_rank", "project")
         body = [f"body_{i}_{part}" for i in range(blocks) for part in parts]
@@ -137,7 +137,7 @@ def _wdsr(kernels, filters, weight_norm):
             raise MisfitError(f"{name} is {shape}, should be {(height, height, filters, wide)}")
     tail, (_, _, _, outputs) = kernels[-2]
     how = {"num_filters": filters, "num_res_blocks": len(blocks), "res_expansion": ratio(first, wide, filters)}
-    how |= {"weight_norm": weight_norm, "flavour": "official" if weight_norm else "krasserm"}
+    how |= {"weight_norm": weight_norm, "variant": "official" if weight_norm else "krasserm"}
     name = "wdsr-a" if of_block == 2 else "wdsr-b"
     return Recipe(name, (root(tail, outputs, 3),), how, note="" if weight_norm else PLAIN)
 
@@ -150,7 +150,7 @@ def _residual(kernels, filters, weight_norm, name):
     how = {"num_filters": filters, "num_res_blocks": len(body) // 2}
     note = ""
     if name == "edsr":
-        how |= {"weight_norm": weight_norm, "flavour": "krasserm"} | residual_scaling(filters)
+        how |= {"weight_norm": weight_norm, "variant": "krasserm"} | residual_scaling(filters)
         note = scaling_note(how)
     scale = math.prod(root(kernel, shape[3], filters) for kernel, shape in upsampler)
     return Recipe(name, (scale,), how, note=note)

@@ -47,7 +47,7 @@ def _official_recipes(published):
     filters = published.filters("head.0.weight", 3, 3)
     blocks = published.count("body.{}.conv_5_2.weight", (2 * filters, 2 * filters, 5, 5))
     scale = published.upsampling("tail.2.{}.weight", filters)
-    yield Recipe("msrn", (scale,), {"num_filters": filters, "num_res_blocks": blocks, "flavour": "official"})
+    yield Recipe("msrn", (scale,), {"num_filters": filters, "num_res_blocks": blocks, "variant": "official"})
 
 
 def _seed_recipes(published):
@@ -56,7 +56,7 @@ def _seed_recipes(published):
     filters = published.filters("conv.conv.weight", 3, 3)
     blocks = published.count("residual_blocks.{}.conv5_2.conv.weight", (2 * filters, 2 * filters, 5, 5))
     scale = published.enlarges("reconstruction_layer.conv1.conv.weight", filters)
-    how = {"num_filters": filters, "num_res_blocks": blocks, "flavour": "seed", "last_relu": True}
+    how = {"num_filters": filters, "num_res_blocks": blocks, "variant": "seed", "last_relu": True}
     yield Recipe("msrn", (scale,), how)
 
 

@@ -1,7 +1,7 @@
 """The layout of this house: `layer/weight`, such as `head/kernel`, with the recipe beside the weights.
 
 `__recipe__` is JSON in bytes: architecture, scale, hyperparameters and facts, as checkpoints have them. Kernels are
-(height, width, in, out), channels before a pixel shuffle (row, column, colour).
+(height, width, in, out), channels before a pixel shuffle (row, column, color).
 """
 
 import json

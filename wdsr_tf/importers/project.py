@@ -1,7 +1,7 @@
 """What a project's file says about itself: which published files are its own, and of which network they are.
 
 Each file of this package ends with `PROJECTS`, a `Project` per layout. Its `recipes` looks at names and shapes alone
-and yields a `Recipe` where they are the project's; `recognise.recognise` asks all of them.
+and yields a `Recipe` where they are the project's; `recognize.recognize` asks all of them.
 """
 
 import dataclasses

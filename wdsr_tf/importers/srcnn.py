@@ -35,13 +35,13 @@ def _seed_recipes(published):
         return
     filters, size = shape[0], published.shape("conv2.weight")[2]
     published.expect("conv2.weight", filters // 2, filters, size, size)
-    yield _recipe(filters, size, padding="same", colours="full-range", enlargement="bilinear")
+    yield _recipe(filters, size, padding="same", colors="full-range", pre_upscaling="bilinear")
 
 
 def _port_recipes(published):
     for recipe in _seed_recipes(published):
         if recipe.hyperparameters["body_size"] == 5:
-            yield _recipe(recipe.hyperparameters["num_filters"], 5, padding="same", colours="bt601")
+            yield _recipe(recipe.hyperparameters["num_filters"], 5, padding="same", colors="bt601")
 
 
 def _matlab_recipes(published):
@@ -53,7 +53,7 @@ def _matlab_recipes(published):
         raise MisfitError(f"weights_conv2 is {published.shapes['weights_conv2']}, should have 1 or 25 in the middle")
     filters = published.shape("weights_conv1", rank=2)[1]
     published.expect("weights_conv2", filters, taps, filters // 2)
-    yield _recipe(filters, sizes[taps], padding="valid", colours="bt601")
+    yield _recipe(filters, sizes[taps], padding="valid", colors="bt601")
 
 
 def _recipe(filters, body_size, **how):

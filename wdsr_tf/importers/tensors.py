@@ -51,8 +51,8 @@ class Tensors:
     def conv(self, name, shuffle=1, bias=True):
         """`name.weight` (out, in, height, width) and `name.bias` as a Conv2D's [kernel, bias].
 
-        `shuffle` is the factor of the pixel shuffle behind the convolution: PyTorch orders its channels (colour, row,
-        column), we (row, column, colour).
+        `shuffle` is the factor of the pixel shuffle behind the convolution: PyTorch orders its channels (color, row,
+        column), we (row, column, color).
         """
         weights = [channels_last(self.take(f"{name}.weight"))]
         if bias:
@@ -78,7 +78,7 @@ def stages(scale):
 
 
 def mean_shift(value_range, bgr=False, module=""):
-    """The frozen `sub_mean` and `add_mean` of PyTorch projects: 1x1 convolutions that shift by DIV2K's mean colour."""
+    """The frozen `sub_mean` and `add_mean` of PyTorch projects: 1x1 convolutions that shift by DIV2K's mean color."""
     from wdsr_tf.models.blocks import DIV2K_MEAN
 
     mean = (DIV2K_MEAN / 255).astype("float32")[:: -1 if bgr else 1] * np.float32(value_range)
@@ -108,8 +108,8 @@ def unshuffled(weights, factor):
 
 
 def _order(weights, factor):
-    colours = weights.shape[-1] // factor**2
-    return np.arange(weights.shape[-1]).reshape(colours, factor**2).T.ravel()
+    colors = weights.shape[-1] // factor**2
+    return np.arange(weights.shape[-1]).reshape(colors, factor**2).T.ravel()
 
 
 def land(model, tensors, weights):

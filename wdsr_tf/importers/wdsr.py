@@ -4,7 +4,7 @@ from wdsr_tf.importers.project import Project, Recipe, ratio
 
 
 def official(tensors, model):
-    """JiahuiYu/wdsr_ntire2018: `head.0`, `body.{i}.body.{0,2[,3]}`, `tail.0`, `skip.0`, weight-normalised."""
+    """JiahuiYu/wdsr_ntire2018: `head.0`, `body.{i}.body.{0,2[,3]}`, `tail.0`, `skip.0`, weight-normalized."""
     scale = model.scale
     weights = {
         "head": tensors.weight_norm_conv("head.0"),
@@ -43,14 +43,14 @@ def _official_recipes(published):
     b = published.has("body.0.body.3.weight_v")
     how = _block(published, "head.0", "body.{}.body", 0, 1 if b else 3)
     scale = published.enlarges("tail.0.weight_v", 3)
-    yield Recipe("wdsr-b" if b else "wdsr-a", (scale,), how | {"flavour": "official"})
+    yield Recipe("wdsr-b" if b else "wdsr-a", (scale,), how | {"variant": "official"})
 
 
 def _reloaded_recipes(published):
     if not published.has("body.0.weight_v", "body.1.body.0.weight_v"):
         return
     how = _block(published, "body.0", "body.{}.body", 1, 3)
-    yield Recipe("wdsr-a", (published.enlarges("skip.0.weight_v", 3),), how | {"flavour": "reloaded"})
+    yield Recipe("wdsr-a", (published.enlarges("skip.0.weight_v", 3),), how | {"variant": "reloaded"})
 
 
 def _block(published, head, body, first, size):

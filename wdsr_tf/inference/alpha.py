@@ -1,13 +1,13 @@
-"""Transparency: colours beneath it that cast no halo."""
+"""Transparency: colors beneath it that cast no halo."""
 
 import numpy as np
 
 
 def bleed(rgb, alpha):
-    """`rgb` with the colours beneath what is wholly transparent replaced by those of visible pixels nearby.
+    """`rgb` with the colors beneath what is wholly transparent replaced by those of visible pixels nearby.
 
     What programs leave there is arbitrary, often white or black, and a network would draw it into the edges. Each
-    hidden pixel takes the mean of its visible neighbours, or where it has none, that of its surroundings at the finest
+    hidden pixel takes the mean of its visible neighbors, or where it has none, that of its surroundings at the finest
     scale at which there are any. Takes any type; time and memory grow with the number of pixels.
     """
     hidden = alpha == 0
@@ -19,24 +19,24 @@ def bleed(rgb, alpha):
     return np.where(hidden[..., None], filled.astype(rgb.dtype), rgb)
 
 
-def _filled(colours, known):
-    """`colours` (float32, H x W x 3) with values wherever `known` (H x W) is false."""
-    near, weight = (_box(values) for values in (colours * known[..., None], known.astype("float32")))
+def _filled(colors, known):
+    """`colors` (float32, H x W x 3) with values wherever `known` (H x W) is false."""
+    near, weight = (_box(values) for values in (colors * known[..., None], known.astype("float32")))
     ring = ~known & (weight > 0)
-    colours = np.where(known[..., None], colours, 0)
-    colours[ring] = near[ring] / weight[ring][:, None]
+    colors = np.where(known[..., None], colors, 0)
+    colors[ring] = near[ring] / weight[ring][:, None]
     known = known | ring
     if known.all():
-        return colours
+        return colors
     weight = _halved(known.astype("float32"))
-    coarse = _filled(_halved(colours) / np.maximum(weight, 1)[..., None], weight > 0)
+    coarse = _filled(_halved(colors) / np.maximum(weight, 1)[..., None], weight > 0)
     height, width = known.shape
     around = coarse.repeat(2, axis=0)[:height].repeat(2, axis=1)[:, :width]
-    return np.where(known[..., None], colours, around)
+    return np.where(known[..., None], colors, around)
 
 
 def _box(values):
-    """The sums over 3 x 3 neighbours."""
+    """The sums over 3 x 3 neighbors."""
     sums = values.copy()
     sums[1:] += values[:-1]
     sums[:-1] += values[1:]

@@ -7,9 +7,9 @@ import numpy as np
 
 from wdsr_tf import images, weights
 from wdsr_tf.errors import InputError
-from wdsr_tf.inference import choose
+from wdsr_tf.inference import routing as choose
 from wdsr_tf.inference.engines import Engine, open_engine
-from wdsr_tf.inference.picture import enlarge_picture
+from wdsr_tf.inference.picture import upscale_picture
 
 
 def upscale(
@@ -44,7 +44,7 @@ def upscale(
         raise InputError("a checkpoint has its own scale; `scale` chooses among those that ship with the package")
     else:
         network = checkpoint if isinstance(checkpoint, Engine) else open_engine(checkpoint, engine, precision)
-    large = enlarge_picture(network, whole, memory=memory, self_ensemble=self_ensemble)
+    large = upscale_picture(network, whole, memory=memory, self_ensemble=self_ensemble)
     return large.rgb if large.alpha is None else np.concatenate([large.rgb, large.alpha[..., None]], axis=-1)
 
 

@@ -1,30 +1,30 @@
-"""A whole picture through a network: its depth, its grey, its transparency and what its file said of it."""
+"""A whole picture through a network: its depth, its gray, its transparency and what its file said of it."""
 
 import dataclasses
 
 import numpy as np
 
 from wdsr_tf import images
+from wdsr_tf.images.resize import imresize_rows
 from wdsr_tf.inference.alpha import bleed
-from wdsr_tf.inference.upscale import strips
-from wdsr_tf.resize import imresize_rows
+from wdsr_tf.inference.strips import strips
 
-GREY_OF_RGB = np.array([0.299, 0.587, 0.114], "float32")  # BT.601
+GRAY_OF_RGB = np.array([0.299, 0.587, 0.114], "float32")  # BT.601
 RESIZED = 64  # rows at a time
 
 
-def enlarge_picture(engine, picture, dtype=None, memory=None, self_ensemble=False):
+def upscale_picture(engine, picture, dtype=None, memory=None, self_ensemble=False):
     """`picture` as the `Engine` enlarges it, in values of type `dtype` (default: its own).
 
-    Grey stays grey, transparency is enlarged with it, profile and EXIF stay, and the resolution grows with the picture.
+    Gray stays gray, transparency is enlarged with it, profile and EXIF stay, and the resolution grows with the picture.
     `memory` and `self_ensemble` as in `strips`.
     """
     size = [engine.scale * length for length in picture.rgb.shape[:2]]
     return whole(outline(picture, size, dtype), size, picture_strips(engine, picture, dtype, memory, self_ensemble))
 
 
-def enlarge_to_file(path, engine, picture, quality=None, dtype=None, memory=None, self_ensemble=False):
-    """Writes to `path` what `enlarge_picture` returns, strip by strip as it is made; whole or not at all.
+def upscale_to_file(path, engine, picture, quality=None, dtype=None, memory=None, self_ensemble=False):
+    """Writes to `path` what `upscale_picture` returns, strip by strip as it is made; whole or not at all.
 
     Values are of type `dtype` (default: that of `picture`), or the nearest that the format holds. Raises InputError as
     `images.open_writer` does, before any work where the format cannot hold the result.
@@ -42,8 +42,8 @@ def picture_strips(engine, picture, dtype=None, memory=None, self_ensemble=False
     size = [engine.scale * length for length in rgb.shape[:2]]
     top = 0
     for sr in strips(engine, _Levels(rgb), memory, self_ensemble):
-        if picture.grey:
-            sr = np.repeat((sr @ GREY_OF_RGB)[..., None], 3, axis=-1)
+        if picture.gray:
+            sr = np.repeat((sr @ GRAY_OF_RGB)[..., None], 3, axis=-1)
         alpha = None
         if picture.alpha is not None:
             alpha = _resized(picture.alpha, size, top, top + len(sr), dtype)
@@ -71,7 +71,7 @@ def outline(picture, size, dtype=None):
     return images.Picture(
         np.empty((0, 0, 3), dtype),
         None if picture.alpha is None else np.empty((0, 0), dtype),
-        picture.grey,
+        picture.gray,
         images.scaled(picture.metadata, *factors),
     )
 
@@ -79,8 +79,8 @@ def outline(picture, size, dtype=None):
 def write_strips(path, like, size, parts, quality=None):
     """Writes to `path` the picture that `whole` would return, strip by strip; nothing of `parts` is made before."""
     with images.open_writer(path, *size, like, quality) as writer:
-        for colours, opacity in parts:
-            writer.append(colours, opacity)
+        for colors, opacity in parts:
+            writer.append(colors, opacity)
 
 
 def whole(like, size, parts):
@@ -88,11 +88,11 @@ def whole(like, size, parts):
     rgb = np.empty((*size, 3), like.rgb.dtype)
     alpha = None if like.alpha is None else np.empty(size, like.rgb.dtype)
     top = 0
-    for colours, opacity in parts:
-        rgb[top : top + len(colours)] = colours
+    for colors, opacity in parts:
+        rgb[top : top + len(colors)] = colors
         if opacity is not None:
-            alpha[top : top + len(colours)] = opacity
-        top += len(colours)
+            alpha[top : top + len(colors)] = opacity
+        top += len(colors)
     return dataclasses.replace(like, rgb=rgb, alpha=alpha)
 
 

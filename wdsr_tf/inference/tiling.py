@@ -40,7 +40,7 @@ class Plan:
         return math.prod(self.tile)
 
 
-def plan(size, reach, pixels, part=None, held=0.0):
+def plan(size, receptive_field, pixels, part=None, held=0.0):
     """The `Plan` with the least work for a picture of `size` (height, width) in tiles of at most `pixels`.
 
     `part`, as ((top, bottom), (left, right)), leaves out what is finished already; tiles may look beyond it. `held` is
@@ -48,7 +48,7 @@ def plan(size, reach, pixels, part=None, held=0.0):
     Where no tile fits into `pixels`, the smallest are taken, three to four times as long as the radius.
     """
     (height, width), (vertical, horizontal) = size, part or ((0, size[0]), (0, size[1]))
-    tall, wide = _Axis(height, *vertical, reach), _Axis(width, *horizontal, reach)
+    tall, wide = _Axis(height, *vertical, receptive_field), _Axis(width, *horizontal, receptive_field)
     heights, widths = list(tall.choices()), list(wide.choices())
     across = horizontal[1] - horizontal[0]
 
@@ -67,9 +67,9 @@ def plan(size, reach, pixels, part=None, held=0.0):
 class _Axis:
     """One axis of a picture of `length`, of which `low` to `high` is to be kept."""
 
-    def __init__(self, length, low, high, reach):
+    def __init__(self, length, low, high, receptive_field):
         self.length, self.low, self.high = length, low, high
-        self.radius, self.multiple = reach.radius, reach.multiple
+        self.radius, self.multiple = receptive_field.radius, receptive_field.multiple
         self.first = self._down(max(0, low - self.radius))
         self.seen = min(length, high + self.radius) - self.first
 

@@ -16,14 +16,14 @@ from wdsr_tf.models import (  # noqa: F401  (importing a network registers it)
     wdsr,
 )
 from wdsr_tf.models.registry import SRModel, create_model, get_architecture, list_models
-from wdsr_tf.models.weights import fold, initialise_from_data, transfer
+from wdsr_tf.models.weights import fold, initialize_from_data, transfer
 
 __all__ = [
     "SRModel",
     "create_model",
     "fold",
     "get_architecture",
-    "initialise_from_data",
+    "initialize_from_data",
     "list_models",
     "transfer",
 ]

@@ -10,12 +10,12 @@ STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # scale -> factors of the pi
 DIV2K_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # RGB, of the 800 training pictures
 
 
-def normalise(lr, mean=DIV2K_MEAN, std=127.5):
+def normalize(lr, mean=DIV2K_MEAN, std=127.5):
     """`(lr - mean) / std` in float32, whatever the dtype policy."""
-    return layers.Rescaling(1 / std, offset=(-mean / std).tolist(), dtype="float32", name="normalise")(lr)
+    return layers.Rescaling(1 / std, offset=(-mean / std).tolist(), dtype="float32", name="normalize")(lr)
 
 
-def denormalise(x, mean=DIV2K_MEAN, std=127.5):
+def denormalize(x, mean=DIV2K_MEAN, std=127.5):
     """`x * std + mean` in float32, whatever the dtype policy: the last step of a network."""
     return layers.Rescaling(std, offset=mean.tolist(), dtype="float32", name="sr")(x)
 
@@ -23,7 +23,7 @@ def denormalise(x, mean=DIV2K_MEAN, std=127.5):
 def tanh_output(x):
     """tanh, brought from [-1, 1] to [0, 255], in float32: the last step of a network that generates for a GAN."""
     x = layers.Activation("tanh", dtype="float32", name="tanh")(x)
-    return denormalise(x, np.full(3, 127.5), 127.5)
+    return denormalize(x, np.full(3, 127.5), 127.5)
 
 
 def conv(
@@ -39,7 +39,7 @@ def conv(
     gain=None,
     dtype=None,
 ):
-    """A convolution with bias and without activation, plain (in `groups`) or weight-normalised.
+    """A convolution with bias and without activation, plain (in `groups`) or weight-normalized.
 
     `init` is "keras" (Glorot uniform, zero bias), "pytorch" (uniform in +-1/sqrt(fan_in), bias too) or "zero-bias"
     (PyTorch's kernel, zero bias). With the latter two each output channel's kernel may start with the norm `gain`
@@ -62,11 +62,11 @@ def conv(
 def of_norm(gain, initializer):
     """`initializer`, with the kernel of each output channel brought to the norm `gain`."""
 
-    def initialise(shape, dtype=None):
+    def initialize(shape, dtype=None):
         kernel = initializer(shape, dtype)
         return kernel * (gain / ops.sqrt(ops.sum(ops.square(kernel), axis=(0, 1, 2))))
 
-    return initialise
+    return initialize
 
 
 def pytorch_init(x, kernel_size, groups=1):

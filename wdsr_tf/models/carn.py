@@ -2,7 +2,7 @@
 
 Ahn et al., ECCV 2018, https://arxiv.org/abs/1803.08664.
 
-    lr -> normalise -> head -> cascade of 3 blocks -> upsampler -> tail -> denormalise -> sr
+    lr -> normalize -> head -> cascade of 3 blocks -> upsampler -> tail -> denormalize -> sr
 
 A block is the same cascade one level lower, of 3 residual units. CARN-M (for mobile) groups the convolutions of its
 units and uses one unit three times in each block.
@@ -19,7 +19,7 @@ from keras import layers, ops
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import GroupedConv2D, PixelShuffle
-from wdsr_tf.models.blocks import STAGES, cascade, conv, denormalise, normalise, pytorch_init
+from wdsr_tf.models.blocks import STAGES, cascade, conv, denormalize, normalize, pytorch_init
 from wdsr_tf.models.registry import register
 
 SCALES = (2, 3, 4)
@@ -42,11 +42,11 @@ def carn_m(scale, *, num_filters=64, groups=4, multi_scale=False):
 
 def network(scale, num_filters, block, upsampler):
     lr = keras.Input((None, None, 3), name="lr")
-    x = conv(normalise(lr, std=255.0), num_filters, 3, name="head", init="pytorch")
+    x = conv(normalize(lr, std=255.0), num_filters, 3, name="head", init="pytorch")
     x = cascade(x, [partial(block, name=f"body_{i}") for i in range(3)], fuse, name="body")
     x = upsampler(x)
     x = conv(x, 3, 3, name="tail", init="pytorch")
-    return keras.Model(lr, denormalise(x, std=255.0))
+    return keras.Model(lr, denormalize(x, std=255.0))
 
 
 def block(x, name):

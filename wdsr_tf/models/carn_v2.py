@@ -18,8 +18,8 @@ from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import LeakyReLU, PixelShuffle
-from wdsr_tf.models.blocks import cascade, conv, denormalise, normalise, pytorch_init
-from wdsr_tf.models.luma import Enlarge
+from wdsr_tf.models.blocks import cascade, conv, denormalize, normalize, pytorch_init
+from wdsr_tf.models.luma import PreUpscale
 from wdsr_tf.models.registry import register
 
 ACTIVATIONS = {"leaky_relu": partial(LeakyReLU, 0.1), "selu": partial(layers.Activation, "selu")}
@@ -69,7 +69,7 @@ def carn_v2(
         return cascade(x, stages, fuse, name)
 
     lr = keras.Input((None, None, 3), name="lr")
-    x = normalised = normalise(lr, np.zeros(3), 255.0)
+    x = normalized = normalize(lr, np.zeros(3), 255.0)
     x = conv(x, num_filters, 3, name="head", init="pytorch")
     x = head = activate(name="head_activation")(x)
     x = cascade(x, [partial(block, name=f"body_{i}") for i in range(3)], fuse, name="body")
@@ -79,9 +79,9 @@ def carn_v2(
     # In full precision: what comes out is the picture itself, on which half would show.
     x = conv(x, 3, 3, name="tail", init="pytorch", dtype="float32")
     if residual_add:
-        enlarged = Enlarge(scale, "bilinear", name="enlarged")(normalised)
-        x = layers.Add(dtype="float32", name="residual_add")([x, enlarged])
-    return keras.Model(lr, denormalise(x, np.zeros(3), 255.0))
+        upscaled = PreUpscale(scale, "bilinear", name="enlarged")(normalized)
+        x = layers.Add(dtype="float32", name="residual_add")([x, upscaled])
+    return keras.Model(lr, denormalize(x, np.zeros(3), 255.0))
 
 
 def in_turn(stages, x):

@@ -17,8 +17,8 @@ from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import PixelShuffle
-from wdsr_tf.models.blocks import STAGES, denormalise, normalise
-from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
+from wdsr_tf.models.blocks import STAGES, denormalize, normalize
+from wdsr_tf.models.luma import Luma, PreUpscale, ReplaceLuma
 from wdsr_tf.models.registry import register
 
 UPSAMPLERS = ("shuffle", "transposed")
@@ -57,8 +57,8 @@ def dcscn(
         return layers.Dropout(dropout, name=f"{name}_dropout")(x)
 
     lr = keras.Input((None, None, 3), name="lr")
-    enlarged = Enlarge(scale, "pillow-bicubic", name="enlarged")(lr)
-    enlarged_luma = Luma(peak=255.0, name="enlarged_luma")(enlarged)
+    upscaled = PreUpscale(scale, "pillow-bicubic", name="enlarged")(lr)
+    upscaled_luma = Luma(peak=255.0, name="enlarged_luma")(upscaled)
 
     x = Luma(peak=255.0, name="luma")(lr)
     x = chain(x, authors_widths(num_filters, min_filters, num_layers, gamma), layer)
@@ -69,8 +69,8 @@ def dcscn(
 
     x = transposed(x, scale) if upsampler == "transposed" else shuffle(x, scale, upsampler_filters or x.shape[-1], conv)
     x = conv(x, 1, 3, use_bias=False, name="tail")
-    x = layers.Add(dtype="float32", name="luma_add")([x, enlarged_luma])
-    return keras.Model(lr, ReplaceLuma(peak=255.0, name="sr")([enlarged, x]))
+    x = layers.Add(dtype="float32", name="luma_add")([x, upscaled_luma])
+    return keras.Model(lr, ReplaceLuma(peak=255.0, name="sr")([upscaled, x]))
 
 
 @register("dcscn-12", scales=(2, 3, 4))
@@ -82,7 +82,7 @@ def dcscn_12(scale, *, num_filters=196, min_filters=48, num_layers=12, nin_filte
         return layers.Activation("selu", name=f"{name}_selu")(x)
 
     lr = keras.Input((None, None, 3), name="lr")
-    x = normalised = normalise(lr, np.zeros(3), 255.0)
+    x = normalized = normalize(lr, np.zeros(3), 255.0)
     x = chain(x, seed_widths(num_filters, min_filters, num_layers), layer)
     a = layer(x, nin_filters, 1, name="nin_a")
     b = layer(x, nin_filters // 2, 1, name="nin_b_1")
@@ -92,9 +92,9 @@ def dcscn_12(scale, *, num_filters=196, min_filters=48, num_layers=12, nin_filte
     x = layer(x, upsampler_filters * scale**2, 3, name=f"upsampler_x{scale}")
     x = PixelShuffle(scale, name="upsampler_shuffle")(x)
     x = seed_conv(x, 3, 3, use_bias=False, name="tail")
-    enlarged = Enlarge(scale, "bilinear", name="enlarged")(normalised)
-    x = layers.Add(dtype="float32", name="enlarged_add")([x, enlarged])
-    return keras.Model(lr, denormalise(x, np.zeros(3), 255.0))
+    upscaled = PreUpscale(scale, "bilinear", name="enlarged")(normalized)
+    x = layers.Add(dtype="float32", name="enlarged_add")([x, upscaled])
+    return keras.Model(lr, denormalize(x, np.zeros(3), 255.0))
 
 
 def authors_widths(first, last, num_layers, gamma):

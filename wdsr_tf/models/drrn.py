@@ -5,7 +5,7 @@ Tai et al., CVPR 2017, https://doi.org/10.1109/CVPR.2017.298.
     lr -> enlarged -> luma -> B recursive blocks -> tail -> (+ luma) -> sr
 
 A block is an entry convolution and U residual units, which share two convolutions and all add to the output of the
-entry. BnUm has n blocks of m units. It works on luma; the colours are those of the bicubic enlargement. One set of
+entry. BnUm has n blocks of m units. It works on luma; the colors are those of the bicubic enlargement. One set of
 weights fits every scale.
 """
 
@@ -13,7 +13,7 @@ import keras
 from keras import layers
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
+from wdsr_tf.models.luma import Luma, PreUpscale, ReplaceLuma
 from wdsr_tf.models.registry import register
 
 
@@ -28,15 +28,15 @@ def drrn(scale, *, num_filters=128, num_res_blocks=1, num_units=25, batch_norm=F
     if inplace and batch_norm:
         raise InputError("inplace is for networks without batch normalization: there a ReLU overwrites the identity")
     lr = keras.Input((None, None, 3), name="lr")
-    enlarged = Enlarge(scale, name="enlarged")(lr)
-    x = luma = Luma(name="luma")(enlarged)
+    upscaled = PreUpscale(scale, name="enlarged")(lr)
+    x = luma = Luma(name="luma")(upscaled)
     if inplace:
         x = luma = layers.ReLU(dtype="float32", name="inplace_relu")(luma)
     for i in range(num_res_blocks):
         x = block(x, num_filters, num_units, batch_norm, inplace, name=f"body_{i}")
     x = conv(1, name="tail")(activate(x, batch_norm, name="tail"))
     x = layers.Add(dtype="float32", name="luma_add")([luma, x])
-    return keras.Model(lr, ReplaceLuma(name="sr")([enlarged, x]))
+    return keras.Model(lr, ReplaceLuma(name="sr")([upscaled, x]))
 
 
 def block(x, num_filters, num_units, batch_norm, inplace, name):

@@ -2,18 +2,18 @@
 
 Lim et al., CVPRW 2017, https://arxiv.org/abs/1707.02921.
 
-    lr -> normalise -> head -> n residual blocks -> conv -> (+ head) -> upsampler -> tail -> denormalise -> sr
+    lr -> normalize -> head -> n residual blocks -> conv -> (+ head) -> upsampler -> tail -> denormalize -> sr
 """
 
 import keras
 from keras import layers
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.models.blocks import conv, denormalise, normalise, tanh_output, upsampler
+from wdsr_tf.models.blocks import conv, denormalize, normalize, tanh_output, upsampler
 from wdsr_tf.models.registry import register
 
 # krasserm divides by 127.5 and starts as Keras does; the authors only subtract the mean and start as PyTorch does.
-FLAVOURS = {"krasserm": (127.5, "keras"), "official": (1.0, "pytorch")}
+VARIANTS = {"krasserm": (127.5, "keras"), "official": (1.0, "pytorch")}
 
 
 @register("edsr", scales=(2, 3, 4))
@@ -24,7 +24,7 @@ def edsr(
     num_res_blocks=16,
     res_scaling=None,
     weight_norm=False,
-    flavour="krasserm",
+    variant="krasserm",
     scale_identity=False,
     tanh=False,
 ):
@@ -33,13 +33,13 @@ def edsr(
     `scale_identity` multiplies after the addition, as krasserm's code did before July 2019. `tanh` ends the network
     as krasserm's generators for a GAN end (profile edsr-gen).
     """
-    if flavour not in FLAVOURS:
-        raise InputError(f"there is no EDSR flavour {flavour!r}; known are {', '.join(FLAVOURS)}")
-    std, init = FLAVOURS[flavour]
+    if variant not in VARIANTS:
+        raise InputError(f"there is no EDSR variant {variant!r}; known are {', '.join(VARIANTS)}")
+    std, init = VARIANTS[variant]
     kind = {"weight_norm": weight_norm, "init": init}
 
     lr = keras.Input((None, None, 3), name="lr")
-    x = head = conv(normalise(lr, std=std), num_filters, 3, name="head", **kind)
+    x = head = conv(normalize(lr, std=std), num_filters, 3, name="head", **kind)
     for i in range(num_res_blocks):
         x = res_block(x, num_filters, res_scaling, scale_identity, kind, name=f"body_{i}")
     x = conv(x, num_filters, 3, name="body_out", **kind)
@@ -47,7 +47,7 @@ def edsr(
 
     x = upsampler(x, scale, num_filters, **kind)
     x = conv(x, 3, 3, name="tail", **kind)
-    return keras.Model(lr, tanh_output(x) if tanh else denormalise(x, std=std))
+    return keras.Model(lr, tanh_output(x) if tanh else denormalize(x, std=std))
 
 
 def res_block(x, num_filters, res_scaling, scale_identity, kind, name):

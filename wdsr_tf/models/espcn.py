@@ -15,8 +15,8 @@ from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import PixelShuffle
-from wdsr_tf.models.blocks import conv, denormalise, normalise, pytorch_init
-from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
+from wdsr_tf.models.blocks import conv, denormalize, normalize, pytorch_init
+from wdsr_tf.models.luma import Luma, PreUpscale, ReplaceLuma
 from wdsr_tf.models.registry import register
 
 SELECTION_UNITS = (None, "seed", "gate")
@@ -24,7 +24,7 @@ SELECTION_UNITS = (None, "seed", "gate")
 
 @register("espcn", scales=(2, 3, 4), luma=True)
 def espcn(scale, *, num_filters=64):
-    """Builds the paper's ESPCN 5-3-3; the colours are those of the bicubic enlargement."""
+    """Builds the paper's ESPCN 5-3-3; the colors are those of the bicubic enlargement."""
     lr = keras.Input((None, None, 3), name="lr")
     x = Luma(name="luma")(lr)
     x = conv(x, num_filters, 5, name="head")
@@ -32,7 +32,7 @@ def espcn(scale, *, num_filters=64):
     x = conv(x, num_filters // 2, 3, name="body")
     x = layers.Activation("tanh", name="body_tanh")(x)
     y = in_full_precision(x, scale, channels=1)
-    return keras.Model(lr, ReplaceLuma(name="sr")([Enlarge(scale, name="enlarged")(lr), y]))
+    return keras.Model(lr, ReplaceLuma(name="sr")([PreUpscale(scale, name="enlarged")(lr), y]))
 
 
 @register("espcn-7", scales=(2, 3, 4))
@@ -45,7 +45,7 @@ def espcn_7(scale, *, num_filters=64, selection_unit=None):
     if selection_unit not in SELECTION_UNITS:
         raise InputError(f"selection_unit is {selection_unit!r}; it can be None, 'seed' or 'gate'")
     lr = keras.Input((None, None, 3), name="lr")
-    x = clip(normalise(lr, np.zeros(3), 255.0), name="lr_clip")
+    x = clip(normalize(lr, np.zeros(3), 255.0), name="lr_clip")
     for i, factor in enumerate((1, 1, 2, 2, 4, 4)):
         x = conv(x, factor * num_filters, 3, name=f"body_{i}", init="pytorch")
         x = layers.Activation("selu", name=f"body_{i}_selu")(x)
@@ -54,7 +54,7 @@ def espcn_7(scale, *, num_filters=64, selection_unit=None):
     # From zero, half of the outputs would begin below the clip and stay there, without a gradient.
     init = pytorch_init(x, 3) | {"bias_initializer": keras.initializers.Constant(0.5)}
     x = clip(in_full_precision(x, scale, channels=3, init=init), name="sr_clip")
-    return keras.Model(lr, denormalise(x, np.zeros(3), 255.0))
+    return keras.Model(lr, denormalize(x, np.zeros(3), 255.0))
 
 
 def select(x, selection_unit, name):

@@ -14,45 +14,45 @@ from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import PixelShuffle
-from wdsr_tf.models.blocks import conv, denormalise, normalise, upsampler
-from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
+from wdsr_tf.models.blocks import conv, denormalize, normalize, upsampler
+from wdsr_tf.models.luma import Luma, PreUpscale, ReplaceLuma
 from wdsr_tf.models.registry import register
 
 
 @dataclasses.dataclass(frozen=True)
-class Flavour:
+class Variant:
     """In what the published implementations differ."""
 
-    luma: bool = False  # on luma in 0..1 alone; the colours are those of the bicubic enlargement
+    luma: bool = False  # on luma in 0..1 alone; the colors are those of the bicubic enlargement
     sizes: tuple = (3, 5)  # the order in which a block joins its features
     head_first: bool = True  # whether the head's output is joined before the blocks' outputs or behind them
     relu: bool = False  # behind head, fusion and upsampler
     edsr: bool = False  # a convolution behind the fusion, and EDSR's upsampler (twice by 2 at x4)
 
 
-FLAVOURS = {
-    "official": Flavour(head_first=False, edsr=True),  # the authors' second release, in EDSR's framework
-    "paper": Flavour(luma=True),  # their first
-    "seed": Flavour(sizes=(5, 3), relu=True),  # an unofficial one
+VARIANTS = {
+    "official": Variant(head_first=False, edsr=True),  # the authors' second release, in EDSR's framework
+    "paper": Variant(luma=True),  # their first
+    "seed": Variant(sizes=(5, 3), relu=True),  # an unofficial one
 }
 
 
 @register("msrn", scales=(2, 3, 4, 8))
-def msrn(scale, *, num_filters=64, num_res_blocks=8, flavour="official", last_relu=False):
+def msrn(scale, *, num_filters=64, num_res_blocks=8, variant="official", last_relu=False):
     """Builds MSRN.
 
-    The code of the flavour "seed" has a ReLU behind the tail, so that it cannot go below the mean colour:
+    The code of the variant "seed" has a ReLU behind the tail, so that it cannot go below the mean color:
     `last_relu=True` is that defect, for its weights. It works on BGR; here as everywhere channels are RGB, and its
     importer turns the first and the last kernel.
     """
-    if flavour not in FLAVOURS:
-        raise InputError(f"there is no MSRN flavour {flavour!r}; known are {', '.join(FLAVOURS)}")
-    if last_relu and flavour != "seed":
-        raise InputError("last_relu=True belongs to the flavour 'seed' alone")
-    how = FLAVOURS[flavour]
+    if variant not in VARIANTS:
+        raise InputError(f"there is no MSRN variant {variant!r}; known are {', '.join(VARIANTS)}")
+    if last_relu and variant != "seed":
+        raise InputError("last_relu=True belongs to the variant 'seed' alone")
+    how = VARIANTS[variant]
 
     lr = keras.Input((None, None, 3), name="lr")
-    x = Luma(name="luma")(lr) if how.luma else normalise(lr, std=1.0)
+    x = Luma(name="luma")(lr) if how.luma else normalize(lr, std=1.0)
     x = conv(x, num_filters, 3, name="head", init="pytorch")
     x = head = layers.ReLU(name="head_relu")(x) if how.relu else x
     blocks = []
@@ -74,8 +74,8 @@ def msrn(scale, *, num_filters=64, num_res_blocks=8, flavour="official", last_re
     x = conv(x, 1 if how.luma else 3, 3, name="tail", init="pytorch", dtype="float32")
     x = layers.ReLU(dtype="float32", name="tail_relu")(x) if last_relu else x
     if how.luma:
-        return keras.Model(lr, ReplaceLuma(name="sr")([Enlarge(scale, name="enlarged")(lr), x]))
-    return keras.Model(lr, denormalise(x, std=1.0))
+        return keras.Model(lr, ReplaceLuma(name="sr")([PreUpscale(scale, name="enlarged")(lr), x]))
+    return keras.Model(lr, denormalize(x, std=1.0))
 
 
 def block(x, sizes, name):

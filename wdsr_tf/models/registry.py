@@ -23,7 +23,7 @@ class Architecture:
         name: the registry's name, as typed after `--model`.
         build: the builder, `build(scale, **hyperparameters) -> keras.Model`.
         scales: the scales that it can be built for.
-        luma: whether the network computes on luma alone and takes the colours from an enlarged input.
+        luma: whether the network computes on luma alone and takes the colors from an enlarged input.
         global_mean: whether an output pixel depends on a mean over the whole input, so that tiles are not exact.
     """
 
@@ -96,7 +96,7 @@ class SRModel(keras.Model):
         training_outputs: the graph's tensors that a training step compares with HR: the output and auxiliary ones.
         training_pass: what runs instead of the graph when `training`: a function from LR to those, or None.
 
-    Loss and metrics see HR cropped at its centre to the size of the output, because networks without padding return
+    Loss and metrics see HR cropped at its center to the size of the output, because networks without padding return
     less than they were given when they train. Standard Keras losses thus work as they are. With auxiliary outputs, the
     model returns a list when `training`, and the loss is the mean of the losses of its outputs; metrics see the first.
     """
@@ -141,14 +141,14 @@ class SRModel(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = super().compute_loss
         outputs = y_pred if isinstance(y_pred, list) else [y_pred]
-        return sum(loss(x, centre_crop(y, sr), sr, sample_weight, training) for sr in outputs) / len(outputs)
+        return sum(loss(x, center_crop(y, sr), sr, sample_weight, training) for sr in outputs) / len(outputs)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         sr = y_pred[0] if isinstance(y_pred, list) else y_pred
-        return super().compute_metrics(x, centre_crop(y, sr), sr, sample_weight)
+        return super().compute_metrics(x, center_crop(y, sr), sr, sample_weight)
 
 
-def centre_crop(image, like):
+def center_crop(image, like):
     """Cuts as much from each side of `image` (NHWC) as makes it the size of `like`."""
     height, width = ops.shape(like)[1:3]
     top = (ops.shape(image)[1] - height) // 2

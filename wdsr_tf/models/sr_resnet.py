@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from wdsr_tf.layers import PixelShuffle
-from wdsr_tf.models.blocks import STAGES, conv, normalise, tanh_output
+from wdsr_tf.models.blocks import STAGES, conv, normalize, tanh_output
 from wdsr_tf.models.registry import register
 
 
@@ -20,7 +20,7 @@ from wdsr_tf.models.registry import register
 def sr_resnet(scale, *, num_filters=64, num_res_blocks=16):
     """Builds SRResNet; the defaults are the paper's."""
     lr = keras.Input((None, None, 3), name="lr")
-    x = conv(normalise(lr, np.zeros(3), 255.0), num_filters, 9, name="head")
+    x = conv(normalize(lr, np.zeros(3), 255.0), num_filters, 9, name="head")
     x = head = prelu(x, name="head_prelu")
     for i in range(num_res_blocks):
         x = res_block(x, name=f"body_{i}")

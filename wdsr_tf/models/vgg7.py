@@ -1,4 +1,4 @@
-"""VGG7: waifu2x's plain network, against noise at x1 and, behind a nearest-neighbour enlargement, for x2.
+"""VGG7: waifu2x's plain network, against noise at x1 and, behind a nearest-neighbor enlargement, for x2.
 
 nagadomi, 2015, https://github.com/nagadomi/waifu2x.
 

@@ -5,7 +5,7 @@ from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import ClipThrough, InferencePad
-from wdsr_tf.models.luma import Enlarge, Luma, ReplaceLuma
+from wdsr_tf.models.luma import Luma, PreUpscale, ReplaceLuma
 
 SLOPE = 0.1  # of LeakyReLU below zero
 
@@ -14,17 +14,17 @@ def unit_range(lr, luma):
     """RGB or luma in 0..1."""
     if luma:
         return Luma("yuv", name="luma")(lr)
-    return layers.Rescaling(1 / 255, dtype="float32", name="normalise")(lr)
+    return layers.Rescaling(1 / 255, dtype="float32", name="normalize")(lr)
 
 
 def picture(x, lr, scale, *, clip=True, name="sr"):
-    """RGB in 0..255 from RGB or luma in 0..1; luma gets the colours of `lr`. Clipped, but gradients pass the clip."""
+    """RGB in 0..255 from RGB or luma in 0..1; luma gets the colors of `lr`. Clipped, but gradients pass the clip."""
     if clip:
         x = ClipThrough(0.0, 1.0, dtype="float32", name=f"{name}_clip")(x)
     if x.shape[-1] == 3:
         return layers.Rescaling(255.0, dtype="float32", name=name)(x)
     if scale > 1:
-        lr = Enlarge(scale, name=f"{name}_colours")(lr)
+        lr = PreUpscale(scale, name=f"{name}_colors")(lr)
     if not clip:
         return ReplaceLuma("yuv", name=name)([lr, x])
     x = ReplaceLuma("yuv", name=f"{name}_rgb")([lr, x])

@@ -2,7 +2,7 @@
 
 Yu et al., 2018, https://arxiv.org/abs/1808.08718.
 
-    lr -> normalise -> head -> n residual blocks -> tail -> shuffle -> add -> denormalise -> sr
+    lr -> normalize -> head -> n residual blocks -> tail -> shuffle -> add -> denormalize -> sr
                    \\-> skip (5x5) -------------------> shuffle -/
 
 WDSR-A widens before the ReLU with a 3x3 convolution, WDSR-B more, with 1x1 convolutions and a low-rank step behind it.
@@ -16,25 +16,25 @@ from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import InferencePad, PixelShuffle
-from wdsr_tf.models.blocks import DIV2K_MEAN, conv, denormalise, normalise
+from wdsr_tf.models.blocks import DIV2K_MEAN, conv, denormalize, normalize
 from wdsr_tf.models.registry import register
 
 
 @dataclasses.dataclass(frozen=True)
-class Flavour:
+class Variant:
     """In what the published implementations differ: borders, ranges and how weights start."""
 
     unpadded: bool = False  # head, tail and skip see no zeros: nothing is padded in training, mirrored at inference
     mean: tuple = tuple(DIV2K_MEAN)
     std: float = 127.5
     init: str = "keras"
-    gains: bool = False  # kernels start with fixed norms (g, where weight-normalised) instead of those that init gives
+    gains: bool = False  # kernels start with fixed norms (g, where weight-normalized) instead of those that init gives
 
 
-FLAVOURS = {
-    "krasserm": Flavour(unpadded=True),
-    "official": Flavour(init="pytorch"),  # the NTIRE 2018 release
-    "reloaded": Flavour(mean=(127.5,) * 3, std=255.0, init="zero-bias", gains=True),  # the authors' release of 2020
+VARIANTS = {
+    "krasserm": Variant(unpadded=True),
+    "official": Variant(init="pytorch"),  # the NTIRE 2018 release
+    "reloaded": Variant(mean=(127.5,) * 3, std=255.0, init="zero-bias", gains=True),  # the authors' release of 2020
 }
 
 
@@ -47,11 +47,11 @@ def wdsr_a(
     res_expansion=4,
     res_scaling=None,
     weight_norm=False,
-    flavour="krasserm",
+    variant="krasserm",
 ):
     """Builds WDSR-A. The published baseline has 16 blocks."""
     block = block_a
-    return wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, flavour)
+    return wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, variant)
 
 
 @register("wdsr-b", scales=(2, 3, 4))
@@ -63,24 +63,24 @@ def wdsr_b(
     res_expansion=6,
     res_scaling=None,
     weight_norm=False,
-    flavour="krasserm",
+    variant="krasserm",
 ):
     """Builds WDSR-B."""
-    if flavour == "reloaded":
-        raise InputError("the reloaded release has WDSR-A only; WDSR-B has the flavours krasserm and official")
+    if variant == "reloaded":
+        raise InputError("the reloaded release has WDSR-A only; WDSR-B has the variants krasserm and official")
     block = block_b
-    return wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, flavour)
+    return wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, variant)
 
 
-def wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, flavour):
-    if flavour not in FLAVOURS:
-        raise InputError(f"there is no WDSR flavour {flavour!r}; known are {', '.join(FLAVOURS)}")
-    how = FLAVOURS[flavour]
+def wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, variant):
+    if variant not in VARIANTS:
+        raise InputError(f"there is no WDSR variant {variant!r}; known are {', '.join(VARIANTS)}")
+    how = VARIANTS[variant]
     edge = {"padding": "valid" if how.unpadded else "same", "weight_norm": weight_norm, "init": how.init}
     gain = 1.0 if how.gains else None
 
     lr = keras.Input((None, None, 3), name="lr")
-    x = normalise(lr, np.array(how.mean), how.std)
+    x = normalize(lr, np.array(how.mean), how.std)
     if how.unpadded:
         x = InferencePad(2, "symmetric", name="pad")(x)
 
@@ -97,7 +97,7 @@ def wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, 
     x = PixelShuffle(scale, name="tail_shuffle")(x)
 
     x = layers.Add(name="skip_add", dtype="float32")([x, skip])
-    return keras.Model(lr, denormalise(x, np.array(how.mean), how.std))
+    return keras.Model(lr, denormalize(x, np.array(how.mean), how.std))
 
 
 def block_a(x, num_filters, res_expansion, weight_norm, how, num_res_blocks, name):

@@ -9,7 +9,7 @@ from wdsr_tf.models.registry import create_model
 
 
 def fold(model):
-    """A network of plain convolutions with the same output as the weight-normalised `model`.
+    """A network of plain convolutions with the same output as the weight-normalized `model`.
 
     A model without weight normalization comes back as an equal copy.
     """
@@ -25,7 +25,7 @@ def fold(model):
 def transfer(source, target):
     """Copies weights layer by layer where name and shape agree; returns the names (taken, fresh).
 
-    Between a weight-normalised and a plain convolution the kernel is converted. So a x4 network starts from a x2
+    Between a weight-normalized and a plain convolution the kernel is converted. So a x4 network starts from a x2
     network: all but the layers that are named after their scale.
     """
     given = {layer.name: layer for layer in source.layers if layer.weights}
@@ -51,8 +51,8 @@ def _converted(source, target):
     return weights
 
 
-def initialise_from_data(model, lr):
-    """Scales each weight-normalised convolution so that its outputs on the batch `lr` have mean 0 and deviation 1.
+def initialize_from_data(model, lr):
+    """Scales each weight-normalized convolution so that its outputs on the batch `lr` have mean 0 and deviation 1.
 
     Salimans and Kingma, 2016, section 3. Layers are visited in the graph's order, so that later ones see what earlier
     ones have become.

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 76, 20, 34, 26  # pixels of a panel: in all, and beside its axes
 INK, FAINT = "#333333", "#e2e2e2"
-PANELS = [  # title, height, where a run starts, columns of history.csv: what a line shows, its colour
+PANELS = [  # title, height, where a run starts, columns of history.csv: what a line shows, its color
     (
         "PSNR (dB)",
         320,
@@ -34,8 +34,8 @@ def draw(rows):
 
 
 def _panel(rows, title, height, start, lines):
-    series = {text: (colour, _points(rows, column)) for column, (text, colour) in lines.items()}
-    series = {text: (colour, points) for text, (colour, points) in series.items() if points}
+    series = {text: (color, _points(rows, column)) for column, (text, color) in lines.items()}
+    series = {text: (color, points) for text, (color, points) in series.items() if points}
     x_ticks, x_low, x_high = _axis([row["epoch"] for row in rows], 12, whole=True)
     y_ticks, y_low, y_high = _axis(_without_outliers(series, start), height // 45)
     wide, high = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
@@ -52,9 +52,9 @@ def _panel(rows, title, height, start, lines):
         pen_inside.line([(place(x, y_low)[0], 0), (place(x, y_low)[0], 2 * high)], FAINT, 2)
         pen.text((2 * LEFT + place(x, y_low)[0], 2 * (height - BOTTOM) + 8), f"{x:.0f}", INK, font, "mt")
     pen.text((2 * LEFT - 30, 2 * (height - BOTTOM) + 8), "epoch", INK, font, "rt")
-    for colour, points in series.values():
+    for color, points in series.values():
         for some in _unbroken(points):
-            _line(pen_inside, [place(*point) for point in some], colour)
+            _line(pen_inside, [place(*point) for point in some], color)
     panel.paste(inside, (2 * LEFT, 2 * TOP))
     pen.rectangle([2 * LEFT, 2 * TOP, 2 * (WIDTH - RIGHT), 2 * (height - BOTTOM)], outline=INK, width=2)
     _headline(pen, title, series, font)
@@ -79,21 +79,21 @@ def _unbroken(points):
     return [run for run in runs if run]
 
 
-def _line(pen, points, colour):
+def _line(pen, points, color):
     if len(points) > 1:
-        pen.line(points, colour, 4 if len(points) < WIDTH else 2)
+        pen.line(points, color, 4 if len(points) < WIDTH else 2)
     else:
         (x, y) = points[0]
-        pen.ellipse([x - 6, y - 6, x + 6, y + 6], colour)
+        pen.ellipse([x - 6, y - 6, x + 6, y + 6], color)
 
 
 def _headline(pen, title, series, font):
-    """The panel's title and, in its line's colour, what each line shows and its last value."""
+    """The panel's title and, in its line's color, what each line shows and its last value."""
     pen.text((2 * LEFT, 16), title, INK, font)
     x = 2 * LEFT + pen.textlength(title, font) + 40
-    for text, (colour, points) in series.items():
+    for text, (color, points) in series.items():
         _, last = [point for point in points if point][-1]
-        pen.line([(x, 32), (x + 36, 32)], colour, 6)
+        pen.line([(x, 32), (x + 36, 32)], color, 6)
         label = f"{text}: {last:.4g}"
         pen.text((x + 48, 16), label, INK, font)
         x += 48 + pen.textlength(label, font) + 40

@@ -7,10 +7,10 @@ import time
 import keras
 import numpy as np
 
-from wdsr_tf.benchmark.memory import peak, reset_peak
 from wdsr_tf.data import feed
 from wdsr_tf.errors import InputError
-from wdsr_tf.inference import memory
+from wdsr_tf.system import memory
+from wdsr_tf.system.memory import peak, reset_peak
 from wdsr_tf.training import failures
 
 STEPS = 3  # that are timed, behind one that compiles

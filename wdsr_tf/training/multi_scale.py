@@ -5,7 +5,7 @@ from keras import ops
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.models.carn import Upsampler
-from wdsr_tf.models.luma import Enlarge
+from wdsr_tf.models.luma import PreUpscale
 from wdsr_tf.training import devices
 
 
@@ -15,7 +15,7 @@ def train_at(model, scales):
     Validation and all else keep the model's own scale.
     A network whose weights do not serve all `scales` raises InputError.
     """
-    scaling = [layer for layer in model.layers if isinstance(layer, (Upsampler, Enlarge))]
+    scaling = [layer for layer in model.layers if isinstance(layer, (Upsampler, PreUpscale))]
     own_step = model.train_step
 
     def at(scale, run, *arguments):

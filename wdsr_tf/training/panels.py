@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from wdsr_tf import images
-from wdsr_tf.metrics import psnr
-from wdsr_tf.resize import imresize
+from wdsr_tf.evaluation.metrics import psnr
+from wdsr_tf.images.resize import imresize
 from wdsr_tf.training import devices
 
 SIDE = 128  # HR pixels that are shown: a panel then takes less than 200 kB as PNG, whatever it shows
@@ -52,9 +52,9 @@ def draw(lr, sr, hr):
 
 def draw_all(model, chosen):
     """A panel for each of `chosen`, as `patches` returned them, with what `model` makes of it."""
-    return [draw(lr, _enlarged(model, lr), hr) for lr, hr in chosen]
+    return [draw(lr, _upscaled(model, lr), hr) for lr, hr in chosen]
 
 
-def _enlarged(model, lr):
+def _upscaled(model, lr):
     sr = model.predict_on_batch(np.stack([lr] * devices.local_count()))[0]  # devices that share batches want one each
     return images.to_uint8(np.nan_to_num(sr))  # a broken network does not end the run here

@@ -1,6 +1,6 @@
 """The trained networks that ship with the package, each NAME.keras with its card, NAME.json and NAME.md.
 
-`benchmarks/ship.py` trains and writes them; training-pictures.csv lists what they saw.
+`release/train.py` trains and writes them; training-pictures.csv lists what they saw.
 """
 
 import importlib.resources

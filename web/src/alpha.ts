@@ -1,4 +1,4 @@
-// Transparency: colours beneath it that cast no halo. `wdsr_tf/inference/alpha.py`, step by step.
+// Transparency: colors beneath it that cast no halo. `wdsr_tf/inference/alpha.py`, step by step.
 
 import type { Pixels } from "./pixels";
 
@@ -10,7 +10,7 @@ interface Field {
 }
 
 /**
- * Replaces the colours beneath what is wholly transparent by those of visible pixels nearby, in place.
+ * Replaces the colors beneath what is wholly transparent by those of visible pixels nearby, in place.
  *
  * What programs leave there is arbitrary, often white or black, and a network would draw it into the edges.
  */
@@ -28,9 +28,9 @@ export function bleed(picture: Pixels): void {
   }
 }
 
-/** Gives the pixels that are not known the mean of known neighbours, or the colour of a coarser picture. */
-function fill(colours: Field, known: Uint8Array): Field {
-  const { width, height, values } = colours;
+/** Gives the pixels that are not known the mean of known neighbors, or the color of a coarser picture. */
+function fill(colors: Field, known: Uint8Array): Field {
+  const { width, height, values } = colors;
   const reached = known.slice();
   const filled = new Float32Array(values.length);
   let missing = false;

@@ -1,4 +1,4 @@
-// MATLAB's bicubic enlargement by a whole factor, as `wdsr_tf/resize.py` computes it.
+// MATLAB's bicubic enlargement by a whole factor, as `wdsr_tf/images/resize.py` computes it.
 
 import type { Pixels } from "./pixels";
 
@@ -71,14 +71,14 @@ function mix(length: number, scale: number): Mix {
   const indices = new Int32Array(TAPS * length * scale);
   const weights = new Float64Array(TAPS * length * scale);
   for (let out = 0, at = 0; out < length * scale; out++) {
-    const centre = (out + 0.5) / scale - 0.5;
-    const start = Math.floor(centre - 2) + (Number.isInteger(centre) ? 0 : 1);
+    const center = (out + 0.5) / scale - 0.5;
+    const start = Math.floor(center - 2) + (Number.isInteger(center) ? 0 : 1);
     let total = 0;
-    for (let t = 0; t < TAPS; t++) total += cubic(centre - start - t);
+    for (let t = 0; t < TAPS; t++) total += cubic(center - start - t);
     for (let t = 0; t < TAPS; t++, at++) {
       const mirrored = (((start + t) % (2 * length)) + 2 * length) % (2 * length);
       indices[at] = Math.min(mirrored, 2 * length - 1 - mirrored);
-      weights[at] = cubic(centre - start - t) / total;
+      weights[at] = cubic(center - start - t) / total;
     }
   }
   return { indices, weights };

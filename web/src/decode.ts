@@ -1,4 +1,4 @@
-// A file's own values: not converted to the screen's colours, not multiplied by opacity, upright.
+// A file's own values: not converted to the screen's colors, not multiplied by opacity, upright.
 
 import { BROKEN, Refusal, type Header } from "./header";
 import type { Kind, Pixels } from "./pixels";
@@ -16,9 +16,9 @@ export async function decode(file: Blob, header: Header): Promise<{ pixels: Pixe
   const pixels = read(bitmap, header.alpha);
   bitmap.close();
   const space = profileSpace(header.profile);
-  const grey = header.grey ?? (space !== "RGB " && isGrey(pixels));
-  const fits = space === (grey ? "GRAY" : "RGB ") || (grey && space === "RGB ");
-  return { pixels, kind: { grey, alpha: header.alpha, profile: fits ? header.profile : undefined } };
+  const gray = header.gray ?? (space !== "RGB " && isGray(pixels));
+  const fits = space === (gray ? "GRAY" : "RGB ") || (gray && space === "RGB ");
+  return { pixels, kind: { gray, alpha: header.alpha, profile: fits ? header.profile : undefined } };
 }
 
 function read(bitmap: ImageBitmap, alpha: boolean): Pixels {
@@ -26,11 +26,11 @@ function read(bitmap: ImageBitmap, alpha: boolean): Pixels {
   try {
     return throughGraphics(bitmap);
   } catch {
-    return throughCanvas(bitmap); // without graphics, colours of faint pixels are coarser
+    return throughCanvas(bitmap); // without graphics, colors of faint pixels are coarser
   }
 }
 
-/** Exact where the picture is opaque; a canvas multiplies colours by opacity. */
+/** Exact where the picture is opaque; a canvas multiplies colors by opacity. */
 function throughCanvas(bitmap: ImageBitmap): Pixels {
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
@@ -55,12 +55,12 @@ function throughGraphics(bitmap: ImageBitmap): Pixels {
   return { width, height, data: new Uint8ClampedArray(data.buffer) };
 }
 
-/** The kind of values that a colour profile is for: "RGB ", "GRAY", "CMYK". */
+/** The kind of values that a color profile is for: "RGB ", "GRAY", "CMYK". */
 function profileSpace(profile?: Uint8Array): string {
   return profile ? String.fromCharCode(...profile.subarray(16, 20)) : "";
 }
 
-function isGrey({ data }: Pixels): boolean {
+function isGray({ data }: Pixels): boolean {
   for (let i = 0; i < data.length; i += 4) if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false;
   return true;
 }

@@ -5,7 +5,7 @@ import { bleed } from "./alpha";
 import type { Kind, Pixels } from "./pixels";
 import { plan, type Reach, type Span } from "./tiling";
 
-const GREY_OF_RGB = [0.299, 0.587, 0.114]; // BT.601
+const GRAY_OF_RGB = [0.299, 0.587, 0.114]; // BT.601
 
 /** Runs a tile, RGB in 0..255, row by row; returns it `scale` times as large, neither clipped nor rounded. */
 export type Run = (tile: Float32Array, height: number, width: number) => Promise<Float32Array>;
@@ -55,7 +55,7 @@ export async function* enlarge(job: Job, show: (piece: Piece) => void): AsyncGen
   }
 }
 
-/** The colours that a tile sees. */
+/** The colors that a tile sees. */
 function cut({ width, data }: Pixels, row: Span, column: Span): Float32Array {
   const tile = new Float32Array(3 * (row.stop - row.start) * (column.stop - column.start));
   for (let y = row.start, at = 0; y < row.stop; y++) {
@@ -68,7 +68,7 @@ function cut({ width, data }: Pixels, row: Span, column: Span): Float32Array {
   return tile;
 }
 
-/** Writes into `strip` what is kept of a tile; writing clips to 0..255 and rounds, a half to the even neighbour. */
+/** Writes into `strip` what is kept of a tile; writing clips to 0..255 and rounds, a half to the even neighbor. */
 function keep(sr: Float32Array, strip: Pixels, row: Span, column: Span, { scale, kind }: Job): void {
   const wide = (column.stop - column.start) * scale;
   const length = (column.high - column.low) * scale;
@@ -79,9 +79,9 @@ function keep(sr: Float32Array, strip: Pixels, row: Span, column: Span, { scale,
     for (let x = 0; x < length; x++, from += 3, to += 4) {
       const [r, g, b] = [sr[from], sr[from + 1], sr[from + 2]];
       sum += r + g + b;
-      if (kind.grey) {
-        const grey = GREY_OF_RGB[0] * r + GREY_OF_RGB[1] * g + GREY_OF_RGB[2] * b;
-        strip.data[to] = strip.data[to + 1] = strip.data[to + 2] = grey;
+      if (kind.gray) {
+        const gray = GRAY_OF_RGB[0] * r + GRAY_OF_RGB[1] * g + GRAY_OF_RGB[2] * b;
+        strip.data[to] = strip.data[to + 1] = strip.data[to + 2] = gray;
       } else {
         strip.data[to] = r;
         strip.data[to + 1] = g;

@@ -1,10 +1,10 @@
-// What a picture's file says of itself before it is decoded: format, size, grey, transparency, colour profile.
+// What a picture's file says of itself before it is decoded: format, size, gray, transparency, color profile.
 
 export interface Header {
   width: number;
   height: number;
-  /** Whether it holds one colour value a pixel; `null` where only the values tell (palettes and WebP). */
-  grey: boolean | null;
+  /** Whether it holds one color value a pixel; `null` where only the values tell (palettes and WebP). */
+  gray: boolean | null;
   alpha: boolean;
   profile?: Uint8Array<ArrayBuffer>;
 }
@@ -57,12 +57,12 @@ export const BROKEN = "This picture is damaged: its file cannot be read.";
 
 async function readPng(bytes: Bytes): Promise<Header | undefined> {
   const view = new DataView(bytes.buffer);
-  const colours = view.getUint8(25);
+  const colors = view.getUint8(25);
   const header: Header = {
     width: view.getUint32(16),
     height: view.getUint32(20),
-    grey: colours === 3 ? null : (colours & 2) === 0,
-    alpha: (colours & 4) !== 0,
+    gray: colors === 3 ? null : (colors & 2) === 0,
+    alpha: (colors & 4) !== 0,
   };
   for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
     const type = text(bytes, at + 4, 4);
@@ -89,7 +89,7 @@ function readJpeg(bytes: Bytes): Header | undefined {
       return {
         width: view.getUint16(at + 7),
         height: view.getUint16(at + 5),
-        grey: view.getUint8(at + 9) === 1,
+        gray: view.getUint8(at + 9) === 1,
         alpha: false,
         profile: profile.length > 0 ? new Uint8Array(profile.flatMap((part) => [...part])) : undefined,
       };
@@ -100,7 +100,7 @@ function readJpeg(bytes: Bytes): Header | undefined {
 
 function readWebp(bytes: Bytes): Header | undefined {
   const view = new DataView(bytes.buffer);
-  const header: Header = { width: 0, height: 0, grey: null, alpha: false };
+  const header: Header = { width: 0, height: 0, gray: null, alpha: false };
   for (let at = 12; at + 8 <= bytes.length; ) {
     const type = text(bytes, at, 4);
     const content = at + 8;

@@ -14,7 +14,7 @@ export interface Network {
   url: string;
 }
 
-/** The part of a card (`wdsr_tf/card.py`) that is used here. */
+/** The part of a card (`wdsr_tf/export/card.py`) that is used here. */
 interface Card {
   name: string;
   title?: string;

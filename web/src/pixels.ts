@@ -1,4 +1,4 @@
-/** A picture in memory, row by row: red, green, blue and opacity; colours are not multiplied by opacity. */
+/** A picture in memory, row by row: red, green, blue and opacity; colors are not multiplied by opacity. */
 export interface Pixels {
   width: number;
   height: number;
@@ -7,10 +7,10 @@ export interface Pixels {
 
 /** What the picture's file says of it and the result has to keep. */
 export interface Kind {
-  /** Written with one colour value a pixel. */
-  grey: boolean;
+  /** Written with one color value a pixel. */
+  gray: boolean;
   /** Written with opacity. */
   alpha: boolean;
-  /** The colour profile (ICC), as it is. */
+  /** The color profile (ICC), as it is. */
   profile?: Uint8Array<ArrayBuffer>;
 }

@@ -1,4 +1,4 @@
-// PNG, written row by row: https://www.w3.org/TR/png-3/. A canvas would write colours multiplied by opacity, and has to
+// PNG, written row by row: https://www.w3.org/TR/png-3/. A canvas would write colors multiplied by opacity, and has to
 // hold the whole picture.
 
 import type { Kind } from "./pixels";
@@ -19,14 +19,14 @@ export class PngWriter {
   private above: Uint8Array;
 
   private constructor(width: number, height: number, private readonly kind: Kind) {
-    this.channels = (kind.grey ? 1 : 3) + (kind.alpha ? 1 : 0);
+    this.channels = (kind.gray ? 1 : 3) + (kind.alpha ? 1 : 0);
     this.rowLength = width * this.channels;
     this.above = new Uint8Array(this.rowLength);
     const header = new DataView(new ArrayBuffer(13));
     header.setUint32(0, width);
     header.setUint32(4, height);
     header.setUint8(8, 8);
-    header.setUint8(9, (kind.grey ? 0 : 2) + (kind.alpha ? 4 : 0));
+    header.setUint8(9, (kind.gray ? 0 : 2) + (kind.alpha ? 4 : 0));
     this.parts.push(new Uint8Array(SIGNATURE), chunk("IHDR", new Uint8Array(header.buffer)));
     const deflate = new CompressionStream("deflate");
     this.rows = deflate.writable.getWriter();
@@ -53,7 +53,7 @@ export class PngWriter {
       const row = new Uint8Array(rowLength);
       for (let at = 0; at < rowLength; at += channels, from += 4) {
         row[at] = data[from];
-        if (!kind.grey) {
+        if (!kind.gray) {
           row[at + 1] = data[from + 1];
           row[at + 2] = data[from + 2];
         }

@@ -41,7 +41,7 @@ test("bicubic enlargement of opacity alone is that of all four values", () => {
   expect([...opacity.rows(0, opacity.height)]).toEqual(large.filter((_: number, i: number) => i % 4 === 3));
 });
 
-test.each(reference.bleed)("colours beneath transparency are the project's: $size", ({ size, given, filled }) => {
+test.each(reference.bleed)("colors beneath transparency are the project's: $size", ({ size, given, filled }) => {
   const picture = pixels(size, given);
   bleed(picture);
   const off = filled.map((value: number, i: number) => Math.abs(value - picture.data[i]));

@@ -43,7 +43,7 @@ describe("gives what demo.py gives, within 1 of 255:", () => {
     ["Fastest", "wdsr-b-4-x2", "pixel.png", "RGB", [2, 2]],
     ["Fastest", "wdsr-b-4-x2", "large.png", "RGB", [1994, 1226]],
     ["Fastest", "wdsr-b-4-x2", "see-through.webp", "RGBA", [262, 200]],
-    ["Fastest", "wdsr-b-4-x2", "grey.png", "L", [202, 114]],
+    ["Fastest", "wdsr-b-4-x2", "gray.png", "L", [202, 114]],
     ["Fastest", "wdsr-b-4-x2", "palette.png", "RGB", [640, 400]],
     ["Fastest", "wdsr-b-4-x2", "turned.jpg", "RGB", [240, 400]],
   ])("%s, %s, %s", async (method, network, name, mode, size) => {

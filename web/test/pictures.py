@@ -23,7 +23,7 @@ def make(folder):
     see_through = Image.merge("RGBA", [*poster.split(), Image.fromarray(opacity(320, 200))])
     see_through.save(folder / "see-through.png")
     see_through.crop((20, 10, 151, 110)).save(folder / "see-through.webp", lossless=True, exact=True)
-    harbour.convert("L").crop((30, 40, 131, 97)).save(folder / "grey.png")
+    harbour.convert("L").crop((30, 40, 131, 97)).save(folder / "gray.png")
     poster.quantize(64).save(folder / "palette.png")
     exif = Image.Exif()
     exif[ORIENTATION] = 6
@@ -41,7 +41,7 @@ def opacity(width, height):
 
 
 def compare(a, b):
-    """The largest difference of two files' values, and whether they agree on all else; clear pixels have no colour."""
+    """The largest difference of two files' values, and whether they agree on all else; clear pixels have no color."""
     a, b = Image.open(a), Image.open(b)
     alike = (a.size, a.mode, a.info.get("icc_profile")) == (b.size, b.mode, b.info.get("icc_profile"))
     off = 256
@@ -55,7 +55,7 @@ def compare(a, b):
 
 
 def shrink(path):
-    """The picture at `path` as a PNG of 256 colours: a screenshot of a third of the bytes."""
+    """The picture at `path` as a PNG of 256 colors: a screenshot of a third of the bytes."""
     small = io.BytesIO()
     image = Image.open(path).convert("RGB")
     image.quantize(palette=image.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(small, "PNG", optimize=True)

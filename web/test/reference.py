@@ -8,10 +8,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from wdsr_tf.images.resize import imresize
 from wdsr_tf.inference.alpha import bleed
-from wdsr_tf.inference.reach import Reach
 from wdsr_tf.inference.tiling import plan
-from wdsr_tf.resize import imresize
+from wdsr_tf.receptive_field import ReceptiveField
 
 PLANS = [
     (height, width, radius, multiple, pixels)
@@ -25,7 +25,7 @@ def main():
     rng = np.random.default_rng(6)
     result = {"plans": [], "bicubic": [], "bleed": []}
     for height, width, radius, multiple, pixels in PLANS:
-        tiles = plan((height, width), Reach(radius, multiple), pixels)
+        tiles = plan((height, width), ReceptiveField(radius, multiple), pixels)
         spans = [[[s.start, s.stop, s.low, s.high] for s in axis] for axis in (tiles.rows, tiles.columns)]
         result["plans"].append({"of": [height, width, radius, multiple, pixels], "spans": spans})
     for height, width, scale in ((1, 1, 2), (5, 7, 2), (9, 4, 3), (6, 11, 4)):

@@ -1,4 +1,4 @@
-"""ONNX: the initialisers of a graph, under the names of the layers that use them. Needs the package `onnx`."""
+"""ONNX: the initializers of a graph, under the names of the layers that use them. Needs the package `onnx`."""
 
 import re
 
@@ -16,7 +16,7 @@ def fits(path, head):
 
 
 def read(path):
-    """The floating-point initialisers, in PyTorch's layout where PyTorch wrote the file.
+    """The floating-point initializers, in PyTorch's layout where PyTorch wrote the file.
 
     A number for a name, which exporters leave where they rewrite weights, becomes the name of the layer.
     """

@@ -5,8 +5,8 @@ import importlib
 from collections.abc import Callable
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.inference import memory
-from wdsr_tf.inference.reach import Reach
+from wdsr_tf.receptive_field import ReceptiveField
+from wdsr_tf.system import memory
 
 PRECISIONS = {"keras": ("float32", "float16"), "onnx": ("float32",), "openvino": ("float32", "int8")}
 
@@ -29,7 +29,7 @@ class Engine:
     precision: str
     architecture: str
     scale: int
-    reach: Reach
+    receptive_field: ReceptiveField
     run: Callable
     free: Callable = memory.free
 

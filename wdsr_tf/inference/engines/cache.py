@@ -21,9 +21,9 @@ from pathlib import Path
 from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import sha256
-from wdsr_tf.quiet import load_keras
+from wdsr_tf.system.quiet import load_keras
 
-CONVERTER = 2  # raised with every change of what is converted: what older versions wrote is then not found
+CONVERTER = 3  # raised with every change of what is converted: what older versions wrote is then not found
 SIDECAR = "engine.json"
 
 
@@ -45,14 +45,14 @@ def _export(checkpoint, engine, folder):
     import keras
 
     from wdsr_tf.export.onnx import to_onnx
-    from wdsr_tf.inference.receptive_field import of_graph
+    from wdsr_tf.models.receptive_field import of_graph
 
     model = checkpoints.load(checkpoint)
     (folder / "network.onnx").write_bytes(to_onnx(model).SerializeToString())
     return {
         "architecture": model.architecture,
         "scale": model.scale,
-        "reach": dataclasses.asdict(of_graph(model)),
+        "receptive_field": dataclasses.asdict(of_graph(model)),
         "precision": "float32",
         "versions": {"keras": keras.__version__, "onnx": onnx.__version__},
     }

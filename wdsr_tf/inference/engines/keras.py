@@ -8,9 +8,9 @@ import numpy as np
 
 from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import OutOfMemory
-from wdsr_tf.inference import memory, receptive_field
 from wdsr_tf.inference.engines import Engine
-from wdsr_tf.models import fold
+from wdsr_tf.models import fold, receptive_field
+from wdsr_tf.system import memory
 
 EXHAUSTED = ("MemoryError", "RESOURCE_EXHAUSTED", "ResourceExhaustedError", "Out of memory", "OOM when allocating")
 

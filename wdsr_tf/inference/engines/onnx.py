@@ -5,7 +5,7 @@ The network is exported on its first use and found beside its checkpoint from th
 
 from wdsr_tf.errors import InputError, OutOfMemory
 from wdsr_tf.inference.engines import Engine, cache
-from wdsr_tf.inference.reach import Reach
+from wdsr_tf.receptive_field import ReceptiveField
 
 
 def load(checkpoint, precision="float32"):
@@ -28,7 +28,9 @@ def load(checkpoint, precision="float32"):
                 raise OutOfMemory(f"ONNX Runtime has no memory for a tile of {batch.shape}") from error
             raise
 
-    return Engine("onnx", precision, facts["architecture"], facts["scale"], Reach(**facts["reach"]), run)
+    return Engine(
+        "onnx", precision, facts["architecture"], facts["scale"], ReceptiveField(**facts["receptive_field"]), run
+    )
 
 
 def is_lack_of_memory(error):

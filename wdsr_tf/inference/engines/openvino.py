@@ -10,7 +10,7 @@ import sys
 from wdsr_tf.errors import InputError, OutOfMemory
 from wdsr_tf.inference.engines import Engine, cache
 from wdsr_tf.inference.engines.onnx import is_lack_of_memory
-from wdsr_tf.inference.reach import Reach
+from wdsr_tf.receptive_field import ReceptiveField
 
 SHAPES = 2  # compiled at once: a picture's tiles have one shape, and those of the next picture another
 
@@ -40,7 +40,9 @@ def load(checkpoint, precision="float32", *, allow_loss=False, calibration=None)
                 raise OutOfMemory(f"OpenVINO has no memory for a tile of {batch.shape}") from error
             raise
 
-    return Engine("openvino", precision, facts["architecture"], facts["scale"], Reach(**facts["reach"]), run)
+    return Engine(
+        "openvino", precision, facts["architecture"], facts["scale"], ReceptiveField(**facts["receptive_field"]), run
+    )
 
 
 def library():

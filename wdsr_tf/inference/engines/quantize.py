@@ -24,8 +24,8 @@ import numpy as np
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import PICTURE
+from wdsr_tf.images.resize import imresize
 from wdsr_tf.inference.engines import cache, openvino
-from wdsr_tf.resize import imresize
 
 LIMIT = 0.10  # dB that int8 may cost
 PATCHES, SIDE = 100, 64  # more of them change nothing
@@ -167,7 +167,7 @@ def _crop(picture, side, step, random):
 def _prepared(network):
     """The network with two changes that alter no value, without which OpenVINO's int8 passes crash or pass layers by.
 
-    A Clamp goes before each gathering of pixels: they take the normalisation before it for a dequantization and crash
+    A Clamp goes before each gathering of pixels: they take the normalization before it for a dequantization and crash
     when they move it. Kernels in groups become constants of their final shape: behind a Reshape they stay in float.
     """
     from openvino import opset13
@@ -207,7 +207,7 @@ def in_float(network):
 
 
 def _is_convolution(node):
-    """Whether it is one of the network's, not one that computes colours or enlarges the picture."""
+    """Whether it is one of the network's, not one that computes colors or enlarges the picture."""
     return node.get_type_name() in CONVOLUTIONS and f"{PICTURE}/" not in node.get_friendly_name()
 
 

@@ -1,0 +1,158 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.evaluation.test_measure import draw, save_network
+from wdsr_tf import images
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def bench(folder, *arguments):
+    """Runs the command in `folder`, as a person does."""
+    command = [sys.executable, str(REPOSITORY / "bench.py"), *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def write_dataset(root, ids=("0801", "0802", "0803")):
+    """A dataset as convert.py writes it: random validation pictures at x2."""
+    random = np.random.default_rng(0)
+    hr, lr = root / "TINY_valid_HR", root / "TINY_valid_LR_bicubic" / "X2"
+    for folder in (hr, lr):
+        folder.mkdir(parents=True)
+    for i in ids:
+        np.save(hr / f"{i}.npy", random.integers(0, 256, (24, 20, 3), "uint8"))
+        np.save(lr / f"{i}x2.npy", random.integers(0, 256, (12, 10, 3), "uint8"))
+
+
+def test_bench_ranks_the_newest_runs_models_on_the_dataset_by_default(tmp_path):
+    write_dataset(tmp_path / "DIV2K_BIN")
+    models = tmp_path / "output" / "models"
+    for name, bias in (("epoch-001.keras", 0.5), ("epoch-002.keras", 0.0)):
+        save_network(models / name, bias=bias)
+    run = bench(tmp_path, "--protocol", "all", "--validation-images", "801-802", "--gpu-memory-fraction", "0.8")
+    assert run.returncode == 0, run.stderr
+    result = json.loads((tmp_path / "bench.json").read_text())
+    second = "output/models/epoch-002.keras"
+    assert list(result["psnr"]) == [second, "output/models/epoch-001.keras"]
+    assert run.stdout.splitlines()[-1] == f"Best PSNR = {result['psnr'][second]:.4f} for model {second}"
+    assert list(result["protocols"]) == ["seed", "ntire", "paper"]
+    assert result["data"] == {"dataset": "./DIV2K_BIN", "downgrade": "bicubic"}
+    assert result["images"] == ["0801", "0802"]
+    ranks = [line.split()[0] for line in run.stdout.splitlines() if line.endswith((".keras", "bicubic"))]
+    assert ranks == ["1", "2", "-"] * 3 + ["Best"]  # a block for each protocol
+    assert max(map(len, run.stdout.splitlines())) <= 100
+    assert "--gpu-memory-fraction is ignored" in run.stderr
+    assert f"PSNR = {result['psnr'][second]:.4f} for model {second}" in run.stderr
+
+
+def test_bench_ranks_what_is_whole_and_lists_what_is_not(tmp_path):
+    draw(tmp_path / "pictures", [(9, 12), (12, 9)])
+    save_network(tmp_path / "models" / "good.keras")
+    save_network(tmp_path / "models" / "nan.keras", bias=np.nan)
+    save_network(tmp_path / "models" / "three.keras", scale=3)
+    (tmp_path / "models" / "broken.keras").write_bytes(b"PK")
+    run = bench(tmp_path, "-i", "models", "--scale", 2, "--lr-dir", "pictures", "--hr-dir", "pictures", "-o", "r.json")
+    assert run.returncode == 1
+    assert run.stdout.splitlines()[-1].startswith("Best PSNR = ")
+    assert run.stdout.splitlines()[-1].endswith(" for model models/good.keras")
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert list(result["psnr"]) == ["models/good.keras"]
+    assert result["failed"].keys() == {"models/broken.keras", "models/nan.keras", "models/three.keras"}
+    at_the_end = run.stderr.partition("without a rank:")[2]
+    assert all(f"\n  {path}: {reason}" in at_the_end for path, reason in result["failed"].items())
+    assert "Traceback" not in run.stderr
+
+
+def test_bench_ranks_named_files_on_hr_alone_and_compares_with_an_earlier_run(tmp_path):
+    for name, bias in (("a", 0.0), ("b", 0.5)):
+        save_network(tmp_path / f"{name}.keras", bias=bias)
+        images.write(tmp_path / "hr" / f"{name}.png", np.random.default_rng(0).integers(0, 256, (25, 37), "uint8"))
+    common = ["--benchmark", "hr", "--models", "first=a.keras", "second=b.keras"]
+    assert bench(tmp_path, *common).returncode == 0
+    more = ["--jpeg-quality", 50, "--self-ensemble", "--csv", "new.csv", "--compare", "bench.json", "-o", "new.json"]
+    run = bench(tmp_path, *common, *more)
+    assert run.returncode == 0, run.stderr
+    old, new = (json.loads((tmp_path / name).read_text()) for name in ("bench.json", "new.json"))
+    assert list(old["psnr"]) == list(new["psnr"]) == ["first", "second"]
+    assert old["data"] == {"benchmark": "hr", "lr": "MATLAB's bicubic"}
+    assert new["data"] == old["data"] | {"jpeg_quality": 50, "jpeg_subsampling": "4:2:0"}
+    assert (old["ensemble"], new["ensemble"]) == (False, True)
+    assert 0 < old["runs"]["first"]["seconds"] < 600
+    assert (tmp_path / "new.csv").read_text().splitlines()[1].startswith("first,seed,")
+    against = run.stdout.partition("against bench.json")[2]
+    assert f"sha256 differs: {old['sha256']} then, {new['sha256']} now" in against
+    change = new["bicubic"]["seed"]["psnr"] - old["bicubic"]["seed"]["psnr"]
+    assert re.search(rf"{re.escape(f'{change:+.4f}')} \S+ +\S+ +- +-  seed      bicubic", against)
+    assert run.stdout.splitlines()[-1] == f"Best PSNR = {new['psnr']['first']:.4f} for model first"
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """Checkpoints of x2, x3 and none, and pictures at x2 as a dataset and as plain folders."""
+    folder = tmp_path_factory.mktemp("scene")
+    save_network(folder / "x2" / "a.keras")
+    save_network(folder / "x3" / "a.keras", scale=3)
+    (folder / "empty").mkdir()
+    (folder / "broken").mkdir()
+    (folder / "broken" / "a.keras").write_bytes(b"PK")
+    write_dataset(folder / "DIV2K_BIN")
+    draw(folder / "pictures", [(9, 12)])
+    images.write(folder / "tiny" / "t.png", np.zeros((4, 4, 3), "uint8"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ("-i absent", "no such file or folder"),
+        ("-i empty", "holds no checkpoints"),
+        ("-i broken", "no network can be measured:\n  broken/a.keras: "),
+        ("-i x2 --scale 3", "x2/a.keras: is x2, but --scale is 3"),
+        ("-i .", "at one scale only"),
+        ("-i x2 -d absent", "absent"),
+        ("-i x2 --validation-images 901-902", "90[12]"),
+        ("-i x2 --downgrade unknown", "unknown"),
+        ("-i x2 --lr-dir empty --hr-dir empty", "empty"),
+        ("-i x2 --lr-dir pictures", "belong together"),
+        ("-i x2 --lr-dir pictures --hr-dir pictures --validation-images 1-2", "chooses from a dataset"),
+        ("-i x3 --lr-dir pictures --hr-dir pictures", "needs x3 of it"),
+        ("-i x2 --protocol papr", "did you mean paper"),
+        ("-i x2 --protocol ,", "there is no protocol|names none"),
+        ("x2", "checkpoints are named with -i"),
+        ("--models x2/a.keras", "takes NAME=FILE"),
+        ("--models a=x2/b.keras", "no file x2/b.keras"),
+        ("--models a=x2/a.keras a=x3/a.keras", "names 'a' twice"),
+        ("--models a=x2/a.keras b=x3/a.keras", "at one scale only"),
+        ("--models a=x2/a.keras -i x3", "at one scale only"),
+        ("-i x2 --benchmark empty", "holds no pictures"),
+        ("-i x2 --benchmark pictures --dataset DIV2K_BIN", "given is --dataset and --benchmark"),
+        ("-i x2 --lr-dir pictures --hr-dir pictures --jpeg-quality 0", "jpeg_quality|jpeg-quality"),
+        ("-i x2 --compare absent.json", "absent.json: cannot be read"),
+        ("-i x2 --compare x2/a.keras", "is not a bench.json"),
+        ("-i x2 -o empty", "--outfile empty: names a folder"),
+        ("-i x2 --csv empty", "--csv empty: names a folder"),
+        ("-i x2 -o x2/a.keras/b.json", "nothing can be written in .*a.keras"),
+        ("-i x2 --csv ./bench.json", "are the same file"),
+        ("-i x2 --models x2/a.keras=x3/a.keras", "names 'x2/a.keras', as a file of --indir is called"),
+        ("--models bicubic=x2/a.keras", "is the row to compare with"),
+        ("-i x2 --downgrade bicubic --lr-dir pictures --hr-dir pictures", "--downgrade chooses LR of a dataset"),
+        ("-i x2 --downgrade unknown --benchmark pictures", "no LR for the downgrade unknown"),
+        (
+            "-i x2 --protocol seed,ntire --benchmark tiny",
+            "on picture t: 4 x 4 .* protocol ntire.* choose another",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_ends_with_one_message_and_exit_code_1(scene, arguments, message):
+    run = bench(scene, *arguments.split())
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert re.search(message, run.stderr), run.stderr
+    assert run.stdout == ""
+    assert not (scene / "bench.json").exists()

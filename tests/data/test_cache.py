@@ -1,0 +1,232 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wdsr_tf import images
+from wdsr_tf.data import cache
+from wdsr_tf.data.cache import Manifest, convert_tree
+from wdsr_tf.errors import InputError
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Three pictures in a tree, each of its own size and format."""
+    random = np.random.default_rng(0)
+    for i, name in enumerate(["HR/0001.png", "LR/X2/0001x2.bmp", "cat.jpg"]):
+        images.write(tmp_path / "in" / name, random.integers(0, 256, (9 + i, 7, 3), "uint8"))
+    return tmp_path / "in"
+
+
+def convert(tree, **how):
+    return convert_tree(tree, tree.parent / "out", **{"jobs": 1} | how)
+
+
+def out(tree, name):
+    return tree.parent / "out" / name
+
+
+def counts(report):
+    return report.done, report.kept, len(report.failed)
+
+
+def manifest(tree):
+    return out(tree, cache.MANIFEST)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_picture_becomes_an_array_at_the_same_place(tree, jobs):
+    assert counts(convert(tree, jobs=jobs)) == (3, 0, 0)
+    for name in ("HR/0001.png", "LR/X2/0001x2.bmp", "cat.jpg"):
+        array = np.load(out(tree, name).with_suffix(".npy"))
+        assert array.dtype == "uint8"
+        np.testing.assert_array_equal(array, images.read(tree / name))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])
+def test_every_color_mode_becomes_three_channels(tree, mode):
+    name = "x.jpg" if mode == "CMYK" else "x.png"
+    Image.new("RGB", (4, 3), (200, 30, 90)).convert(mode).save(tree / name)
+    assert counts(convert(tree)) == (4, 0, 0)
+    assert np.load(out(tree, "x.npy")).shape == (3, 4, 3)
+
+
+def test_a_second_run_does_nothing(tree):
+    convert(tree)
+    before = {path: path.stat().st_mtime_ns for path in (tree.parent / "out").rglob("*")}
+    assert counts(convert(tree)) == (0, 3, 0)
+    assert {path: path.stat().st_mtime_ns for path in (tree.parent / "out").rglob("*")} == before
+
+
+def test_the_manifest_says_what_was_made_from_what(tree):
+    convert(tree)
+    records = Manifest(manifest(tree)).records
+    record = records["cat.npy"]
+    source = (tree / "cat.jpg").stat()
+    assert record["source"] == {
+        "path": str(tree / "cat.jpg"),
+        "bytes": source.st_size,
+        "mtime_ns": source.st_mtime_ns,
+    }
+    facts = record["files"]["cat.npy"]
+    assert facts["shape"] == [11, 7, 3] and facts["bytes"] == out(tree, "cat.npy").stat().st_size
+    assert len(facts["sha256"]) == 64
+
+
+def test_a_changed_source_is_done_again(tree):
+    convert(tree)
+    images.write(tree / "cat.jpg", np.zeros((20, 20, 3), "uint8"))
+    assert counts(convert(tree)) == (1, 2, 0)
+    assert np.load(out(tree, "cat.npy")).shape == (20, 20, 3)
+
+
+def test_a_source_of_another_time_is_done_again(tree):
+    convert(tree)
+    os.utime(tree / "cat.jpg", ns=(0, 0))
+    assert counts(convert(tree)) == (1, 2, 0)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def blank_header(path):
+    path.write_bytes(b"\0" * 128 + path.read_bytes()[128:])
+
+
+@pytest.mark.parametrize("damage", [cut, blank_header, lambda path: path.unlink()])
+def test_a_damaged_file_is_made_again(tree, damage):
+    convert(tree)
+    damage(out(tree, "HR/0001.npy"))
+    assert counts(convert(tree)) == (1, 2, 0)
+    np.testing.assert_array_equal(np.load(out(tree, "HR/0001.npy")), images.read(tree / "HR/0001.png"))
+
+
+def test_a_changed_pixel_is_noticed_by_its_checksum(tree):
+    convert(tree)
+    path = out(tree, "HR/0001.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert counts(convert(tree)) == (0, 3, 0)
+    assert counts(convert(tree, verify=True)) == (1, 2, 0)
+    assert counts(convert(tree, verify=True)) == (0, 3, 0)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_picture_that_cannot_be_read_is_reported_and_the_others_are_done(tree, jobs):
+    (tree / "broken.png").write_bytes((tree / "HR/0001.png").read_bytes()[:60])
+    (tree / "text.png").write_text("no picture")
+    report = convert(tree, jobs=jobs)
+    assert counts(report) == (3, 0, 2)
+    assert [path.name for path, _ in report.failed] == ["broken.png", "text.png"]
+    assert "text.png: is not a picture" in report.failed[1][1]
+    assert counts(convert(tree, jobs=jobs)) == (0, 3, 2)
+    assert not out(tree, "broken.npy").exists()
+
+
+def test_two_pictures_that_would_become_one_file_are_refused_before_anything_is_written(tree):
+    images.write(tree / "cat.png", np.zeros((4, 4, 3), "uint8"))
+    with pytest.raises(InputError, match=r"cat\.jpg, .*cat\.png -> cat\.npy"):
+        convert(tree)
+    assert not (tree.parent / "out").exists()
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no picture"):
+        convert_tree(tmp_path, tmp_path / "out")
+    with pytest.raises(InputError, match="no such folder"):
+        convert_tree(tmp_path / "absent", tmp_path / "out")
+
+
+def test_two_trees_share_one_root(tree):
+    convert_tree(tree / "HR", tree.parent / "out/HR", jobs=1)
+    assert counts(convert(tree)) == (3, 0, 0)
+    assert counts(convert_tree(tree / "HR", tree.parent / "out/HR", jobs=1)) == (0, 1, 0)
+
+
+FOREIGN = '{"source": {"path": "cat.jpg"}, "files": {"cat.npy": {"bytes": 1, "shape": [1], "sha256": ""}}}\n'
+
+
+@pytest.mark.parametrize("rest", ['{"source": {"pa', '{"files": {}}\n', "\0\0\0\0", '"text"\n', FOREIGN])
+def test_what_a_kill_left_of_a_line_costs_one_picture_at_most(tree, rest):
+    convert(tree)
+    lines = manifest(tree).read_text().splitlines(keepends=True)
+    manifest(tree).write_text("".join(lines[:2]) + rest)
+    assert counts(convert(tree)) == (1, 2, 0)
+    records = [json.loads(line) for line in manifest(tree).read_text().splitlines()]
+    assert len(records) == 3
+    assert counts(convert(tree)) == (0, 3, 0)
+
+
+def test_a_line_whose_end_is_missing_is_not_joined_with_the_next(tree):
+    convert(tree)
+    manifest(tree).write_text(manifest(tree).read_text().rstrip("\n"))
+    images.write(tree / "dog.png", np.zeros((4, 4, 3), "uint8"))
+    assert counts(convert(tree)) == (1, 3, 0)
+    assert len(Manifest(manifest(tree)).records) == 4
+
+
+def test_lines_that_later_ones_replaced_are_cleared_away(tree):
+    convert(tree)
+    for time in range(5):
+        os.utime(tree / "cat.jpg", (time, time))
+        convert(tree)
+    convert(tree)
+    assert len(manifest(tree).read_text().splitlines()) == 3
+
+
+def test_a_full_disk_stops_the_run(tree, monkeypatch):
+    def full(path, array, **how):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        convert(tree)
+    assert not list((tree.parent / "out").rglob("*.npy"))
+
+
+def test_a_picture_that_vanished_fails_alone(tree):
+    tasks = cache.mirror(tree, ".npy", "numpy", cache.save_array)
+    cache.run(tasks, tree.parent / "out", jobs=1)
+    (tree / "cat.jpg").unlink()
+    report = cache.run(tasks, tree.parent / "out", jobs=1)
+    assert counts(report) == (0, 2, 1)
+    assert "cat.jpg" in report.failed[0][1]
+
+
+def test_what_was_made_of_a_picture_that_is_gone_is_removed(tree):
+    convert(tree)
+    (tree / "cat.jpg").unlink()
+    assert convert(tree).removed == 1
+    assert not out(tree, "cat.npy").exists()
+    assert len(Manifest(manifest(tree)).records) == 2
+    assert convert(tree).removed == 0
+
+
+def test_what_was_made_of_another_folder_or_of_pictures_that_still_exist_is_kept(tree):
+    convert(tree)
+    images.write(tree.parent / "other" / "dog.png", np.zeros((4, 4, 3), "uint8"))
+    assert convert_tree(tree.parent / "other", tree.parent / "out", jobs=1).removed == 0
+    assert convert_tree(tree / "HR", tree.parent / "out", jobs=1).removed == 0
+    assert {path.name for path in (tree.parent / "out").glob("*.npy")} == {"cat.npy", "dog.npy", "0001.npy"}
+
+
+def test_what_a_kill_left_half_written_is_swept(tree):
+    convert(tree)
+    left = out(tree, "HR/.0123456789abcdef.npy")
+    left.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    convert(tree)
+    assert not left.exists()
+
+
+def end_process(source, paths):
+    os._exit(1)
+
+
+def test_a_process_that_is_ended_from_outside_is_an_error_that_says_so(tree):
+    with pytest.raises(InputError, match="--jobs 1"):
+        cache.run(cache.mirror(tree, ".npy", "end", end_process), tree.parent / "out", jobs=2)

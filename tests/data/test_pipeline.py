@@ -1,0 +1,83 @@
+"""What comes out of `tf.data` is what the sampler makes, batch for batch."""
+
+import numpy as np
+import pytest
+
+from tests.helpers.pictures import write_pairs
+from wdsr_tf.data import div2k
+from wdsr_tf.data.augment import augment, crop
+from wdsr_tf.data.sampler import Sampler
+from wdsr_tf.data.sources import Pairs
+
+tf = pytest.importorskip("tensorflow")
+pipeline = pytest.importorskip("wdsr_tf.data.pipeline")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    return write_pairs(tmp_path_factory.mktemp("pairs"), count=7)
+
+
+@pytest.fixture(scope="module")
+def sampler(pairs):
+    return Sampler(Pairs(pairs, 2, lr_patch_size=8), batch_size=4)
+
+
+def check(dataset, sampler, start, count):
+    for k, (lr, hr) in enumerate(dataset.take(count).as_numpy_iterator(), start):
+        expected = sampler.batch(k)
+        np.testing.assert_array_equal(lr, expected[0])
+        np.testing.assert_array_equal(hr, expected[1])
+    assert k == start + count - 1
+
+
+@pytest.mark.parametrize("batches_per_call", [1, 3, None])
+def test_batches_are_those_of_the_sampler_in_order(sampler, batches_per_call, monkeypatch):
+    if batches_per_call:
+        batch_bytes = 4 * (8 * 8 + 16 * 16) * 3
+        monkeypatch.setattr(pipeline, "GROUP_BYTES", batches_per_call * batch_bytes)
+    check(pipeline.training_dataset(sampler), sampler, 0, 50)
+
+
+def test_a_dataset_that_starts_at_k_continues_what_ended_there(sampler):
+    check(pipeline.training_dataset(sampler, start=17), sampler, 17, 20)
+
+
+def test_reading_again_begins_again(sampler):
+    dataset = pipeline.training_dataset(sampler, start=2)
+    check(dataset, sampler, 2, 3)
+    check(dataset, sampler, 2, 3)
+
+
+def test_training_batches_have_static_shapes_and_no_end(sampler):
+    dataset = pipeline.training_dataset(sampler)
+    assert [(spec.shape, spec.dtype) for spec in dataset.element_spec] == [
+        ((4, 8, 8, 3), tf.uint8),
+        ((4, 16, 16, 3), tf.uint8),
+    ]
+    assert int(dataset.cardinality()) in (tf.data.INFINITE_CARDINALITY, tf.data.UNKNOWN_CARDINALITY)
+
+
+def test_an_augmentation_does_the_same_alone_and_inside_tf_data(pairs, sampler):
+    batches = pipeline.training_dataset(sampler).take(20).as_numpy_iterator()
+    seen = set()
+    for k, (lrs, hrs) in enumerate(batches):
+        for lr, hr, (picture, top, left, flipped, turns) in zip(lrs, hrs, sampler.choices(k), strict=True):
+            patches = crop(np.load(pairs[picture].lr), np.load(pairs[picture].hr), top, left, size=8, scale=2)
+            alone = augment(*patches, flipped, turns)
+            np.testing.assert_array_equal(lr, alone[0])
+            np.testing.assert_array_equal(hr, alone[1])
+            seen.add((flipped, turns))
+    assert len(seen) == 8
+
+
+def test_full_images_come_whole_and_in_order(tmp_path):
+    (tmp_path / "small").mkdir()
+    pairs = [*write_pairs(tmp_path, 2), *write_pairs(tmp_path / "small", 1, height=6, width=5)]
+    dataset = pipeline.full_images(pairs)
+    assert len(dataset) == 3
+    assert [(spec.shape.as_list(), spec.dtype) for spec in dataset.element_spec] == [([1, None, None, 3], tf.uint8)] * 2
+    for _ in range(2):
+        for pair, (lr, hr) in zip(pairs, dataset.as_numpy_iterator(), strict=True):
+            np.testing.assert_array_equal(lr, div2k.load(pair.lr)[None])
+            np.testing.assert_array_equal(hr, div2k.load(pair.hr)[None])

@@ -1,0 +1,183 @@
+"""Checkpoints become files of other formats, whole or not at all."""
+
+import hashlib
+import importlib.util
+import json
+import os
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from tests.helpers.exported import VARIANTS, alive, small
+from wdsr_tf.errors import InputError
+from wdsr_tf.models import create_model, get_architecture, list_models
+
+pytest.importorskip("tensorflow")
+
+from wdsr_tf.export import formats
+from wdsr_tf.export.export import Export, aside, check_tile, exact
+from wdsr_tf.export.parity import LIMITS
+from wdsr_tf.files import ABANDONED
+from wdsr_tf.receptive_field import ReceptiveField
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("TensorFlow writes some of the formats", allow_module_level=True)
+
+HERE = [name for name, form in formats.FORMATS.items() if all(map(importlib.util.find_spec, form.packages))]
+
+
+def network(name="espcn", scale=2, **how):
+    keras.utils.set_random_seed(0)
+    return alive(create_model(name, scale, **small(name) | how))
+
+
+def runs(path, name):
+    return formats.module(name).opened(path)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """(folder, model, cards): a weight-normalized network in every format that can be written here."""
+    folder, model = tmp_path_factory.mktemp("exported"), network("wdsr-a", num_filters=16, weight_norm=True)
+    cards, failed = Export(model, "small", tile=16, sha256="abc").write_all(HERE, folder)
+    assert not failed
+    return folder, model, cards
+
+
+def test_every_format_leaves_the_network_and_its_card_and_nothing_else(exported):
+    folder, _, cards = exported
+    expected = {"openvino": {"small.xml", "small.bin"}}
+    files = set()
+    for name in HERE:
+        form = formats.FORMATS[name]
+        files |= expected.get(name, {f"small{form.suffix}"}) | {f"small{form.card}.json", f"small{form.card}.md"}
+    assert {path.name for path in folder.iterdir()} == files
+    assert [card["file_format"] for card in cards] == HERE
+
+
+@pytest.mark.parametrize("name", [name for name in HERE if not formats.FORMATS[name].is_fixed])
+def test_batch_height_and_width_are_free(exported, name):
+    folder, model, cards = exported
+    run = runs(folder / cards[HERE.index(name)]["file"], name)
+    for shape in [(1, 1, 1, 3), (3, 9, 14, 3), (1, 20, 3, 3)]:
+        lr = np.random.default_rng(0).integers(0, 256, shape).astype("float32")
+        expected = keras.ops.convert_to_numpy(model(lr))
+        # Sums of a few hundred products in another order.
+        np.testing.assert_allclose(run(lr), expected, atol=5e-3)
+
+
+def test_the_card_says_what_the_file_is_and_how_well_it_computes(exported):
+    folder, model, cards = exported
+    for card in cards:
+        assert json.loads((folder / f"small{formats.FORMATS[card['file_format']].card}.json").read_text()) == card
+        assert (card["precision"], card["image"], card["checkpoint_sha256"]) == ("float32", False, "abc")
+        assert card["parity"]["limit"] == 1e-2 and card["parity"].keys() >= {"load_seconds", "seconds_per_megapixel"}
+        assert {"tiny", "drawn", "noise"} == card["parity"]["pictures"].keys()
+        assert card["parameters"] == model.count_params() and card["versions"]["wdsr_tf"]
+
+
+def test_the_card_has_the_size_and_hash_of_what_was_written(exported):
+    folder, _, cards = exported
+    for card in cards:
+        hashes = card["sha256"] if isinstance(card["sha256"], dict) else {card["file"]: card["sha256"]}
+        for file, digest in hashes.items():
+            assert hashlib.sha256((folder / file).read_bytes()).hexdigest() == digest
+        assert sum((folder / file).stat().st_size for file in hashes) == card["bytes"]
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_smaller_weights_bytes_in_and_bytes_out_at_once(exported, tmp_path, name):
+    _, model, cards = exported
+    card = Export(model, "half", half=True, image=True, tile=16).write(name, tmp_path)
+    assert (card["precision"], card["input"]["dtype"], card["output"]["dtype"]) == ("float16", "uint8", "uint8")
+    assert card["parity"]["limit"] == 1
+    assert card["bytes"] < cards[HERE.index(name)]["bytes"] - model.count_params()  # less what names and casts take
+    lr = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), dtype="uint8")
+    sr = runs(tmp_path / card["file"], name)(lr)
+    assert sr.dtype == "uint8" and sr.shape == (1, 32, 32, 3)
+
+
+def test_a_network_of_mixed_precision_leaves_in_float32(tmp_path, policy):
+    policy("mixed_float16")
+    mixed = network()
+    card = Export(mixed, "mixed").write("saved_model", tmp_path)
+    assert keras.config.dtype_policy().name == "mixed_float16"
+    policy("float32")
+    exact = create_model(**mixed.recipe)
+    exact.set_weights(mixed.get_weights())
+    lr = np.random.default_rng(0).integers(0, 256, (1, 6, 7, 3)).astype("float32")
+    # A network of half precision would be off by tenths.
+    np.testing.assert_allclose(runs(tmp_path / card["file"], "saved_model")(lr), exact(lr), atol=5e-3)
+
+
+def test_what_differs_from_keras_leaves_nothing_and_keeps_what_was_there(tmp_path, monkeypatch):
+    module = formats.module("saved_model")
+    opened = module.opened
+    monkeypatch.setattr(module, "opened", lambda path: lambda lr: opened(path)(lr) + np.float32(0.02))
+    (tmp_path / "there" / "small.saved_model").mkdir(parents=True)
+    export = Export(network(), "small")
+    for folder in ("there", "new"):
+        cards, (error,) = export.write_all(["saved_model"], tmp_path / folder)
+        assert not cards
+        assert "saved_model: differs from Keras by 0.02 of 255" in str(error) and "nothing is written" in str(error)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there", "small.saved_model"]
+
+
+def write_aside(outdir, name, text):
+    with aside(outdir) as folder:
+        (folder / name).mkdir()
+        (folder / name / "saved_model.pb").write_text(text)
+        (folder / f"{name}.json").write_text(text)
+
+
+def test_an_older_export_is_replaced(tmp_path):
+    for text in ("older", "newer"):
+        write_aside(tmp_path, "x.saved_model", text)
+    assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {"newer"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.saved_model", "x.saved_model.json"]
+
+
+def test_what_a_kill_left_behind_is_swept_when_nobody_writes_to_it_any_more(tmp_path):
+    for name, age in [("0123456789abcdef", 2 * ABANDONED), ("fedcba9876543210", 0)]:
+        (tmp_path / f".{name}").mkdir()
+        os.utime(tmp_path / f".{name}", (time.time() - age,) * 2)
+    write_aside(tmp_path, "x.saved_model", "new")
+    assert [path.name for path in tmp_path.glob(".*")] == [".fedcba9876543210"]
+
+
+def test_a_folder_of_something_else_is_not(tmp_path):
+    (tmp_path / "x.saved_model").mkdir()
+    (tmp_path / "x.saved_model" / "letters.txt").write_text("dear")
+    with pytest.raises(InputError, match=r"x\.saved_model is there and no SavedModel"):
+        write_aside(tmp_path, "x.saved_model", "newer")
+    assert [path.name for path in tmp_path.rglob("*")] == ["x.saved_model", "letters.txt"]
+
+
+@pytest.mark.parametrize(
+    "tile, receptive_field, message",
+    [
+        (8, ReceptiveField(radius=4), "--tile 8 is too small: the receptive field reaches 4 pixels .* at least 9 pixels"),
+        (66, ReceptiveField(radius=28, multiple=4), "--tile 66 is not a multiple of 4"),
+    ],
+)
+def test_tiles_that_cannot_be_exact_are_refused(tile, receptive_field, message):
+    with pytest.raises(InputError, match=message):
+        check_tile(tile, receptive_field)
+    check_tile(9, ReceptiveField(radius=4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, scale, how", [(n, get_architecture(n).scales[0], {}) for n in list_models()] + VARIANTS)
+def test_every_network_leaves_in_every_format(tmp_path, name, scale, how):
+    model = exact(network(name, scale, **how))
+    lr = np.random.default_rng(0).integers(0, 256, (1, 40, 40, 3)).astype("float32")
+    expected = keras.ops.convert_to_numpy(model(lr))
+    # Weights that were drawn leave 0..255 by far, and what is rounded grows with the values.
+    excess = max(1, np.ptp(expected) / 255)
+    for half, limit in [(False, LIMITS["float32"]), (True, LIMITS["float16"])]:
+        for kind in HERE:
+            path = tmp_path / f"{half}{formats.FORMATS[kind].suffix}"
+            formats.module(kind).write(model, path, half=half, image=False, tile=40)
+            assert np.abs(runs(path, kind)(lr) - expected).max() <= limit * excess, kind

@@ -1,0 +1,59 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tests.helpers.exported import alive
+from wdsr_tf.errors import InputError
+from wdsr_tf.models import create_model
+
+pytest.importorskip("tensorflow")
+
+from wdsr_tf.export import saved_model
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("TensorFlow writes SavedModels", allow_module_level=True)
+
+ALONE = """
+import sys
+sys.modules["keras"] = sys.modules["wdsr_tf"] = None
+import numpy as np, tensorflow as tf
+serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+lr = np.load(sys.argv[2])
+print({name: spec.shape.as_list() for name, spec in serve.structured_input_signature[1].items()})
+np.save(sys.argv[3], serve(lr=tf.constant(lr))["sr"].numpy())
+"""
+
+
+def written(model, folder, **how):
+    saved_model.write(model, folder / "x", tile=None, **{"half": False, "image": False} | how)
+    return folder / "x"
+
+
+def test_it_runs_where_neither_this_house_nor_keras_is_installed(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = alive(create_model("wdsr-a", 2, num_filters=4, num_res_blocks=1))
+    lr = np.random.default_rng(0).integers(0, 256, (2, 9, 7, 3)).astype("float32")
+    np.save(tmp_path / "lr.npy", lr)
+    paths = [written(model, tmp_path), tmp_path / "lr.npy", tmp_path / "sr.npy"]
+    done = subprocess.run([sys.executable, "-I", "-c", ALONE, *paths], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "{'lr': [None, None, None, 3]}"
+    np.testing.assert_allclose(np.load(tmp_path / "sr.npy"), model(lr), atol=5e-3)
+
+
+def test_only_the_weights_of_its_own_scale_are_stored_and_in_two_bytes_each_where_asked_for(tmp_path):
+    import tensorflow as tf
+
+    model, single = (create_model("carn-m", 3, num_filters=8, multi_scale=multi) for multi in (True, False))
+    kept = tf.saved_model.load(written(model, tmp_path, half=True)).weights
+    assert sum(weight.dtype.size * weight.shape.num_elements() for weight in kept) == 2 * single.count_params()
+
+
+def test_another_backend_is_refused_by_name(monkeypatch, tmp_path):
+    model = create_model("espcn", 2, num_filters=4)
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(InputError, match="TensorFlow writes the formats saved_model and litert, and Keras runs on jax"):
+        written(model, tmp_path)

@@ -1,0 +1,137 @@
+"""Broken files of every format: an error that a person can read, or a picture of the right size, and nothing else."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import REPOSITORY
+from wdsr_tf import images
+from wdsr_tf.errors import InputError
+
+COUNT = 2000
+PIXELS = 1_000_000  # more than that in a broken header is refused, so that the test takes seconds
+
+
+def valid_files(folder):
+    """Small files of every format and mode that we read, as (suffix, bytes)."""
+    random = np.random.default_rng(0)
+    shades = np.kron(random.integers(0, 256, (3, 4, 4)), np.ones((5, 4, 1))).astype("uint8")  # 15 x 16
+    exif = Image.Exif()
+    exif[images.ORIENTATION], exif[0x010F] = 6, "a camera"
+    for picture in _pictures(shades, {"dpi": (72.0, 72.0), "exif": exif.tobytes(), "icc_profile": bytes(128)}):
+        for suffix, form in images.FORMATS.items():
+            if suffix in (".jpeg", ".tiff", ".apng") or (picture.alpha is not None and not form.alpha):
+                continue
+            if str(picture.rgb.dtype) in form.depths:
+                images.write(folder / f"a{suffix}", picture)
+                yield suffix, (folder / f"a{suffix}").read_bytes()
+    frames = [(images.Picture(shades[::step, :, :3][:4]), 50) for step in (1, -1)]
+    for suffix in (".gif", ".webp", ".png"):
+        images.write_animation(folder / f"a{suffix}", frames)
+        yield suffix, (folder / f"a{suffix}").read_bytes()
+    for suffix, mode, options in (
+        (".tif", "RGB", {"exif": exif}),
+        (".webp", "RGB", {"exif": exif}),
+        (".png", "RGB", {"exif": exif}),
+        (".tif", "CMYK", {}),
+        (".tif", "LAB", {}),
+        (".tif", "1", {"compression": "group4"}),
+        (".tif", "RGB", {"compression": "tiff_lzw"}),
+        (".tif", "RGB", {"compression": "jpeg"}),
+        (".jpg", "CMYK", {}),
+        (".jpg", "RGB", {"progressive": True, "exif": exif}),
+        (".png", "P", {"transparency": 3}),
+        (".png", "1", {}),
+        (".bmp", "1", {}),
+    ):
+        file = io.BytesIO()
+        image = Image.fromarray(shades[..., 0] if mode in ("LAB", "1") else shades[..., :3])
+        image = Image.merge("LAB", [image] * 3) if mode == "LAB" else image.convert(mode)
+        image.save(file, Image.registered_extensions()[suffix], **options)
+        yield suffix, file.getvalue()
+
+
+def _pictures(shades, metadata):
+    for dtype in ("uint8", "uint16", "float32"):
+        values = images.to_depth(shades.astype("float32"), dtype)
+        for alpha in (None, values[..., 3]):
+            yield images.Picture(values[..., :3], alpha, metadata=metadata)
+            yield images.Picture(values[..., :1].repeat(3, axis=-1), alpha, gray=True, metadata=metadata)
+
+
+def broken(content, random):
+    """`content` cut short, or with some bits turned, or with some bytes overwritten."""
+    content = bytearray(content)
+    kind = random.integers(4)
+    if kind == 0:
+        return bytes(content[: random.integers(len(content))])
+    for _ in range(random.integers(1, 9)):
+        place = random.integers(min(len(content), 300 if kind == 1 else len(content)))  # headers break more than values
+        if kind == 3:
+            content[place] = random.integers(256)
+        else:
+            content[place] ^= 1 << random.integers(8)
+    return bytes(content)
+
+
+def read_broken_files(folder, count, max_pixels, seed):
+    """Reads `count` broken files; returns how many were pictures nevertheless. Anything but InputError comes out."""
+    random = np.random.default_rng(seed)
+    files = list(valid_files(folder))
+    pictures = 0
+    for i in range(count):
+        suffix, content = files[i % len(files)]
+        path = folder / f"broken{suffix}"
+        path.write_bytes(broken(content, random))
+        try:
+            picture = images.read_picture(path, max_pixels)
+        except InputError as error:
+            assert str(path) in str(error)
+        else:
+            check(picture, images.size(path, max_pixels))
+            images.write(folder / "again.tif", picture)
+            pictures += 1
+        if suffix in (".gif", ".webp", ".png"):
+            try:
+                frames = images.read_frames(path, max_pixels).frames
+            except InputError as error:
+                assert str(path) in str(error)
+            else:
+                assert len({frame.rgb.shape for frame, _ in frames}) == 1
+    return pictures
+
+
+def check(picture, size):
+    assert picture.rgb.shape == (*size, 3) and str(picture.rgb.dtype) in ("uint8", "uint16", "float32")
+    if picture.alpha is not None:
+        assert picture.alpha.shape == size and picture.alpha.dtype == picture.rgb.dtype
+    if picture.gray:
+        assert (picture.rgb == picture.rgb[..., :1]).all()
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's and tifffile's, of what is broken
+def test_broken_files_give_an_error_or_a_picture_of_the_right_size(tmp_path):
+    pictures = read_broken_files(tmp_path, COUNT, PIXELS, seed=1)
+    assert COUNT * 0.02 < pictures < COUNT * 0.9  # else the files were hardly broken, or all beyond reading
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits a process's memory as Linux does")
+def test_broken_files_are_errors_also_where_memory_is_short(tmp_path):
+    code = (
+        "import resource, sys, warnings; from pathlib import Path; warnings.simplefilter('ignore')\n"
+        "from tests.images.test_fuzz import read_broken_files\n"
+        "try: import imagecodecs, tifffile  # they start threads, which the limit would not let them\n"
+        "except ImportError: pass\n"
+        "from wdsr_tf import images\n"
+        "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + 300 * 2**20,) * 2)\n"
+        "read_broken_files(Path(sys.argv[1]), 300, images.MAX_PIXELS, seed=2)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

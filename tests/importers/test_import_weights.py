@@ -1,0 +1,290 @@
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tests.helpers import published
+from tests.helpers.networks import assert_equals_golden
+from wdsr_tf import checkpoint, images
+from wdsr_tf.errors import InputError
+from wdsr_tf.evaluation.metrics import PROTOCOLS
+from wdsr_tf.importers import formats, ours
+from wdsr_tf.importers.formats import Source
+from wdsr_tf.importers.import_weights import import_weights
+from wdsr_tf.importers.recognize import choose, recognize
+from wdsr_tf.inference.strips import upscale
+from wdsr_tf.models import create_model, get_architecture
+
+FROZEN = ("sub_mean", "add_mean")
+DEAD = (".blocks.3.", ".blocks.4.", ".blocks.5.", "upsampler.m.1.")  # of CARN-V2: never run, or the same once more
+
+
+def source_of(arrays):
+    return Source(Path("weights.pth"), "a test", "0" * 64, arrays)
+
+
+def converted(arrays, scale=None, **how):
+    """The network of a file with these arrays, as the command makes it."""
+    return import_weights(source_of(arrays), choose(recognize(arrays), scale=scale, hyperparameters=how))
+
+
+@pytest.mark.parametrize("file", published.EVERY.values(), ids=published.EVERY)
+def test_every_value_of_a_file_arrives_in_the_network_once(file):
+    multi_scale = {"multi_scale": True} if "multi_scale" in file.hyperparameters and len(file.scales) > 1 else {}
+    model = converted(file.arrays, file.scales[0], **multi_scale)
+    given = [
+        array.ravel()
+        for name, array in file.arrays.items()
+        if not name.startswith(FROZEN) and not any(part in name for part in DEAD)
+    ]
+    landed = [weight.ravel() for weight in model.get_weights()]
+    np.testing.assert_array_equal(np.sort(np.concatenate(landed)), np.sort(np.concatenate(given)))
+    keras.utils.clear_session()
+
+
+@pytest.mark.parametrize("name", ["edsr x4", "wdsr 2018 b", "carn-m all", "krasserm b with g", "converted wdsr-a"])
+def test_a_file_with_one_tensor_less_or_more_or_of_another_shape_is_refused(name):
+    file = published.EVERY[name]
+    key = next(key for key in file.arrays if key.endswith("bias") and not key.startswith(FROZEN))
+    less = {other: array for other, array in file.arrays.items() if other != key}
+    more = file.arrays | {key.replace("bias", "bias_too"): file.arrays[key]}
+    other = file.arrays | {key: np.zeros(7, "float32")}
+    for arrays, sign in ((less, "bias"), (more, "surplus: "), (other, "(7,)")):
+        with pytest.raises(InputError) as error:
+            converted(arrays, file.scales[0])
+        assert sign in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["up4.body.3.weight", "up4.body.3.bias", "up3.body.0.bias"])
+def test_an_upsampler_that_is_not_taken_has_to_be_whole_too(name):
+    arrays = published.EVERY["carn-m all"].arrays
+    key = f"upsample.{name}"
+    for wrong in ({}, {key: np.zeros(7, "float32")}):
+        with pytest.raises(InputError, match=key):
+            converted({other: array for other, array in arrays.items() if other != key} | wrong, 2)
+
+
+def test_a_frozen_mean_shift_may_be_left_out_as_a_whole_but_not_in_part():
+    arrays = published.edsr(2).arrays
+    converted({name: array for name, array in arrays.items() if not name.startswith(FROZEN)})
+    with pytest.raises(InputError, match=r"lacks add_mean.bias: it has either all of sub_mean.weight, "):
+        converted({name: array for name, array in arrays.items() if name != "add_mean.bias"})
+
+
+def test_quantized_weights_are_refused_by_their_type():
+    arrays = published.edsr(2).arrays
+    with pytest.raises(InputError, match=r"whole numbers: head is int8"):
+        converted(arrays | {"head.0.weight": arrays["head.0.weight"].astype("int8")})
+
+
+def test_a_frozen_mean_shift_that_is_not_ours_is_refused():
+    file = published.edsr(2)
+    with pytest.raises(InputError, match=r"sub_mean.bias is \[-0.4"):
+        converted(file.arrays | published.mean_shift(1))
+
+
+def test_a_network_of_one_scale_leaves_the_other_upsamplers_of_a_file_that_serves_several():
+    model = converted(published.EVERY["carn all"].arrays, 3)
+    assert (model.scale, model.hyperparameters["multi_scale"]) == (3, False)
+    kernel = published.EVERY["carn all"].arrays["upsample.up3.body.0.weight"]
+    assert model.get_layer("upsampler").weights[0].shape == (3, 3, 8, kernel.shape[0])
+
+
+def test_a_third_partys_channels_before_a_shuffle_stay_in_tensorflows_order():
+    file = published.converted("wdsr-a", 2)
+    kernel, _ = converted(file.arrays).get_layer("tail_x2").get_weights()
+    np.testing.assert_array_equal(kernel, file.arrays["tail.weight"].transpose(2, 3, 1, 0))
+    official = published.edsr(2)
+    kernel, _ = converted(official.arrays).get_layer("upsampler_x2_1").get_weights()
+    # PyTorch's channel 1 is the second column of the first color; ours the second color of the first column.
+    np.testing.assert_array_equal(kernel[..., 1], official.arrays["tail.0.0.weight"].transpose(2, 3, 1, 0)[..., 4])
+
+
+def test_weight_norm_in_keras_3s_numbers_lands_as_g_v_and_bias():
+    file = published.krasserm_wdsr("wdsr-a", 2, published.keras_3_conv, g=True)
+    layer = converted(file.arrays).get_layer("body_0_expand")
+    for weight, part in ((layer.g, "vars/0"), (layer.v, "vars/1"), (layer.bias, "layer/vars/0")):
+        np.testing.assert_array_equal(weight, file.arrays[f"layers/weight_normalization_1/{part}"])
+
+
+def test_sr_resnets_statistics_land_by_their_names():
+    file = published.krasserm_residual("sr-resnet", 4)
+    layer = converted(file.arrays).get_layer("body_1_norm_1")
+    name = "batch_normalization_2/batch_normalization_2"
+    for part in ("gamma", "beta", "moving_mean", "moving_variance"):
+        np.testing.assert_array_equal(getattr(layer, part), file.arrays[f"{name}/{part}"])
+
+
+@pytest.mark.parametrize("name", ["tfa_wdsr_b_b2_x2.h5", "tfa_wdsr_b_b2_x2.weights.h5"])
+def test_either_layout_of_tensorflow_addons_gives_its_output(reference, name):
+    source = formats.read(reference / "golden" / name)
+    model = import_weights(source, choose(recognize(source.arrays)))
+    with np.load(reference / "golden" / "tfa_wdsr_b_b2_x2_io.npz") as io:
+        shift = 255 * published.MEAN - 127.5  # its graph has the mean 127.5
+        assert_equals_golden(model(io["x"] + shift) - shift, io["y"])
+
+
+def test_facts_say_where_weights_came_from_and_travel_with_the_checkpoint(tmp_path):
+    arrays = published.edsr(3).arrays
+    np.savez(tmp_path / "edsr.npz", **arrays)
+    source = formats.read(tmp_path / "edsr.npz")
+    model = import_weights(source, choose(recognize(source.arrays)), license="MIT")
+    checkpoint.save(model, tmp_path / "edsr.keras")
+    facts = checkpoint.read_config(tmp_path / "edsr.keras")["facts"]
+    assert facts["sha256"] == hashlib.sha256((tmp_path / "edsr.npz").read_bytes()).hexdigest()
+    assert facts["source"] == "edsr.npz" and facts["format"] == source.format
+    assert facts["project"] == "sanghyun-son/EDSR-PyTorch" and facts["layout"] == "edsr.official"
+    assert facts["license"] == "MIT" and facts["converter"].startswith("wdsr_tf ")
+
+
+def test_a_hyperparameter_that_there_is_not_is_refused_with_the_one_that_was_meant():
+    arrays = published.edsr(2).arrays
+    with pytest.raises(InputError, match=r"did you mean res_scaling\?"):
+        converted(arrays, res_scalin=0.1)
+    with pytest.raises(InputError):
+        converted(arrays, num_res_blocks="many")
+
+
+def test_the_recipe_in_a_file_of_ours_may_be_damaged_or_forged():
+    arrays = ours.arrays(create_model("edsr", 2, num_filters=4, num_res_blocks=1))
+    config = json.loads(arrays[ours.RECIPE].tobytes())
+    nested = []
+    for _ in range(500):  # Keras would walk through it when it saves
+        nested = [nested]
+    odd = [{"facts": 3}, {"facts": {"a": nested}}, {"hyperparameters": []}]
+    odd += [{"scale": value} for value in ("2", True, 2.0)]
+    wrong = [{"num_filters": value} for value in (100_000, "4", 1e300, float("inf"), True, None, 0, 4.0)]
+    wrong += [{"num_res_blocks": value} for value in ("1", 300, -1)]
+    wrong += [
+        {"num_filters": 60},
+        {"num_units": 100_000},
+        {"res_expansion": 100_000},
+        {"variant": "\x1b[2J"},
+        {"variant": ["official"]},
+    ]
+    forged = [config | change for change in odd]
+    forged += [config | {"hyperparameters": config["hyperparameters"] | change} for change in wrong]
+    broken = [b"{", b"[]", b'{"architecture": 1}', b"\xff" * 9, b"[" * 10**5]
+    for recipe in broken + [json.dumps(recipe).encode() for recipe in forged]:
+        with pytest.raises(InputError):
+            recognize(forged_in(arrays, recipe))
+
+
+def test_a_recipe_of_many_more_weights_than_the_file_holds_ends_before_they_take_memory():
+    model = create_model("dcscn", 2, num_filters=4, min_filters=2, num_layers=2)
+    arrays, config = ours.arrays(model), model.get_config()
+    config["hyperparameters"]["nin_filters"] = 4096
+    before = keras.layers.Layer.add_weight
+    with pytest.raises(InputError, match="many more weights than"):
+        converted(forged_in(arrays, json.dumps(config).encode()))
+    assert keras.layers.Layer.add_weight is before
+
+
+def forged_in(arrays, recipe):
+    """The arrays of a file of ours with another recipe."""
+    return arrays | {ours.RECIPE: np.frombuffer(recipe, "uint8")}
+
+
+FORGED = (0, -1, 1, 3, 64, 4096, 100_000, 2**70, 1.5, 1e300, float("nan"), "64", "", None, True, [], {"a": 1})
+
+
+def mutated(rng, arrays, recipe):
+    """The arrays of a small network with one of them renamed, reshaped, left out or doubled, or another recipe."""
+    arrays = dict(arrays)
+    key = str(rng.choice(list(arrays)))
+    match rng.integers(6):
+        case 0:
+            arrays[key[::-1]] = arrays.pop(key)
+        case 1:
+            arrays[key] = np.broadcast_to(np.float32(0), rng.integers(0, 9, rng.integers(0, 6)))
+        case 2:
+            del arrays[key]
+        case 3:
+            arrays[f"{key}_2"] = arrays[key]
+        case _ if recipe:
+            config = json.loads(json.dumps(recipe))
+            place = config if rng.random() < 0.2 else config["hyperparameters"]
+            place[str(rng.choice(list(place)))] = FORGED[rng.integers(len(FORGED))]
+            arrays = forged_in(arrays, json.dumps(config).encode())
+    return arrays
+
+
+def test_altered_networks_land_or_are_refused_quickly_and_leave_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = {"num_filters": 4, "num_res_blocks": 1, "num_layers": 2, "min_filters": 2, "num_units": 2}
+    networks = []
+    for name in ("edsr", "wdsr-a", "dcscn", "drrn", "espcn"):
+        known = get_architecture(name).hyperparameters
+        model = create_model(name, 2, **{key: value for key, value in small.items() if key in known})
+        networks.append((ours.arrays(model), model.get_config()))
+    networks += [(published.EVERY[name].arrays, None) for name in ("srcnn", "espcn port", "drrn one block", "edsr x2")]
+    add_weight, ends = keras.layers.Layer.add_weight, []
+    for i in range(108):
+        rng = np.random.default_rng(i)
+        arrays = mutated(rng, *networks[i % len(networks)])
+        before = time.process_time()
+        try:
+            ends.append(converted(arrays, scale=2).architecture)
+        except InputError as error:
+            assert str(error)
+            ends.append("refused")
+        assert time.process_time() - before < 5
+    keras.utils.clear_session()
+    assert 10 < ends.count("refused") < len(ends) - 10
+    assert list(tmp_path.iterdir()) == [] and keras.layers.Layer.add_weight is add_weight
+
+
+EXPECTED = {  # file -> (scale, network, of which project, the manifest's Y-PSNR on Set5 where measuring it is quick)
+    "c_dcscn_x2/dcscn_L7_F32to8_G1.20_NIN_A24_B8_PS_R1F32.ckpt.index": (2, "dcscn", "jiny2001", None),
+    "carn_m.pth": (4, "carn-m", "nmhkahn", 31.88),
+    "carn_x2.npz": (2, "carn", "nmhkahn", None),
+    "drrn_b1u25.npz": (3, "drrn", "jt827859032", None),
+    "edsr_8_x2.npz": (2, "edsr", "krasserm", 37.80),
+    "srcnn.onnx": (2, "srcnn", "Scthe", None),
+    "waifu2x/cunet/noise1_model.param": (1, "cunet", "waifu2x", None),
+    "waifu2x/cunet/scale2.0x_model.param": (2, "upcunet", "waifu2x", None),
+    "waifu2x/upconv_7_photo/noise1_scale2.0x_model.param": (2, "upconv7", "waifu2x", None),
+    "waifu2x/upconv_7_photo/scale2.0x_model.bin": (2, "upconv7", "waifu2x", None),
+    "waifu2x/vgg_7/anime_style_scale_rgb.npz": (2, "vgg7", "tsurumeso", None),
+    "wdsr_a_8_e6_x2.npz": (2, "wdsr-a", "krasserm", None),
+    "wdsr_b_32_x4.h5": (4, "wdsr-b", "krasserm", None),
+}
+
+
+@pytest.mark.parametrize("name, expected", EXPECTED.items(), ids=EXPECTED)
+def test_published_files_convert_and_reach_their_figures(reference, tmp_path, name, expected):
+    scale, architecture, project, psnr = expected
+    before = time.process_time()
+    source = formats.read(reference / "weights" / name)
+    candidates = recognize(source.arrays)
+    model = import_weights(source, choose(candidates, scale=scale))
+    checkpoint.save(model, tmp_path / "model.keras")
+    assert time.process_time() - before <= 3  # processor time, because other work may run beside
+    assert (model.architecture, model.scale) == (architecture, scale)
+    assert model.facts["project"].startswith(project)
+    if psnr:
+        assert psnr_on_set5(checkpoint.load(tmp_path / "model.keras"), reference) == pytest.approx(psnr, abs=0.02)
+    keras.utils.clear_session()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, psnr", [("wdsr_a_8_e6_x2.npz", 37.88), ("wdsr_b_32_x4.h5", 32.09), ("carn_x2.npz", 37.76)]
+)
+def test_larger_published_files_reach_their_figures(reference, name, psnr):
+    source = formats.read(reference / "weights" / name)
+    model = import_weights(source, choose(recognize(source.arrays)))
+    assert psnr_on_set5(model, reference) == pytest.approx(psnr, abs=0.02)
+
+
+def psnr_on_set5(model, reference):
+    folder = reference / "images" / "benchmark" / "Set5" / f"image_SRF_{model.scale}"
+    figures = []
+    for i in range(1, 6):
+        lr, hr = (images.read(folder / f"img_{i:03d}_SRF_{model.scale}_{side}.png") for side in ("LR", "HR"))
+        figures.append(PROTOCOLS["paper"].measure(upscale(model, lr), hr, model.scale)[0])
+    return np.mean(figures)

@@ -1,0 +1,81 @@
+"""Training in one process: what `fit` counts, saves and resumes, with a network of a few weights."""
+
+import keras
+import numpy as np
+import pytest
+
+from wdsr_tf.models import create_model
+from wdsr_tf.training import trainer
+from wdsr_tf.training.callbacks import NotFiniteError
+from wdsr_tf.training.optimizers import create_optimizer
+from wdsr_tf.training.run import Run
+
+PLAN = {"epochs": 1, "steps_per_epoch": 10, "batch_size": 2, "say": lambda line: None}
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    model = create_model("wdsr-a", 2, num_filters=2, num_res_blocks=1, variant="official")
+    trainer.compile_model(model, create_optimizer("adam", 1e-3), "mae")
+    return model
+
+
+def batch(i):
+    random = np.random.default_rng(i)
+    return tuple(random.integers(0, 256, (2, side, side, 3)).astype("float32") for side in (6, 12))
+
+
+def batches(first=0, spoilt=lambda i: False):
+    """Batches from number `first` on, without end; `spoilt` ones have an HR that is not finite."""
+    i = first
+    while True:
+        lr, hr = batch(i)
+        yield lr, hr * (np.float32("nan") if spoilt(i) else 1)
+        i += 1
+
+
+class Validation(keras.utils.PyDataset):
+    num_batches = 3
+
+    def __getitem__(self, i):
+        return tuple(x.astype("uint8") for x in batch(1000 + i))
+
+
+def numbers(model):
+    """Every number that a run is made of."""
+    return list(map(keras.ops.convert_to_numpy, [*model.variables, *model.optimizer.variables]))
+
+
+@pytest.mark.parametrize("first, epochs", [(0, 10), (17, 10), (43, 20)])
+def test_fifty_steps_on_end_whose_loss_is_not_finite_end_the_run_and_the_first_of_them_is_named(
+    tmp_path, first, epochs
+):
+    run, plan = Run.start(tmp_path, []), PLAN | {"epochs": epochs}
+    with pytest.raises(NotFiniteError) as caught:
+        trainer.fit(network(), run, batches(spoilt=lambda i: i >= first), Validation(), **plan)
+    seen = -(-(first + 50) // 10) * 10  # it looks every ten steps
+    assert f"not been finite for {seen - first} steps, since step {first + 1}." in str(caught.value)
+
+
+def test_a_finite_loss_among_others_begins_the_count_anew(tmp_path, policy):
+    policy("mixed_float16")  # whose loss scaling leaves broken steps out
+    run, plan = Run.start(tmp_path, []), PLAN | {"epochs": 10}
+    trainer.fit(network(), run, batches(spoilt=lambda i: i % 40), Validation(), **plan)
+
+
+def test_the_loss_scale_is_resumed_to_the_last_bit(tmp_path, policy):
+    policy("mixed_float16")
+    spoilt = {3, 13}.__contains__  # which halve the loss scale, in either half of the training
+
+    whole = network()
+    trainer.fit(whole, Run.start(tmp_path, []), batches(0, spoilt), Validation(), **PLAN | {"epochs": 2})
+
+    run = Run.start(tmp_path, [])
+    trainer.fit(network(), run, batches(0, spoilt), Validation(), **PLAN)
+    resumed = network()
+    facts = trainer.restore(resumed, run.state)
+    assert float(whole.optimizer.dynamic_scale) < float(resumed.optimizer.dynamic_scale) < 2**15
+    more = {"initial_epoch": facts["epoch"], "rows": facts["history"]}
+    trainer.fit(resumed, run, batches(10, spoilt), Validation(), **PLAN | {"epochs": 2} | more)
+    for ours, theirs in zip(numbers(resumed), numbers(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -1,0 +1,239 @@
+"""What a benchmark found, as a table, bench.json and CSV, and beside an earlier bench.json.
+
+bench.json is one object; its numbers are finite, its lists of figures are in the order of `images`:
+
+    psnr        {model: mean PSNR under the first protocol}, best first: what the ancestor's file held
+    protocols   {name: channel, border and rounding in words}, the one that ranks first
+    data        where the pictures came from: dataset and downgrade, or the folders; JPEG's quality and subsampling
+    sha256      of the pictures: each one's name, and shape and pixels of LR (of 8 bits) and HR as they are measured
+    scale       the factor between LR and HR
+    ensemble    whether the networks' figures are of the mean of eight positions (self-ensemble)
+    images      the names of the pictures
+    models      {model: {protocol: {psnr, ssim, ms_ssim, psnr_per_image, ssim_per_image, ms_ssim_per_image}}}, best
+                first; a figure is null where the picture is too small for MS-SSIM
+    runs        {model: {seconds, peak_memory, lr}}: seconds in the network over all pictures, compiling included; the
+                greatest resident size of the process in bytes, with what networks before it have left behind, or null
+                where the system does not tell; "8 bits" or "float", which LR was
+    bicubic     {protocol: the same six} of LR (of 8 bits) enlarged by MATLAB's bicubic
+    failed      {model: why it has no rank}
+
+The CSV has a line for each model and protocol, bicubic behind them, with the means alone.
+"""
+
+import csv
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.evaluation.measure import FIGURES, Row
+from wdsr_tf.evaluation.metrics import PROTOCOLS
+from wdsr_tf.files import atomic
+
+NAME_WIDTH = 50  # of a model in the table, which then fits into 100 columns
+COLUMNS = ("model", "protocol", *FIGURES, "images", "scale", "lr", "ensemble", "seconds", "peak_memory", "sha256")
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranking:
+    """What a benchmark found, and on what.
+
+    Attributes:
+        rows: of the networks, best first.
+        bicubic: the row to compare with.
+        failed: {network's name: why it has no rank}.
+        protocols: names, the one that ranks first.
+        images: the pictures' names.
+        scale: the factor between LR and HR.
+        data: where the pictures came from, as plain values.
+        sha256: of the pictures.
+        ensemble: whether the rows are of the self-ensemble.
+    """
+
+    rows: list
+    bicubic: Row
+    failed: dict
+    protocols: list
+    images: list
+    scale: int
+    data: dict
+    sha256: str
+    ensemble: bool = False
+
+    @property
+    def best(self):
+        """(PSNR under the first protocol, name) of the first row."""
+        return self.rows[0].mean(self.protocols[0])[0], self.rows[0].name
+
+    def table(self):
+        """Text: what was measured and how, then for each protocol the ranked rows, bicubic behind them."""
+        source = ", ".join(f"{name} {value}" for name, value in self.data.items())
+        lines = [f"{source}, x{self.scale}; means over {len(self.images)} images, sha256 {self.sha256[:12]}"]
+        if self.ensemble:
+            lines.append("self-ensemble: networks return the mean over eight positions of each picture")
+        unrounded = [row.name for row in self.rows if not row.rounded]
+        if unrounded:
+            lines.append(f"LR is float, as luma networks' papers have it, for: {', '.join(unrounded)}")
+        for protocol in self.protocols:
+            lines += self._block(protocol, costs=protocol == self.protocols[0])
+        return "\n".join(lines)
+
+    def _block(self, protocol, costs):
+        lines = ["", f"{protocol}: {PROTOCOLS[protocol].what}"]
+        small = [self.images[i] for i in _missing(self.bicubic, protocol)]
+        if small:
+            listed = ", ".join(small[:4]) + (f" and {len(small) - 4} more" if len(small) > 4 else "")
+            lines.append(f"MS-SSIM without {len(small)} of {len(self.images)} pictures, too small for it: {listed}")
+        lines.append("rank     PSNR    SSIM  MS-SSIM  " + ("seconds     MiB  " if costs else "") + "model")
+        for rank, row in [*enumerate(self.rows, start=1), ("-", self.bicubic)]:
+            psnr, ssim, ms_ssim = row.mean(protocol)
+            figures = f"{psnr:7.4f}  {ssim:.4f}  {_or_dash(ms_ssim, '.4f'):>7}  "
+            mebibytes = None if row.peak_memory is None else row.peak_memory / 2**20
+            if costs:
+                figures += f"{_or_dash(row.seconds, '.1f'):>7}  {_or_dash(mebibytes, ',.0f'):>6}  "
+            lines.append(f"{rank:>4}  {figures}{_shortened(row.name)}")
+        return lines
+
+    def result(self):
+        """bench.json as an object, as the head of this module lays it out."""
+        return {
+            "psnr": {row.name: row.mean(self.protocols[0])[0] for row in self.rows},
+            "protocols": {name: PROTOCOLS[name].what for name in self.protocols},
+            "data": self.data,
+            "sha256": self.sha256,
+            "scale": self.scale,
+            "ensemble": self.ensemble,
+            "images": self.images,
+            "models": {row.name: _summary(row) for row in self.rows},
+            "runs": {row.name: _run(row) for row in self.rows},
+            "bicubic": _summary(self.bicubic),
+            "failed": self.failed,
+        }
+
+    def write(self, path):
+        """Writes bench.json."""
+        with atomic(path) as temporary:
+            temporary.write_text(json.dumps(self.result(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+    def write_csv(self, path):
+        """Writes the means as CSV."""
+        with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            for row in [*self.rows, self.bicubic]:
+                for protocol in self.protocols:
+                    writer.writerow(self._record(row, protocol))
+
+    def _record(self, row, protocol):
+        common = {"images": len(self.images), "scale": self.scale, "sha256": self.sha256}
+        means = dict(zip(FIGURES, map(_finite, row.mean(protocol)), strict=True))
+        ensemble = self.ensemble and row is not self.bicubic
+        return {"model": row.name, "protocol": protocol, "ensemble": ensemble, **means, **_run(row), **common}
+
+
+def read(path):
+    """The object of an earlier bench.json, checked as far as `differences` needs it."""
+    try:
+        result = json.loads(Path(path).read_text(encoding="utf-8"))
+        for models in (result["models"].values(), [result["bicubic"]]):
+            for protocols in models:
+                for figures in protocols.values():
+                    _check({key: figures[key] for key in ("psnr", "ssim")}, (int, float))
+                    _check({"ms_ssim": figures.get("ms_ssim")}, (int, float, type(None)))
+        _check({"scale": result["scale"]}, int)
+        _check(result["protocols"], str)
+        for run in result.get("runs", {}).values():
+            _check({key: run.get(key) for key in ("seconds", "peak_memory")}, (int, float, type(None)))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is not a bench.json ({type(error).__name__}: {error})") from error
+    return result
+
+
+def _check(values, types):
+    """Raises where a value of the dictionary is of other types."""
+    for key, value in values.items():
+        if not isinstance(value, types):
+            raise TypeError(f"{key} is {value!r}")
+
+
+def differences(then, now):
+    """Lines on what changed from one bench.json's object to another: conditions first, then models by protocol.
+
+    Seconds and memory stand in a model's first line, because they are of all protocols together.
+    """
+    lines = [f"the {what} differs: {before} then, {after} now" for what, before, after in _conditions(then, now)]
+    lines.append("change in PSNR    SSIM  MS-SSIM  seconds     MiB  protocol  model")
+    models = {**{name: now["models"].get(name) for name in [*now["models"], *then["models"]]}, "bicubic": None}
+    for name in models:
+        before, after = (side["bicubic"] if name == "bicubic" else side["models"].get(name) for side in (then, now))
+        if before is None or after is None:
+            lines.append(f"{'':50}{'new' if after else 'gone':<8}  {name}")
+            continue
+        common = [protocol for protocol in after if protocol in before]
+        if not common:
+            lines.append(f"{'':50}{'none':<8}  {name}: {', '.join(before)} then, {', '.join(after)} now")
+        runs = [side.get("runs", {}).get(name, {}) for side in (then, now)]
+        for protocol in common:
+            psnr, ssim, ms_ssim = (_change(before[protocol], after[protocol], key, "+.4f") for key in FIGURES)
+            seconds, mebibytes = _change(*runs, "seconds", "+.1f"), _change(*runs, "peak_memory", "+,.0f", 2**20)
+            lines.append(f"{psnr:>14} {ssim}  {ms_ssim:>7}  {seconds:>7}  {mebibytes:>6}  {protocol:<8}  {name}")
+            runs = [{}, {}]
+    return lines
+
+
+def _change(before, after, key, form, unit=1):
+    """How much more it is now; a dash where one of the two has it not."""
+    before, after = before.get(key), after.get(key)
+    return _or_dash(None if before is None or after is None else (after - before) / unit, form)
+
+
+def _conditions(then, now):
+    """(what, then, now) of everything that makes figures incomparable."""
+    for key, what in (("sha256", "pictures' sha256"), ("scale", "scale"), ("ensemble", "self-ensemble")):
+        before, after = then.get(key, "not recorded"), now[key]
+        if key == "ensemble":
+            before = then.get(key, False)
+        if before != after:
+            yield what, before, after
+    for name, before in then["protocols"].items():
+        if name in now["protocols"] and now["protocols"][name] != before:
+            yield f"protocol {name}", before, now["protocols"][name]
+    if not then["protocols"].keys() & now["protocols"].keys():
+        yield "choice of protocols", ", ".join(then["protocols"]), ", ".join(now["protocols"])
+    for name, run in now["runs"].items():
+        before = then.get("runs", {}).get(name, {}).get("lr", run["lr"])
+        if before != run["lr"]:
+            yield f"LR of {name}", before, run["lr"]
+
+
+def _summary(row):
+    """Means and per-image figures of each protocol, as plain values."""
+    summary = {}
+    for protocol, figures in row.figures.items():
+        means = dict(zip(FIGURES, map(_finite, row.mean(protocol)), strict=True))
+        each = {f"{name}_per_image": [*map(_finite, figures[:, i].tolist())] for i, name in enumerate(FIGURES)}
+        summary[protocol] = means | each
+    return summary
+
+
+def _run(row):
+    return {"seconds": row.seconds, "peak_memory": row.peak_memory, "lr": "8 bits" if row.rounded else "float"}
+
+
+def _missing(row, protocol):
+    return [i for i, values in enumerate(row.figures[protocol].tolist()) if any(map(math.isnan, values))]
+
+
+def _finite(value):
+    return value if math.isfinite(value) else None
+
+
+def _or_dash(value, form):
+    return "-" if value is None or math.isnan(value) else format(value, form)
+
+
+def _shortened(name):
+    return name if len(name) <= NAME_WIDTH else "..." + name[3 - NAME_WIDTH :]

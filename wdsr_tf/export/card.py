@@ -1,0 +1,168 @@
+"""Model cards: what a network is, in JSON for programs and in Markdown for people.
+
+`card(model)` gathers what the network and its facts say; what is not known is left out. `write(card, path)` writes
+NAME.json and NAME.md. A card of an exported file says more, see docs/export.md.
+"""
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+from wdsr_tf import __version__
+from wdsr_tf.errors import InputError
+from wdsr_tf.files import atomic
+
+VERSION = 1
+TEXTS = ("description", "recipe", "command", "seconds", "hardware", "jpeg")  # facts that stand in a card as they are
+FIGURES = (("psnr", 2), ("ssim", 4), ("bicubic", 2))  # and their digits
+ORIGIN = {"source": "file", "sha256": "sha256", "format": "format", "project": "project", "converter": "converter"}
+
+
+def card(model, name=None):
+    """The card of an `SRModel` as plain JSON values; `name` is that of its file, without suffix."""
+    from wdsr_tf.models.multiply_adds import multiply_adds
+    from wdsr_tf.models.receptive_field import of_graph
+
+    receptive_field, facts = of_graph(model), model.facts
+    name = name or f"{model.architecture}-x{model.scale}"
+    picture = {"layout": "NHWC", "channels": "RGB", "range": [0, 255], "dtype": "float32"}
+    made = {
+        "format_version": VERSION,
+        "name": name,
+        "title": facts.get("title", f"{model.architecture} x{model.scale}"),
+        "architecture": model.architecture,
+        "scale": model.scale,
+        "hyperparameters": model.hyperparameters,
+        "parameters": model.count_params(),
+        "multiply_adds_per_pixel": multiply_adds(model),
+        "receptive_field": {
+            "radius": receptive_field.radius,
+            "multiple": receptive_field.multiple,
+            "global_mean": receptive_field.global_mean,
+        },
+        "input": picture,
+        "output": dict(picture),
+        "license": facts.get("license", "not stated"),
+    }
+    made |= {key: facts[key] for key in ("training_data", "figures", *TEXTS) if key in facts}
+    origin = {ours: facts[theirs] for theirs, ours in ORIGIN.items() if theirs in facts}
+    if origin:
+        made["source"] = origin
+    made["versions"] = {"wdsr_tf": __version__, "keras": metadata.version("keras")}
+    return json.loads(json.dumps(made))  # plain values, and nobody else's
+
+
+def write(card, path):
+    """Writes NAME.json and NAME.md, where `path` is NAME."""
+    path = Path(path)
+    for suffix, text in ((".md", markdown(card)), (".json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")):
+        with atomic(path.with_name(path.name + suffix)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def read(path):
+    """The card in the JSON file `path`; InputError where it is none."""
+    try:
+        card = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: is no model card: {error}") from error
+    if not isinstance(card, dict) or card.get("format_version") != VERSION:
+        raise InputError(f"{path}: is no model card of version {VERSION}")
+    return card
+
+
+def markdown(card):
+    """The card for people to read."""
+    lines = [f"# {card['title']}", ""]
+    if "description" in card:
+        lines += [card["description"], ""]
+    lines += _table(("", ""), _facts(card))
+    if "figures" in card:
+        rows = [_figures(name, figures) for name, figures in card["figures"].items()]
+        lines += ["", "## Figures", "", *_table(("set", "PSNR", "SSIM", "bicubic", "protocol"), rows)]
+    if "parity" in card:
+        lines += ["", "## Against Keras", "", *_parity(card)]
+    if "command" in card:
+        commands = card["command"] if isinstance(card["command"], list) else [card["command"]]
+        lines += ["", "## How it was made", "", "```", *commands, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(card):
+    """(what, how much) of everything that fits into a line."""
+    receptive_field, picture = card["receptive_field"], card["input"]
+    hyperparameters = ", ".join(f"{key}={value}" for key, value in card["hyperparameters"].items())
+    yield "network", f"{card['architecture']} x{card['scale']}: {hyperparameters}"
+    yield "parameters", f"{card['parameters']:,}"
+    yield "multiply-adds for an LR pixel", f"{card['multiply_adds_per_pixel']:,}"
+    yield (
+        "an output pixel sees",
+        f"{receptive_field['radius']} LR pixels on each side"
+        + (", and means over the whole input" if receptive_field["global_mean"] else ""),
+    )
+    if receptive_field["multiple"] > 1:
+        yield "tiles start at", f"multiples of {receptive_field['multiple']} LR pixels"
+    low, high = picture["range"]
+    yield "input, output", f"{picture['dtype']}, {picture['layout']}, {picture['channels']}, {low}..{high}"
+    if "file" in card:
+        yield "file", f"{card['file']}, {card['file_format']}, {card['precision']} weights, {card['bytes']:,} bytes"
+    if "tile" in card:
+        yield (
+            "tile",
+            f"{card['tile']} x {card['tile']}, of which neighbors share {2 * card['overlap']} pixels"
+            + (
+                "; its means are the tile's, so that tiles differ from the whole picture"
+                if receptive_field["global_mean"]
+                else ""
+            ),
+        )
+    for key in ("license", "training_data", "recipe", "hardware"):
+        if key in card:
+            yield key.replace("_", " "), card[key]
+    if "seconds" in card:
+        yield "trained in", f"{card['seconds'] / 3600:.1f} hours"
+    if "jpeg" in card:
+        yield "takes away JPEG noise", "of quality {} to {}".format(*card["jpeg"])
+    for key, value in card.get("source", {}).items():
+        yield f"source, {key}", value
+    if isinstance(card.get("sha256"), str):
+        yield "SHA-256", card["sha256"]
+    yield "versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())
+
+
+def _figures(name, figures):
+    numbers = [f"{figures[key]:.{digits}f}" if key in figures else "" for key, digits in FIGURES]
+    return [name, *numbers, figures.get("protocol", "")]
+
+
+def _parity(card):
+    parity = card["parity"]
+    yield (
+        f"{parity['runtime']} against {parity['against']}: differences in gray levels of 255, of which "
+        f"{parity['limit']:g} are allowed; the difference in PSNR to the picture that the drawn one was shrunk from."
+    )
+    yield ""
+    rows = [
+        (
+            f"{name}, {figures['height']} x {figures['width']}",
+            f"{figures['maximum']:.2g}",
+            f"{figures['mean']:.2g}",
+            f"{figures['psnr_difference']:+.4f} dB" if "psnr_difference" in figures else "",
+        )
+        for name, figures in parity["pictures"].items()
+    ]
+    yield from _table(("picture", "largest", "mean", "PSNR"), rows)
+    yield ""
+    yield f"Loaded in {parity['load_seconds']:.2f} s; {parity['seconds_per_megapixel']:.1f} s for an LR megapixel."
+
+
+def _table(header, rows):
+    """A Markdown table, line by line."""
+    yield _row(header)
+    yield _row(["---"] * len(header))
+    for row in rows:
+        yield _row(row)
+
+
+def _row(cells):
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
