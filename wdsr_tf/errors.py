@@ -13,9 +13,9 @@ class InputError(ValueError):
 
 
 def suggestion(word, known):
-    """`"did you mean numpy? "`, ready to be put into a message, or nothing where no known word is near."""
+    """Returns `"Did you mean 'numpy'? "` for a message, or an empty string if no word in `known` is similar."""
     near = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"did you mean {near[0]}? " if near else ""
+    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 class OutOfMemory(Exception):  # noqa: N818  (no error yet: smaller tiles follow)

@@ -1,119 +1,147 @@
-"""What the four commands share: flags in any spelling, profiles, and errors that read as sentences.
+"""The flags of one command: absl's, in any spelling, with profiles.
 
-A script ends with `app.run(main, flags_parser=cli.parse)`; absl does the rest (help, suggestions, exit codes).
+`--lr-patch-size` and `--lr_patch_size` are the same flag, and `--no-augment` is `--noaugment`. `--profile NAME` reads
+flags from a file; flags on the command line win. Flags and positional arguments can be mixed.
 """
 
 import ast
-import logging
 import math
-import os
-import sys
+import re
 from pathlib import Path
 
-from absl import flags
+from absl import flags as absl_flags
 
 from wdsr_tf.errors import InputError, suggestion
-from wdsr_tf.system.quiet import load_keras  # noqa: F401  (scripts say cli.load_keras)
-
-FLAGS = flags.FLAGS
-_retired = {}
 
 
-def parse(argv, profiles=None):
-    """Parses `argv` for `app.run` and returns the positional arguments behind the program's name.
+class Flags(absl_flags.FlagValues):
+    """absl's flag values with short definitions: `flags.integer("jobs", None, "Processes.", minimum=1)`.
 
-    `--lr-patch-size` and `--lr_patch_size` are the same flag. `--profile NAME` (or `-p`) puts the flags of
-    `profiles/NAME` before what is typed, so that what is typed wins. Flags and positional arguments may be mixed.
+    A parsed value is an attribute: `flags.jobs`; `flags["jobs"].present` tells whether it was given at all, and
+    `flags.is_typed("jobs")` whether it was typed rather than taken from a profile.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported: keeps its banners away
-    logging.captureWarnings(True)
-    profiles = profiles or Path(argv[0]).resolve().parent / "profiles"
-    typed = [underscored(word) for word in argv[1:]]
-    FLAGS.set_gnu_getopt(True)
-    try:
-        positional = _parsed([argv[0], *profile_flags(typed, profiles), *typed])
-    except (flags.Error, OSError) as error:  # absl explains its own only where it parses itself
-        sys.exit(f"{Path(argv[0]).name}: {error}")
-    for name, reason in _retired.items():
-        if FLAGS[name].present:
-            print(f"--{name.replace('_', '-')} is ignored: {reason}", file=sys.stderr)
-    return positional
 
+    def __init__(self):
+        super().__init__()
+        # absl takes an assigned attribute for a flag's value, so these go into the dictionary.
+        self.__dict__.update(sections={}, sentences={}, retired_flags={}, _typed=frozenset(), _heading=None)
+        self.set_gnu_getopt(True)
 
-def _parsed(words):
-    """What `FLAGS(words)` returns; refuses nan and infinity, which are within any bounds."""
-    positional = FLAGS(words)
-    for name, value in FLAGS.flag_values_dict().items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise flags.IllegalFlagValueError(f"flag --{name}={value}: takes a finite number")
-    return positional
+    def section(self, title):
+        """Puts a heading above the flags that follow, in help."""
+        self.__dict__["_heading"] = title
 
+    def string(self, name, default, help, short=None):
+        self._define(absl_flags.DEFINE_string, name, default, help, short)
 
-def underscored(word):
-    """`--lr-patch-size=48` -> `--lr_patch_size=48`, `--no-augment` -> `--noaugment`; all but a flag's name stays."""
-    if not word.startswith("--"):
-        return word
-    name, equals, value = word[2:].partition("=")
-    name = name.replace("-", "_")
-    positive = name.removeprefix("no_")
-    if name not in FLAGS and positive in FLAGS and FLAGS[positive].boolean:
-        name = f"no{positive}"
-    return f"--{name}{equals}{value}"
+    def integer(self, name, default, help, short=None, minimum=None, maximum=None):
+        self._define(absl_flags.DEFINE_integer, name, default, help, short, lower_bound=minimum, upper_bound=maximum)
 
+    def number(self, name, default, help, short=None, minimum=None, maximum=None):
+        self._define(absl_flags.DEFINE_float, name, default, help, short, lower_bound=minimum, upper_bound=maximum)
 
-def is_typed(name):
-    """Whether the flag `name` was typed, not taken from a profile or a run's args.txt."""
-    words = [underscored(word).lstrip("-").partition("=")[0] for word in sys.argv[1:] if word.startswith("-")]
-    return any(word == f"no{name}" or (word in FLAGS and FLAGS[word].name == name) for word in words)
+    def switch(self, name, default, help, short=None):
+        self._define(absl_flags.DEFINE_bool, name, default, help, short)
 
+    def choice(self, name, default, choices, help, short=None):
+        self._define(absl_flags.DEFINE_enum, name, default, tuple(choices), help, short)
 
-def profile_flags(typed, profiles):
-    """The flags of the profile that `typed` asks for, or none."""
-    name = _profile_name(typed)
-    if name is None:
-        return []
-    path = profiles / name
-    if not path.is_file():
-        path = Path(name)  # a file of the person's own, such as a run's args.txt
-    if not path.is_file():
-        known = sorted(p.name for p in profiles.glob("*")) if profiles.is_dir() else []
-        raise flags.Error(f"there is no profile {name!r}; {suggestion(name, known)}known are {', '.join(known)}")
-    return read_flags(path)
+    def list(self, name, default, help, short=None):
+        """A flag that takes several values with commas between them."""
+        self._define(absl_flags.DEFINE_list, name, default, help, short)
 
+    def repeated(self, name, default, help, short=None):
+        """A flag that may be given several times."""
+        self._define(absl_flags.DEFINE_multi_string, name, default, help, short)
 
-def read_flags(path):
-    """The flags in a file of one flag a line; `#` begins a comment line."""
-    try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    except UnicodeDecodeError:
-        raise flags.Error(f"{path}: is no file of flags, a flag a line, but something binary") from None
-    return [underscored(line) for line in lines if line and not line.startswith("#")]
+    def alias(self, name, of):
+        """Another name for the flag `of`, which help doesn't list."""
+        absl_flags.DEFINE_alias(name, of, self)
 
+    def retired(self, name, reason, is_switch=False):
+        """A flag of krasserm/wdsr that has lost its meaning: accepted, with a line that says why."""
+        define = self.switch if is_switch else self.string
+        define(name, None, reason)
+        self.retired_flags[name] = reason
 
-def setting(text):
-    """`"num_units=9"` of --set -> ("num_units", 9); true, false and none in any case; what is no literal stays text."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set takes name=value; given was {text!r}")
-    literal = value.capitalize() if value.lower() in ("true", "false", "none") else value
-    try:
-        return name.replace("-", "_"), ast.literal_eval(literal)
-    except (ValueError, SyntaxError):
-        return name.replace("-", "_"), value
+    def _define(self, define, name, *rest, **bounds):
+        *arguments, short = rest
+        self.sentences[name] = arguments[-1]
+        if self._heading:
+            self.sections[name] = self._heading
+            self.__dict__["_heading"] = None
+        define(name, *arguments, flag_values=self, short_name=short, **bounds)
 
+    def parse(self, argv, profiles=None):
+        """Parses `argv`, which has no program name, and returns the positional arguments.
 
-def replay(path, profiles=None):
-    """Parses again, with the flags in `path` (a run's args.txt) before the profile and what is typed."""
-    profiles = profiles or Path(sys.argv[0]).resolve().parent / "profiles"
-    typed = [underscored(word) for word in sys.argv[1:]]
-    FLAGS.unparse_flags()
-    _parsed([sys.argv[0], *read_flags(path), *profile_flags(typed, profiles), *typed])
+        Raises InputError for unknown flags and for values out of bounds; NaN and infinity are out of any.
+        """
+        typed = [self._underscored(word) for word in argv]
+        positional = self._parsed([*self._profile_flags(typed, profiles), *typed])
+        self.__dict__["_typed"] = self._given(typed)
+        return positional
 
+    def ignored(self):
+        """A sentence for each retired flag that was given."""
+        given = (name for name in self.retired_flags if self[name].present)
+        return [f"{hyphenated(name)} is ignored: {self.retired_flags[name]}." for name in given]
 
-def define_retired(name, reason, define=flags.DEFINE_string):
-    """Accepts a flag of the ancestor that has lost its meaning; `parse` warns with the reason when it is given."""
-    define(name, None, f"no longer needed: {reason}")
-    _retired[name] = reason
+    def is_typed(self, name):
+        """Whether the flag was typed, not taken from a profile or a default."""
+        return name in self._typed
+
+    def described(self):
+        """Yields (flag, its sentence) in the order of definition; without aliases and retired flags."""
+        for name, sentence in self.sentences.items():
+            if name not in self.retired_flags:
+                yield self[name], sentence
+
+    def _parsed(self, words):
+        try:
+            positional = self(["", *words])[1:]
+        except absl_flags.UnrecognizedFlagError as error:
+            known = [hyphenated(flag.name) for flag, _ in self.described()]
+            unknown = hyphenated(error.flagname)
+            raise InputError(f"Unknown flag {unknown}. {suggestion(unknown, known)}".rstrip()) from None
+        except absl_flags.Error as error:
+            raise InputError(f"{hyphens(str(error))}.") from None
+        for name, value in self.flag_values_dict().items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"{hyphenated(name)}={value}: the value must be a finite number.")
+        return positional
+
+    def _given(self, words):
+        """The names of the flags among `words`."""
+        names = (word.lstrip("-").partition("=")[0] for word in words if word.startswith("-"))
+        return frozenset(
+            self[name].name if name in self else name.removeprefix("no") for name in names if name
+        )
+
+    def _underscored(self, word):
+        """`--lr-patch-size=48` -> `--lr_patch_size=48`, `--no-augment` -> `--noaugment`."""
+        if not word.startswith("--"):
+            return word
+        name, equals, value = word[2:].partition("=")
+        name = name.replace("-", "_")
+        positive = name.removeprefix("no_")
+        if name not in self and positive in self and self[positive].boolean:
+            name = f"no{positive}"
+        return f"--{name}{equals}{value}"
+
+    def _profile_flags(self, typed, profiles):
+        """The flags of the profile that `typed` names, or none."""
+        name = _profile_name(typed) if "profile" in self else None
+        if name is None:
+            return []
+        path = profiles / name if profiles else Path(name)
+        if not path.is_file():
+            path = Path(name)  # a file of the user's own, such as a run's args.txt
+        if not path.is_file():
+            known = sorted(p.name for p in profiles.glob("[!_.]*")) if profiles and profiles.is_dir() else []
+            hint = suggestion(name, known)
+            raise InputError(f"Unknown profile {name!r}. {hint}Profiles: {', '.join(known)}; or a file's path.")
+        return [self._underscored(word) for word in read_flags(path)]
 
 
 def _profile_name(typed):
@@ -126,31 +154,32 @@ def _profile_name(typed):
     return name
 
 
-def effective_flags(leave_out=()):
-    """Every flag of the command as it stands, as sorted `--name=value` lines: a file of them replays the command."""
-    listed = FLAGS.get_key_flags_for_module(sys.argv[0])
-    wanted = (f for f in listed if f.value is not None and f.name not in {*leave_out, *_retired})
-    return sorted(line for flag in wanted for line in flag.serialize().splitlines())
+def hyphenated(name):
+    """`lr_patch_size` -> `--lr-patch-size`, as help and messages write it."""
+    return "--" + name.replace("_", "-")
 
 
-def say(*words):
-    """Prints a line at once, also where the output is a pipe."""
-    print(*words, flush=True)
+def hyphens(text):
+    """`text` with hyphens in the flags that it names."""
+    return re.sub(r"--?[a-z]\w*", lambda match: match[0].replace("_", "-"), text)
 
 
-def guarded(main):
-    """Wraps a command's main: an error that the person can mend ends it with one sentence and exit code 1."""
+def read_flags(path):
+    """The flags in a file with one flag per line; lines that begin with `#` are comments."""
+    try:
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not a text file with one flag per line.") from None
+    return [line for line in lines if line and not line.startswith("#")]
 
-    def run(argv):
-        try:
-            return main(argv)
-        except (InputError, OSError, flags.Error) as error:
-            if os.environ.get("WDSR_TF_TRACEBACK"):
-                raise
-            print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print("\nstopped", file=sys.stderr)
-            return 130
 
-    return run
+def setting(text):
+    """`"num_units=9"` of --set -> ("num_units", 9); true, false and none in any case; other text stays text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set takes NAME=VALUE, not {text!r}.")
+    literal = value.capitalize() if value.lower() in ("true", "false", "none") else value
+    try:
+        return name.replace("-", "_"), ast.literal_eval(literal)
+    except (ValueError, SyntaxError):
+        return name.replace("-", "_"), value
