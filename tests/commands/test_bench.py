@@ -2,15 +2,13 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.evaluation.test_measure import draw, save_network
 from wdsr_tf import images
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def bench(folder, *arguments):

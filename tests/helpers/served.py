@@ -24,7 +24,7 @@ class Served:
     """
 
     def __init__(self, script, first="", environment=None):
-        start = f"{first}\nfrom tests import served; served.serve({script!r})"
+        start = f"{first}\nfrom tests.helpers import served; served.serve({script!r})"
         self.process = subprocess.Popen(
             [sys.executable, "-c", start],
             cwd=REPOSITORY,

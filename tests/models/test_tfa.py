@@ -11,7 +11,7 @@ from wdsr_tf.importers.tensors import Tensors, land
 from wdsr_tf.layers import WeightNormConv2D
 from wdsr_tf.models import create_model
 
-STORED = Path(__file__).parent / "data" / "weightnorm_tfa.npz"  # written by tests/models/tfa_oracle.py, as small.npz
+STORED = Path(__file__).parents[1] / "data" / "weightnorm_tfa.npz"  # tfa_oracle.py wrote it as small.npz
 TOLERANCE = 5e-6  # of an array's maximum: float32 sums in another order
 
 
