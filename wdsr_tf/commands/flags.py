@@ -114,9 +114,7 @@ class Flags(absl_flags.FlagValues):
     def _given(self, words):
         """The names of the flags among `words`."""
         names = (word.lstrip("-").partition("=")[0] for word in words if word.startswith("-"))
-        return frozenset(
-            self[name].name if name in self else name.removeprefix("no") for name in names if name
-        )
+        return frozenset(self[name].name if name in self else name.removeprefix("no") for name in names if name)
 
     def _underscored(self, word):
         """`--lr-patch-size=48` -> `--lr_patch_size=48`, `--no-augment` -> `--noaugment`."""
