@@ -1,5 +1,7 @@
 """Layers that Keras lacks."""
 
+import math
+
 import keras
 from keras import layers, ops
 
@@ -133,22 +135,25 @@ class InferencePad(layers.Layer):
     """Pads height and width by `size` on each side at inference, and not at all in training (as dropout in reverse).
 
     An unpadded network then trains on clean borders, and at inference still returns the whole picture. `mode` is one
-    of "symmetric" (.. b a | a b ..), "edge" (.. a a | a b ..) and "zeros". Pictures may be smaller than `size`.
+    of "symmetric" (.. b a | a b ..), "reflect" (.. c b | a b c ..), "edge" (.. a a | a b ..) and "zeros". Images may be
+    smaller than `size`. The bottom and right get as much more as makes the padded sides multiples of `multiple`.
     """
 
-    def __init__(self, size, mode="symmetric", **kwargs):
+    def __init__(self, size, mode="symmetric", multiple=1, **kwargs):
         super().__init__(**kwargs)
-        if mode not in ("symmetric", "edge", "zeros"):
-            raise ValueError(f"mode is {mode!r}; it can be 'symmetric', 'edge' or 'zeros'")
+        if mode not in ("symmetric", "reflect", "edge", "zeros"):
+            raise ValueError(f"mode is {mode!r}; it can be 'symmetric', 'reflect', 'edge' or 'zeros'")
         self.size = size
         self.mode = mode
+        self.multiple = multiple
 
     def call(self, inputs, training=None):
         if training:
             self._check_patch(inputs.shape)
             return inputs
         if self.mode == "zeros":
-            return ops.pad(inputs, [(0, 0), (self.size, self.size), (self.size, self.size), (0, 0)])
+            sides = [(self.size, self._after(ops.shape(inputs)[axis])) for axis in (1, 2)]
+            return ops.pad(inputs, [(0, 0), *sides, (0, 0)])
         return self._extend(self._extend(inputs, axis=1), axis=2)
 
     def _check_patch(self, shape):
@@ -161,31 +166,34 @@ class InferencePad(layers.Layer):
     def _extend(self, inputs, axis):
         # Gathered by index rather than by ops.pad, which refuses to mirror more than the picture holds.
         length = ops.shape(inputs)[axis]
-        index = ops.arange(-self.size, length + self.size, dtype="int32")
-        if self.mode == "edge":
-            index = ops.clip(index, 0, length - 1)
-        else:
-            index = index % (2 * length)
-            index = ops.minimum(index, 2 * length - 1 - index)
-        return ops.take(inputs, index, axis=axis)
+        index = ops.arange(-self.size, length + self._after(length), dtype="int32")
+        return ops.take(inputs, within(index, length, self.mode), axis=axis)
+
+    def _after(self, length):
+        return self.size + -(length + 2 * self.size) % self.multiple
 
     def compute_output_spec(self, inputs, training=None):
         batch, height, width, channels = inputs.shape
-        grown = 0 if training else 2 * self.size
-        shape = (batch, height and height + grown, width and width + grown, channels)
+        if not training:
+            height, width = (side and side + self.size + self._after(side) for side in (height, width))
+        shape = (batch, height, width, channels)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        return super().get_config() | {"size": self.size, "mode": self.mode}
+        return super().get_config() | {"size": self.size, "mode": self.mode, "multiple": self.multiple}
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class PadToMultiple(layers.Layer):
-    """Repeats the last row and column until height and width are multiples of `multiple`; in training too."""
+    """Pads at the bottom and right until height and width are multiples of `multiple`; in training too.
 
-    def __init__(self, multiple, **kwargs):
+    `mode` is "edge" or "reflect", as in `InferencePad`.
+    """
+
+    def __init__(self, multiple, mode="edge", **kwargs):
         super().__init__(**kwargs)
         self.multiple = multiple
+        self.mode = mode
 
     def call(self, inputs):
         return self._extend(self._extend(inputs, axis=1), axis=2)
@@ -193,7 +201,7 @@ class PadToMultiple(layers.Layer):
     def _extend(self, inputs, axis):
         length = ops.shape(inputs)[axis]
         index = ops.arange(length + -length % self.multiple, dtype="int32")
-        return ops.take(inputs, ops.minimum(index, length - 1), axis=axis)
+        return ops.take(inputs, within(index, length, self.mode), axis=axis)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
@@ -201,33 +209,46 @@ class PadToMultiple(layers.Layer):
         return (batch, *grow, channels)
 
     def get_config(self):
-        return super().get_config() | {"multiple": self.multiple}
+        return super().get_config() | {"multiple": self.multiple, "mode": self.mode}
+
+
+def within(index, length, mode):
+    """The places in 0..length - 1 that stand for the places `index` outside an image's side; modes as above."""
+    if mode == "edge":
+        return ops.clip(index, 0, length - 1)
+    repeat = mode == "symmetric"  # whether the edge itself is repeated
+    period = ops.maximum(2 * length if repeat else 2 * length - 2, 1)
+    index = index % period
+    return ops.minimum(index, period - repeat - index)
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class CropToMatch(layers.Layer):
     """Of `[x, like]`, cuts x at its bottom and right to `scale` times the size of `like` less `border` on each side.
 
+    `keep` pixels more stay.
+
     Behind an unpadded network it takes off what `PadToMultiple` added.
     """
 
-    def __init__(self, scale, border, **kwargs):
+    def __init__(self, scale, border, keep=0, **kwargs):
         super().__init__(**kwargs)
         self.scale = scale
         self.border = border
+        self.keep = keep
 
     def call(self, inputs):
         x, like = inputs
-        height, width = (self.scale * (length - 2 * self.border) for length in ops.shape(like)[1:3])
+        height, width = (self.scale * (length - 2 * self.border) + self.keep for length in ops.shape(like)[1:3])
         return x[:, :height, :width]
 
     def compute_output_shape(self, input_shape):
         (batch, _, _, channels), like = input_shape
-        cut = [length and self.scale * (length - 2 * self.border) for length in like[1:3]]
+        cut = [length and self.scale * (length - 2 * self.border) + self.keep for length in like[1:3]]
         return (batch, *cut, channels)
 
     def get_config(self):
-        return super().get_config() | {"scale": self.scale, "border": self.border}
+        return super().get_config() | {"scale": self.scale, "border": self.border, "keep": self.keep}
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
@@ -251,3 +272,151 @@ class ClipThrough(layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"low": self.low, "high": self.high}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class PixelUnshuffle(layers.Layer):
+    """Rearranges (H, W, C) to (H / factor, W / factor, C * factor^2), channels ordered (row, column, color)."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        return ops.space_to_depth(inputs, self.factor)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (batch, height and height // self.factor, width and width // self.factor, channels * self.factor**2)
+
+    def get_config(self):
+        return super().get_config() | {"factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class Channels(layers.Layer):
+    """The channels `start`..`stop` - 1."""
+
+    def __init__(self, start, stop, **kwargs):
+        super().__init__(**kwargs)
+        self.start = start
+        self.stop = stop
+
+    def call(self, inputs):
+        return inputs[..., self.start : self.stop]
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.stop - self.start)
+
+    def get_config(self):
+        return super().get_config() | {"start": self.start, "stop": self.stop}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class ContrastPooling2D(layers.Layer):
+    """The mean plus the population standard deviation of each channel, (H, W, C) to (1, 1, C)."""
+
+    def call(self, inputs):
+        mean = ops.mean(inputs, axis=(1, 2), keepdims=True)
+        variance = ops.mean(ops.square(inputs - mean), axis=(1, 2), keepdims=True)
+        return mean + ops.sqrt(ops.maximum(variance, 1e-12))  # the square root has no gradient at 0
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], 1, 1, input_shape[3])
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class BranchedConv2D(layers.Layer):
+    """SPAN's training form of a 3x3 convolution: a 1x1 branch plus a chain of 1x1, 3x3 and 1x1, all with bias.
+
+    The chain is `gain` times as wide inside. As it pads with zeros before the first bias, the whole is a plain
+    convolution everywhere; `fused` computes its kernel, which is what runs, in training too.
+    """
+
+    def __init__(self, filters, gain=2, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.gain = gain
+
+    def build(self, input_shape):
+        channels, wide = input_shape[-1], (self.gain * input_shape[-1], self.gain * self.filters)
+        shapes = {
+            "skip": (1, 1, channels, self.filters),
+            "expand": (1, 1, channels, wide[0]),
+            "spread": (3, 3, *wide),
+            "project": (1, 1, wide[1], self.filters),
+        }
+        self.parts = {}
+        for name, shape in shapes.items():
+            kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name=f"{name}_kernel")
+            self.parts[name] = kernel, self.add_weight(shape=shape[-1:], initializer="zeros", name=f"{name}_bias")
+
+    def fused(self):
+        """(kernel, bias) of the equal 3x3 convolution, in float32."""
+        (skip, skip_bias), (expand, b0), (spread, b1), (project, b2) = (
+            [ops.convert_to_tensor(part, dtype="float32") for part in pair] for pair in self.parts.values()
+        )
+        chain = ops.matmul(ops.matmul(expand[0, 0], spread), project[0, 0])
+        bias = ops.matmul(ops.matmul(b0, ops.sum(spread, axis=(0, 1))) + b1, project[0, 0]) + b2
+        return chain + ops.pad(skip, [(1, 1), (1, 1), (0, 0), (0, 0)]), bias + skip_bias
+
+    def call(self, inputs):
+        kernel, bias = (ops.cast(part, self.compute_dtype) for part in self.fused())
+        return ops.conv(inputs, kernel, padding="same") + bias
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self):
+        return super().get_config() | {"filters": self.filters, "gain": self.gain}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class BicubicShrink(layers.Layer):
+    """Resizes by `scale` / `inner` (1/2 or 3/4, say) with a bicubic filter (a = -0.75) and no antialiasing.
+
+    Half-pixel centers and repeated edges, as ncnn's Interp and PyTorch's interpolate have it. Height and width have to
+    be multiples of `inner`.
+    """
+
+    def __init__(self, scale, inner, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        self.scale = scale
+        self.inner = inner
+
+    def taps(self, index):
+        """(the first of the four input places that output `index` reads, their weights)."""
+        center = (2 * index + 1) * self.inner / (2 * self.scale) - 0.5
+        first = math.floor(center) - 1
+        return first, [_cubic(center - first - k) for k in range(4)]
+
+    def call(self, inputs):
+        return self._resize(self._resize(inputs, axis=1), axis=2)
+
+    def _resize(self, x, axis):
+        length = ops.shape(x)[axis]
+        groups = length // self.inner
+        starts = self.inner * ops.arange(groups, dtype="int32")
+        phases = []
+        for first, weights in map(self.taps, range(self.scale)):
+            places = [within(starts + first + k, length, "edge") for k in range(4)]
+            terms = [w * ops.take(x, place, axis=axis) for w, place in zip(weights, places, strict=True)]
+            phases.append(ops.sum(ops.stack(terms), axis=0))
+        shape = list(ops.shape(x))
+        shape[axis] = groups * self.scale
+        return ops.reshape(ops.stack(phases, axis=axis + 1), shape)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        sides = [length and length // self.inner * self.scale for length in (height, width)]
+        return (batch, *sides, channels)
+
+    def get_config(self):
+        return super().get_config() | {"scale": self.scale, "inner": self.inner}
+
+
+def _cubic(x, a=-0.75):
+    x = abs(x)
+    if x <= 1:
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
+    return a * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0

@@ -113,7 +113,7 @@ def test_with_an_auxiliary_output_there_is_still_one_output_at_inference(trained
 def test_the_mean_over_a_large_picture_is_finite_in_half_precision(policy):
     policy("mixed_float16")
     x = keras.Input((None, None, 8))
-    gate = keras.Model(x, squeeze_excite(x, name="gate"))
+    gate = keras.Model(x, squeeze_excite(x, gates=True, name="gate"))
     assert np.isfinite(gate(np.full((1, 200, 200, 8), 100.0, "float16"))).all()  # the sum is far above 65504
 
 

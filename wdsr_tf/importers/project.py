@@ -54,9 +54,9 @@ class MisfitError(Exception):
 
 MOST = 4096  # of any whole number
 MOST_LAYERS = 256  # of blocks times units: Keras takes some milliseconds to build each
-COUNTS = ("num_res_blocks", "num_units", "num_layers")
+COUNTS = ("num_res_blocks", "num_groups", "num_units", "num_layers")
 WIDTHS = ("num_filters", "min_filters", "nin_filters", "nin_filters_2", "upsampler_filters", "res_expansion")
-WHOLE = (*COUNTS, *WIDTHS, "groups", "fusion_size", "fusion_groups", "body_size")
+WHOLE = (*COUNTS, *WIDTHS, "growth", "reduction", "groups", "fusion_size", "fusion_groups", "body_size")
 MOST_LETTERS = 64
 
 

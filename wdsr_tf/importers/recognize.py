@@ -13,16 +13,43 @@ from wdsr_tf.importers import (
     drrn,
     edsr,
     espcn,
+    esrgan,
+    imdn,
+    isr,
     krasserm,
     msrn,
     ours,
+    rcan,
+    span,
     srcnn,
+    srvgg,
+    vdsr,
     waifu2x,
     wdsr,
 )
 from wdsr_tf.importers.project import MisfitError, Published, demand_sound
 
-MODULES = (ours, wdsr, edsr, carn, carn_v2, krasserm, dcscn, espcn, msrn, drrn, srcnn, waifu2x)
+MODULES = (
+    ours,
+    wdsr,
+    edsr,
+    carn,
+    carn_v2,
+    krasserm,
+    dcscn,
+    espcn,
+    msrn,
+    drrn,
+    srcnn,
+    waifu2x,
+    esrgan,
+    srvgg,
+    span,
+    imdn,
+    rcan,
+    vdsr,
+    isr,
+)
 # Weights for each pair of filters, at least. Those that can be weight-normalized are drawn before Keras counts them.
 PER_PAIR = {"edsr": 9, "wdsr-a": 9, "wdsr-b": 1}
 PROJECTS = [project for module in MODULES for project in module.PROJECTS]

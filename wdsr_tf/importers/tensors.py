@@ -97,6 +97,17 @@ def channels_last(kernel):
     return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
 
 
+def dense(conv):
+    """[kernel, bias] of a 1x1 convolution as a Dense layer's."""
+    kernel, bias = conv
+    return [kernel[0, 0], bias]
+
+
+def unshuffled_inputs(kernel, factor):
+    """Reorders the inputs of a kernel (height, width, in, out) that follows a pixel unshuffle from PyTorch's order."""
+    return np.moveaxis(shuffled(np.moveaxis(kernel, 2, -1), factor), -1, 2)
+
+
 def shuffled(weights, factor):
     """Reorders the last axis from PyTorch's pixel-shuffle order to ours."""
     return weights[..., _order(weights, factor)] if weights.ndim and weights.shape[-1] % factor**2 == 0 else weights

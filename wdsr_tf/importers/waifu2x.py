@@ -1,11 +1,12 @@
 """waifu2x's published layouts: VGG7, UpConv7, CUNet and UpCUNet."""
 
+import dataclasses
 import re
 
 import numpy as np
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.project import Project, Recipe
+from wdsr_tf.importers.project import MisfitError, Project, Recipe
 from wdsr_tf.importers.tensors import channels_last
 
 NUNIF = {  # our layers, or the beginnings of their names, by theirs
@@ -32,6 +33,7 @@ NUNIF_PARTS = {
     "_squeeze": ".seblock.conv1",
     "_excite": ".seblock.conv2",
     "_x2": "",
+    "_x3": "",
     "": "",
 }
 
@@ -50,7 +52,10 @@ def in_order(tensors, model):
 def nunif(tensors, model):
     """nagadomi/nunif's CUNet and UpCUNet: `unet1.conv1.conv.0`, `unet1.conv1_down`, `unet1.conv2.seblock.conv1`, ..."""
     names = {our + part: their + rest for our, their in NUNIF.items() for part, rest in NUNIF_PARTS.items()}
-    return {layer.name: _layer(tensors, names[layer.name], layer) for layer in model.layers if layer.weights}
+    tensors.drop("pro")
+    weights = {"tail": tensors.conv("conv_final", shuffle=2)} if model.scale == 4 else {}
+    ours = [layer for layer in model.layers if layer.weights and layer.name not in weights]
+    return weights | {layer.name: _layer(tensors, names[layer.name], layer) for layer in ours}
 
 
 def chainer(tensors, model):
@@ -91,8 +96,37 @@ def _in_order_recipes(published):
 
 
 def _nunif_recipes(published):
-    if published.has("unet1.conv_bottom.weight", "unet2.conv_bottom.weight"):
-        yield from _networks([shape for name, shape in published.shapes.items() if name.endswith(".weight")])
+    if not published.has("unet1.conv_bottom.weight", "unet2.conv_bottom.weight") or _is_real_cugan(published):
+        return
+    kernels = [shape for name, shape in published.shapes.items() if name.endswith(".weight")]
+    for recipe in _networks(kernels):
+        is_doubler = recipe.name == "upcunet" and not recipe.hyperparameters["luma"]
+        yield dataclasses.replace(recipe, note=OR_REAL_CUGAN) if is_doubler else recipe
+
+
+def _real_cugan_recipes(published):
+    if not published.has("unet1.conv_bottom.weight", "unet2.conv_bottom.weight") or not _is_real_cugan(published):
+        return
+    _, outputs, size, _ = published.shape("unet1.conv_bottom.weight")
+    scale = {(3, 4): 2, (3, 5): 3, (64, 4): 4}.get((outputs, size))
+    if scale is None:
+        raise MisfitError(f"unet1.conv_bottom makes {outputs} channels with a kernel of {size} x {size}")
+    how = {"pad": "reflect", "clip": False, "pro": published.has("pro")}
+    yield Recipe("upcunet", (scale,), how | {"gates": published.has("unet1.conv2.seblock.conv1.weight")})
+
+
+def _is_real_cugan(published):
+    """Whether names or shapes tell it from waifu2x's UpCUNet: its plain x2 network has the same."""
+    tail = published.shape("unet1.conv_bottom.weight")
+    return (
+        published.has("pro")
+        or published.has("conv_final.weight")
+        or tail[2] == 5
+        or not published.has("unet1.conv2.seblock.conv1.weight")
+    )
+
+
+OR_REAL_CUGAN = "Real-CUGAN's x2 files have the same tensors; if this is one, add --set pad=reflect --set clip=false"
 
 
 def _chainer_recipes(published):
@@ -130,5 +164,6 @@ def _filled(shapes, channels):
 PROJECTS = [
     Project("waifu2x (weights in the network's order)", in_order, _in_order_recipes),
     Project("nagadomi/nunif", nunif, _nunif_recipes),
+    Project("bilibili/ailab (Real-CUGAN)", nunif, _real_cugan_recipes),
     Project("tsurumeso/waifu2x-chainer", chainer, _chainer_recipes),
 ]

@@ -95,7 +95,7 @@ def _pairs(ends):
 def _behind(layer, given):
     """What the output of `layer` sees: an `Axis` for height and one for width, or None where it has no place."""
     kind = type(layer)
-    if kind is layers.GlobalAveragePooling2D:
+    if kind in (layers.GlobalAveragePooling2D, own.ContrastPooling2D):
         return None
     if kind is own.CropToMatch:
         return given[0]
@@ -136,6 +136,10 @@ def _plain_convolution(layer, axis, i):
     return _window(layer, axis, layer.kernel_size, 1)
 
 
+def _branched(layer, axis, i):
+    return axis.behind(lambda index: (index - 1, index + 1))
+
+
 def _pooling(layer, axis, i):
     return _window(layer, axis, layer.pool_size[i], layer.strides[i])
 
@@ -158,6 +162,18 @@ def _transposed(layer, axis, i):
 
 def _shuffled(layer, axis, i):
     return _upscaled(axis, layer.scale)
+
+
+def _unshuffled(layer, axis, i):
+    return axis.behind(lambda index: (layer.factor * index, layer.factor * (index + 1) - 1), down=layer.factor)
+
+
+def _shrunk(layer, axis, i):
+    def window(index):
+        first, _ = layer.taps(index)
+        return first, first + 3
+
+    return axis.behind(window, up=layer.scale, down=layer.inner)
 
 
 def _upscaled(axis, factor):
@@ -216,11 +232,23 @@ RULES = {
     ),
     # Of the paddings only the places count: what a border repeats lies no farther away than what it stands for.
     **dict.fromkeys(
-        (layers.BatchNormalization, layers.Dense, Luma, own.ClipThrough, own.LeakyReLU, own.PadToMultiple), _pointwise
+        (
+            layers.BatchNormalization,
+            layers.Dense,
+            Luma,
+            own.Channels,
+            own.ClipThrough,
+            own.LeakyReLU,
+            own.PadToMultiple,
+        ),
+        _pointwise,
     ),
     **dict.fromkeys((layers.Conv2D, layers.SeparableConv2D, layers.DepthwiseConv2D, own.GroupedConv2D), _convolution),
     **dict.fromkeys((layers.MaxPooling2D, layers.AveragePooling2D), _pooling),
+    own.BranchedConv2D: _branched,
     own.WeightNormConv2D: _plain_convolution,
+    own.PixelUnshuffle: _unshuffled,
+    own.BicubicShrink: _shrunk,
     layers.Conv2DTranspose: _transposed,
     own.PixelShuffle: _shuffled,
     layers.UpSampling2D: _nearest,

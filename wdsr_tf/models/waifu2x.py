@@ -52,13 +52,17 @@ def deconv(x, filters, kernel_size, *, name):
     return layers.LeakyReLU(SLOPE, name=f"{name}_relu")(x)
 
 
+TRANSPOSED = {2: (4, 3), 3: (5, 2)}  # stride -> side of the kernel, pixels cut from each side of its output
+
+
 def tail(x, filters, scale, *, name, use_bias=True):
-    """3x3 convolution, or transposed 4x4 convolution less 3 pixels on each side, in float32: it makes the picture."""
+    """A 3x3 convolution, or a transposed one of stride 2 or 3, in float32: it makes the image."""
     kind = {"kernel_initializer": initializer(), "use_bias": use_bias, "dtype": "float32"}
     if scale == 1:
         return layers.Conv2D(filters, 3, name=name, **kind)(x)
-    x = layers.Conv2DTranspose(filters, 4, 2, name=f"{name}_x2", **kind)(x)
-    return layers.Cropping2D(3, dtype="float32", name=f"{name}_crop")(x)
+    size, cut = TRANSPOSED[scale]
+    x = layers.Conv2DTranspose(filters, size, scale, name=f"{name}_x{scale}", **kind)(x)
+    return layers.Cropping2D(cut, dtype="float32", name=f"{name}_crop")(x)
 
 
 def initializer():

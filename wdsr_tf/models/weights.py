@@ -4,18 +4,17 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from wdsr_tf.layers import WeightNormConv2D
+from wdsr_tf.layers import BranchedConv2D, WeightNormConv2D
 from wdsr_tf.models.registry import create_model
 
 
 def fold(model):
-    """A network of plain convolutions with the same output as the weight-normalized `model`.
+    """A network of plain convolutions with the same output as `model`, which may be weight-normalized or branched.
 
-    A model without weight normalization comes back as an equal copy.
+    A model of plain convolutions comes back as an equal copy.
     """
     recipe = model.recipe
-    if "weight_norm" in recipe:
-        recipe["weight_norm"] = False
+    recipe |= {name: False for name in ("weight_norm", "branches") if name in recipe}
     plain = create_model(**recipe)
     plain.facts = dict(model.facts)
     transfer(model, plain)
@@ -43,6 +42,8 @@ def transfer(source, target):
 
 def _converted(source, target):
     weights = source.get_weights()
+    if isinstance(source, BranchedConv2D) and isinstance(target, layers.Conv2D):
+        return [ops.convert_to_numpy(part) for part in source.fused()]
     if isinstance(source, WeightNormConv2D) and isinstance(target, layers.Conv2D):
         return [ops.convert_to_numpy(source.kernel), weights[2]]
     if isinstance(source, layers.Conv2D) and isinstance(target, WeightNormConv2D):

@@ -1,0 +1,72 @@
+"""RCAN's published layouts: the authors' and BasicSR's."""
+
+import math
+
+from wdsr_tf.importers.project import Project, Recipe
+from wdsr_tf.importers.tensors import dense, mean_shift, stages
+
+OFFICIAL = {
+    "head": "head.0",
+    "tail": "tail.1",
+    "body_out": "body.{groups}",
+    "upsampler": "tail.0.{k}",
+    "block": "body.{g}.body.{b}.body.",
+    "parts": ("0", "2", "3.conv_du.0", "3.conv_du.2"),
+    "group_out": "body.{g}.body.{blocks}",
+}
+BASICSR = {
+    "head": "conv_first",
+    "tail": "conv_last",
+    "body_out": "conv_after_body",
+    "upsampler": "upsample.{k}",
+    "block": "body.{g}.residual_group.{b}.rcab.",
+    "parts": ("0", "2", "3.attention.1", "3.attention.3"),
+    "group_out": "body.{g}.conv",
+}
+
+
+def named(names):
+    """The layout with these names, as `Project` takes it."""
+
+    def layout(tensors, model):
+        tensors.frozen(mean_shift(255))
+        groups, blocks = (model.hyperparameters[key] for key in ("num_groups", "num_res_blocks"))
+        weights = {ours: tensors.conv(names[ours].format(groups=groups)) for ours in ("head", "tail", "body_out")}
+        for i, factor in enumerate(stages(model.scale)):
+            theirs = names["upsampler"].format(k=2 * i)
+            weights[f"upsampler_x{factor}_{i + 1}"] = tensors.conv(theirs, shuffle=factor)
+        for g in range(groups):
+            weights[f"body_{g}_out"] = tensors.conv(names["group_out"].format(g=g, blocks=blocks))
+            for b in range(blocks):
+                ours, theirs = f"body_{g}_{b}", names["block"].format(g=g, b=b)
+                convs = [tensors.conv(theirs + part) for part in names["parts"]]
+                weights |= {f"{ours}_conv_1": convs[0], f"{ours}_conv_2": convs[1]}
+                weights |= {f"{ours}_squeeze": dense(convs[2]), f"{ours}_excite": dense(convs[3])}
+        return weights
+
+    return layout
+
+
+def recipes_of(names):
+    """Recognizes one layout, as `Project` takes it."""
+
+    def recipes(published):
+        squeeze = names["block"].format(g=0, b=0) + names["parts"][2] + ".weight"
+        if not published.has(squeeze):
+            return
+        filters = published.filters(f"{names['head']}.weight", 3, 3)
+        counted = names["block"].replace("{g}", "{{g}}")
+        first = names["parts"][0] + ".weight"
+        how = {"num_filters": filters}
+        how["num_groups"] = published.count(names["block"].format(g="{}", b=0) + first)
+        how["num_res_blocks"] = published.count(counted.format(b="{}").format("{}", g=0) + first)
+        how["reduction"] = math.ceil(filters / published.shape(squeeze)[0])
+        yield Recipe("rcan", (published.upsampling(names["upsampler"].format(k="{}") + ".weight", filters),), how)
+
+    return recipes
+
+
+PROJECTS = [
+    Project("yulunzhang/RCAN", named(OFFICIAL), recipes_of(OFFICIAL)),
+    Project("XPixelGroup/BasicSR (RCAN)", named(BASICSR), recipes_of(BASICSR)),
+]

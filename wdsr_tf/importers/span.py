@@ -1,0 +1,60 @@
+"""SPAN's published layout, in its training form (three branches) and fused."""
+
+import numpy as np
+
+from wdsr_tf.importers.project import Project, Recipe, root
+from wdsr_tf.models.span import BLOCKS
+
+THEIRS = {"head": "conv_1", "body_out": "conv_2"} | {
+    f"body_{b}_conv_{c}": f"block_{b}.c{c}_r" for b in range(1, BLOCKS + 1) for c in (1, 2, 3)
+}
+BRANCHES = ("sk", "conv.0", "conv.1", "conv.2")
+
+
+def official(tensors, model):
+    """`conv_1`, `block_{1..6}.c{1,2,3}_r`, `conv_2`, `conv_cat`, `upsampler.0`.
+
+    Where branches are there, `eval_conv` is ignored: training code leaves a stale one in its checkpoints.
+    """
+    tensors.drop("no_norm")
+    weights = {"fusion": tensors.conv("conv_cat"), f"tail_x{model.scale}": tensors.conv("upsampler.0", model.scale)}
+    for ours, theirs in THEIRS.items():
+        if not tensors.has(f"{theirs}.sk.weight"):
+            weights[ours] = tensors.conv(f"{theirs}.eval_conv")
+            continue
+        tensors.drop(f"{theirs}.eval_conv.weight", f"{theirs}.eval_conv.bias")
+        branches = [tensors.conv(f"{theirs}.{part}") for part in BRANCHES]
+        if model.hyperparameters["branches"]:
+            weights[ours] = [array for pair in branches for array in pair]
+        else:
+            weights[ours] = fused(*branches)
+    return weights
+
+
+def fused(skip, expand, spread, project):
+    """[kernel, bias] of the 3x3 convolution that equals the four branches, each [kernel, bias] in Keras's layout."""
+    (skip_kernel, skip_bias), (w0, b0), (w1, b1), (w2, b2) = (
+        [np.asarray(array, "float64") for array in pair] for pair in (skip, expand, spread, project)
+    )
+    kernel = w0[0, 0] @ w1 @ w2[0, 0]
+    kernel[1, 1] += skip_kernel[0, 0]
+    bias = (b0 @ w1.sum(axis=(0, 1)) + b1) @ w2[0, 0] + b2 + skip_bias
+    return [kernel.astype("float32"), bias.astype("float32")]
+
+
+def _recipes(published):
+    if not published.has("conv_cat.weight", "upsampler.0.weight"):
+        return
+    part = "sk" if published.has("block_1.c1_r.sk.weight") else "eval_conv"
+    if not published.has(f"block_1.c1_r.{part}.weight"):
+        return
+    filters = published.shape(f"block_1.c1_r.{part}.weight")[0]
+    published.expect("conv_cat.weight", filters, 4 * filters, 1, 1)
+    scale = root("upsampler.0.weight", published.shape("upsampler.0.weight")[0], 3)
+    how = {"num_filters": filters, "branches": False}
+    how["normalization"] = "none" if published.has("no_norm") else "div2k"
+    yield Recipe("span", (scale,), how, note=NOTE)
+
+
+NOTE = "files don't record the normalization; assumed is that of the paper, --set normalization=imagenet is the other"
+PROJECTS = [Project("hongyuanyu/SPAN", official, _recipes)]

@@ -1,0 +1,32 @@
+"""Real-ESRGAN's SRVGGNetCompact: `body.0` to `body.{2n + 2}`, convolutions and PReLUs in turn."""
+
+from wdsr_tf.importers.project import MisfitError, Project, Recipe, root
+
+
+def official(tensors, model):
+    """Even numbers are convolutions, odd ones PReLU slopes; the last convolution feeds the pixel shuffle."""
+    blocks = model.hyperparameters["num_res_blocks"]
+    inner = model.hyperparameters["inner_scale"] or model.scale
+    weights = {f"tail_x{inner}": tensors.conv(f"body.{2 * blocks + 2}", shuffle=inner)}
+    for i in range(blocks + 1):
+        ours = f"body_{i - 1}" if i else "head"
+        weights[ours] = tensors.conv(f"body.{2 * i}")
+        weights[f"{ours}_prelu"] = [tensors.take(f"body.{2 * i + 1}.weight").reshape(1, 1, -1)]
+    return weights
+
+
+def _recipes(published):
+    if not published.has("body.0.weight", "body.1.weight", "body.2.weight"):
+        return
+    if len(published.shapes["body.1.weight"]) != 1:
+        return
+    filters = published.filters("body.0.weight", 3, 3)
+    highest = max(int(name.split(".")[1]) for name in published.shapes if name.startswith("body."))
+    if highest % 2 or highest < 4:
+        raise MisfitError(f"its last layer is body.{highest}, which isn't a convolution after a PReLU")
+    last = f"body.{highest}.weight"
+    scale = root(last, published.shape(last)[0], 3)
+    yield Recipe("srvgg", (scale,), {"num_filters": filters, "num_res_blocks": (highest - 2) // 2})
+
+
+PROJECTS = [Project("xinntao/Real-ESRGAN (SRVGGNetCompact)", official, _recipes)]
