@@ -16,6 +16,11 @@ SMALLER = {  # beside what `small` does
     "dcscn": {"num_filters": 12, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "nin_filters_2": 4},
     "dcscn-12": {"num_filters": 12, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "upsampler_filters": 4},
     "drrn": {"num_units": 2},
+    "rcan": {"num_groups": 1, "reduction": 4},
+    "rdn": {"num_layers": 2, "growth": 4},
+    "rrdbnet": {"growth": 4},
+    "rrdn": {"num_groups": 1, "num_layers": 2, "growth": 4},
+    "vdsr": {"num_layers": 3},
 }
 ODD = 13, 10  # not square, so that swapped axes show; one size, because JAX compiles everything for each
 TRACING_IS_SLOWER = keras.backend.backend() == "tensorflow"  # for a step or two

@@ -8,7 +8,7 @@ from wdsr_tf.importers.tensors import unshuffled_inputs
 
 @dataclasses.dataclass(frozen=True)
 class Naming:
-    """Where a release keeps its layers: `{b}` counts blocks from 0, `{r}` dense blocks and `{q}` convolutions from 1."""
+    """A release's names: `{b}` counts blocks from 0, `{r}` dense blocks and `{q}` their convolutions from 1."""
 
     head: str
     dense: str

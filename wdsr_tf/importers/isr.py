@@ -1,4 +1,4 @@
-"""idealo's ISR: RDN and RRDN, in Keras's layout, `LAYER/kernel` and `LAYER/bias`; UpscalerJS has them as TensorFlow.js."""
+"""idealo's ISR, whose RDN and RRDN are in Keras's layout, `LAYER/kernel` and `LAYER/bias`; UpscalerJS has these too."""
 
 import re
 

@@ -69,9 +69,10 @@ def twice_as_large(x, pad, gates):
 
 
 def cascade(x, channels, *, stride, border, multiple, pad, gates, keep=0):
-    """(the outputs of both U-nets added, that of the first, x padded), the first two `stride` times as large as x.
+    """Returns (the outputs of both U-nets added, the first's, x padded).
 
-    They have `keep` more rows and columns. The U-nets lose `border` pixels of x on each side and can halve sizes that are multiples of `multiple`.
+    The first two are `stride` times as large as x, with `keep` more rows and columns. The U-nets lose `border` pixels
+    of x on each side and can halve sizes that are multiples of `multiple`.
     """
     whole = InferencePad(border, pad, name="pad")(x)
     # A reflection goes on where the border ends: the border and the rest up to a multiple are one padding.

@@ -2,7 +2,7 @@
 
 Zhang et al., CVPR 2018, https://arxiv.org/abs/1802.08797; https://github.com/idealo/image-super-resolution.
 
-    rdn:   lr -> two convs -> d dense blocks -> 1x1 and 3x3 over all outputs -> (+ first conv) -> upsampler -> tail -> sr
+    rdn:   lr -> two convs -> d dense blocks -> fusion of all outputs -> (+ first conv) -> upsampler -> tail -> sr
     rrdn:  lr -> conv -> t times (d dense blocks, with residual scaling) -> conv -> (+ conv) -> upsampler -> tail -> sr
 """
 

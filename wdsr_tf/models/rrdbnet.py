@@ -3,7 +3,7 @@
 Wang et al., ECCVW 2018, https://arxiv.org/abs/1809.00219; Wang et al., ICCVW 2021, https://arxiv.org/abs/2107.10833;
 ESRGAN+: Rakotonirina and Rasoanaivo, ICASSP 2020, https://arxiv.org/abs/2001.08073.
 
-    lr -> [pixel unshuffle] -> head -> n RRDBs -> conv -> (+ head) -> (nearest x2 -> conv) per stage -> conv -> tail -> sr
+    lr -> [pixel unshuffle] -> head -> n RRDBs -> conv -> (+ head) -> stages of nearest x2, conv -> conv -> tail -> sr
 
 An RRDB (residual in residual dense block) is three dense blocks of five convolutions, each added to its input with a
 factor of 0.2, as is their chain.

@@ -1,0 +1,104 @@
+"""Networks of the ESRGAN family from the names in their files to the reference outputs."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.helpers.networks import assert_equals_golden, nhwc
+from wdsr_tf.errors import InputError
+from wdsr_tf.importers import recognize
+from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.models import create_model
+
+RRDB = {"num_filters": 16, "num_res_blocks": 2, "growth": 8}
+FILES = {  # reference file -> network, scale, part of its hyperparameters
+    "rrdbnet_x4": ("rrdbnet", 4, RRDB | {"plus": False}),
+    "rrdbnet_x4_naming_old": ("rrdbnet", 4, RRDB),
+    "rrdbnet_x4_naming_mid": ("rrdbnet", 4, RRDB),
+    "rrdbnet_x2": ("rrdbnet", 2, RRDB | {"pixel_unshuffle": True}),
+    "rrdbnet_x1": ("rrdbnet", 1, RRDB | {"pixel_unshuffle": True}),
+    "esrgan_old_x1": ("rrdbnet", 1, RRDB | {"pixel_unshuffle": False}),
+    "esrgan_old_x2": ("rrdbnet", 2, RRDB | {"pixel_unshuffle": False}),
+    "esrgan_old_x8": ("rrdbnet", 8, RRDB),
+    "esrgan_plus_x4": ("rrdbnet", 4, RRDB | {"plus": True}),
+    **{f"srvgg_x{s}": ("srvgg", s, {"num_filters": 16, "num_res_blocks": 3}) for s in (1, 2, 3, 4)},
+    **{f"span_fused_x{s}": ("span", s, {"num_filters": 12}) for s in (2, 4)},
+    **{f"span_train_x{s}": ("span", s, {"num_filters": 12, "branches": False}) for s in (2, 4)},
+    **{f"imdn_nf32_x{s}": ("imdn", s, {"num_filters": 32, "num_res_blocks": 6}) for s in (2, 3, 4)},
+    **{f"rcan_basicsr_x{s}": ("rcan", s, {"num_groups": 2, "num_res_blocks": 2, "reduction": 4}) for s in (2, 3, 4)},
+    "rcan_official_x2": ("rcan", 2, {"num_groups": 2, "num_res_blocks": 2, "reduction": 4}),
+    "vdsr_d5n16": ("vdsr", 2, {"num_filters": 16, "num_layers": 5}),
+    "isr_rdn_ups_x2": ("rdn", 2, {"upsampler": "nearest", "num_layers": 2, "num_res_blocks": 3, "value_range": 1}),
+    "isr_rdn_ups_x4": ("rdn", 4, {"upsampler": "nearest", "growth": 8, "value_range": 1}),
+    "isr_rdn_shuffle_x2": ("rdn", 2, {"upsampler": "shuffle", "value_range": 1}),
+    "isr_rrdn_x4": ("rrdn", 4, {"num_groups": 2, "num_res_blocks": 2, "num_layers": 2}),
+    "realcugan_2x_pro": ("upcunet", 2, {"pro": True, "pad": "reflect", "clip": False}),
+    "realcugan_3x": ("upcunet", 3, {"pro": False, "pad": "reflect", "clip": False}),
+    "realcugan_4x": ("upcunet", 4, {"pro": False, "pad": "reflect", "clip": False}),
+}
+FLAGS = {"esrgan_old_x2": {"scale": 2}, "vdsr_d5n16": {"scale": 2}}  # what these files don't tell
+IN_BYTES = "rcan_official_x2"  # 0..255, all others are 0..1
+
+
+def loaded(arrays, scale=None, **hyperparameters):
+    """(the network that `arrays` are recognized as, with their weights; what was recognized)."""
+    chosen = recognize.choose(recognize.recognize(arrays), "auto", scale, hyperparameters)
+    model = create_model(chosen.name, chosen.scale, **chosen.hyperparameters)
+    tensors = Tensors(recognize.renamed(arrays))
+    land(model, tensors, chosen.layout(tensors, model))
+    return model, chosen
+
+
+def weights_of(golden, file):
+    """(weights, other arrays, facts) of a reference file."""
+    arrays, facts = golden(f"esrgan_family/{file}")
+    weights = {key[2:]: array for key, array in arrays.items() if key.startswith("w/")}
+    # The file's own renaming of body -> RRDB_trunk went too far; published files say trunk_conv.
+    weights = {name.replace("conv_RRDB_trunk", "trunk_conv"): array for name, array in weights.items()}
+    return weights, arrays, facts
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_names_and_shapes_tell_the_network_and_it_equals_the_reference(golden, file):
+    weights, arrays, facts = weights_of(golden, file)
+    name, scale, expected = FILES[file]
+    given = FLAGS.get(file, {}) | ({"value_range": 1} if name == "rdn" else {})
+    model, chosen = loaded(weights, **given)
+    assert (chosen.name, chosen.scale) == (name, scale)
+    assert chosen.hyperparameters.items() >= expected.items()
+
+    oriented = np.asarray if "NHWC" in facts["layout"] else nhwc
+    level = 1 if file == IN_BYTES else 255
+    if name == "vdsr":
+        core = keras.Model(model.get_layer("luma").output, model.get_layer("sr").input[1])
+        assert_equals_golden(core(oriented(arrays["input"])), oriented(arrays["output"]))
+        return
+    for lr, sr in (("input", "output"), ("input_odd", "output_odd")):
+        if lr in arrays:
+            assert_equals_golden(np.asarray(model(oriented(arrays[lr]) * level)) / level, oriented(arrays[sr]))
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_branches_of_span_train_and_fold_into_the_same_network(golden, scale):
+    from wdsr_tf.models import fold
+
+    weights, arrays, _ = weights_of(golden, f"span_train_x{scale}")
+    model, _ = loaded(weights, branches=True)
+    lr, sr = 255 * nhwc(arrays["input"]), nhwc(arrays["output_training"])
+    assert_equals_golden(np.asarray(model(lr, training=True)) / 255, sr)
+    folded = fold(model)
+    assert not folded.hyperparameters["branches"]
+    assert_equals_golden(np.asarray(folded(lr)) / 255, sr)
+
+
+def test_a_first_release_of_esrgan_at_x2_or_x3_asks_for_the_scale(golden):
+    weights, _, _ = weights_of(golden, "esrgan_old_x2")
+    with pytest.raises(InputError, match="--scale 2 or --scale 3"):
+        loaded(weights)
+    assert loaded(weights, scale=3)[0].scale == 3
+
+
+def test_an_rdn_asks_for_its_range(golden):
+    weights, _, _ = weights_of(golden, "isr_rdn_ups_x2")
+    with pytest.raises(InputError, match="value_range=255"):
+        loaded(weights)
