@@ -348,7 +348,8 @@ class BranchedConv2D(layers.Layer):
         }
         self.parts = {}
         for name, shape in shapes.items():
-            kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name=f"{name}_kernel")
+            start = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")  # PyTorch's
+            kernel = self.add_weight(shape=shape, initializer=start, name=f"{name}_kernel")
             self.parts[name] = kernel, self.add_weight(shape=shape[-1:], initializer="zeros", name=f"{name}_bias")
 
     def fused(self):

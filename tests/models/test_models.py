@@ -91,8 +91,8 @@ def test_a_network_trains_in_mixed_precision_and_comes_back_in_float32(name, pre
     scale = get_architecture(name).scales[0]
     model = create_model(name, scale, **small(name))
     before = model.get_weights()
-    # Starts at 2^8, where Keras starts at 2^15, to spare the first steps, which only look for the right scale.
-    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-4), initial_scale=256)
+    # Starts at 2^4, where Keras starts at 2^15, to spare the first steps, which only look for the right scale.
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-4), initial_scale=16)
     model.compile(optimizer, "mae", run_eagerly=TRACING_IS_SLOWER)
     side = LR_PATCH.get(name, 16)
     lr, hr = picture(side, side), picture(side * scale, side * scale, seed=1)

@@ -13,12 +13,12 @@ from keras import layers
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import BranchedConv2D, PixelShuffle
-from wdsr_tf.models.blocks import DIV2K_MEAN
+from wdsr_tf.models import blocks
 from wdsr_tf.models.registry import register
 
 BLOCKS = 6
 NORMALIZATIONS = {  # name -> (mean, factor) of RGB in 0..1; published files don't record it
-    "div2k": (DIV2K_MEAN / 255, 255.0),
+    "div2k": (blocks.DIV2K_MEAN / 255, 255.0),
     "imagenet": (np.array([0.485, 0.456, 0.406]), 1.0),
     "none": (np.zeros(3), 1.0),
 }
@@ -44,8 +44,8 @@ def span(scale, *, num_filters=48, branches=False, normalization="div2k"):
             first = x
     x = conv(x, num_filters, branches, name="body_out")
     x = layers.Concatenate(name="fusion_concat")([head, x, first, inside])
-    x = layers.Conv2D(num_filters, 1, name="fusion")(x)
-    x = layers.Conv2D(3 * scale**2, 3, padding="same", dtype="float32", name=f"tail_x{scale}")(x)
+    x = blocks.conv(x, num_filters, 1, name="fusion", init="pytorch")
+    x = blocks.conv(x, 3 * scale**2, 3, name=f"tail_x{scale}", init="pytorch", dtype="float32")
     if scale > 1:
         x = PixelShuffle(scale, dtype="float32", name="tail_shuffle")(x)
     return keras.Model(lr, layers.Rescaling(255.0, dtype="float32", name="sr")(x))
@@ -66,4 +66,4 @@ def conv(x, filters, branches, name):
     """A 3x3 convolution, in three branches if `branches`."""
     if branches:
         return BranchedConv2D(filters, name=name)(x)
-    return layers.Conv2D(filters, 3, padding="same", name=name)(x)
+    return blocks.conv(x, filters, 3, name=name, init="pytorch")
