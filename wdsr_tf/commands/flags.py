@@ -24,7 +24,7 @@ class Flags(absl_flags.FlagValues):
     def __init__(self):
         super().__init__()
         # absl takes an assigned attribute for a flag's value, so these go into the dictionary.
-        self.__dict__.update(sections={}, sentences={}, retired_flags={}, _typed=frozenset(), _heading=None)
+        self.__dict__.update(sections={}, sentences={}, retired_flags={}, _typed=frozenset(), _words=(), _heading=None)
         self.set_gnu_getopt(True)
 
     def section(self, title):
@@ -78,9 +78,15 @@ class Flags(absl_flags.FlagValues):
         Raises InputError for unknown flags and for values out of bounds; NaN and infinity are out of any.
         """
         typed = [self._underscored(word) for word in argv]
-        positional = self._parsed([*self._profile_flags(typed, profiles), *typed])
-        self.__dict__["_typed"] = self._given(typed)
+        words = [*self._profile_flags(typed, profiles), *typed]
+        positional = self._parsed(words)
+        self.__dict__.update(_typed=self._given(typed), _words=words)
         return positional
+
+    def parse_over(self, path):
+        """Parses again: the flags in the file at `path`, and on top of them what `parse` was given."""
+        self.unparse_flags()
+        self._parsed([*map(self._underscored, read_flags(path)), *self._words])
 
     def ignored(self):
         """A sentence for each retired flag that was given."""
