@@ -378,9 +378,7 @@ def _strokes(sheet, rng, x, y, extent):
     for _ in range(70):
         angle = lean + rng.normal(0, 0.25)
         root = (x + rng.normal(0, extent / 2), y + rng.normal(0, extent / 2))
-        bend, tip = _turned(
-            *root, angle, [(extent * 0.3, rng.normal(0, extent * 0.12)), (extent * 0.6, 0)]
-        )
+        bend, tip = _turned(*root, angle, [(extent * 0.3, rng.normal(0, extent * 0.12)), (extent * 0.6, 0)])
         tone = images.to_uint8(color + rng.normal(0, 22)).tolist()
         sheet.line(curve(root, bend, tip, steps=8), tuple(tone), rng.uniform(0.5, 1.6))
 

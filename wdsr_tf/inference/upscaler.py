@@ -165,7 +165,10 @@ class Upscaler:
         images.check_fit(target, *result, "uint8", transparent=False)
         watch = _Progress(progress, len(animation.frames) * self._work(first))
         frames = [
-            (assemble(outline(picture, result, "uint8"), result, self._strips(picture, "uint8", False, watch.add)), time)
+            (
+                assemble(outline(picture, result, "uint8"), result, self._strips(picture, "uint8", False, watch.add)),
+                time,
+            )
             for picture, time in animation.frames
         ]
         images.write_animation(target, frames, animation.loop, self.quality)
