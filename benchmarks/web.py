@@ -15,8 +15,7 @@ from absl import app, flags
 
 from benchmarks import timing
 from wdsr_tf.commands import flags as cli
-from wdsr_tf.inference.routing import networks
-from wdsr_tf.inference.upscaler import Size, Upscaler
+from wdsr_tf.inference.upscaler import Upscaler
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("picture", "demo/harbour.png", "The picture.")
@@ -29,11 +28,11 @@ flags.DEFINE_integer("rounds", 7, "How often each.", lower_bound=1)
 def main(_):
     timing.protocol(f"{FLAGS.network}, {FLAGS.picture}, file to PNG, {FLAGS.rounds} rounds in turn")
     checkpoint = Path(FLAGS.checkpoints) / f"{FLAGS.network}.keras"
-    upscaler = Upscaler(networks(checkpoint), Size(), engine={"name": "onnx", "precision": "float32"})
+    upscaler = Upscaler(checkpoint, engine="onnx")
     with tempfile.TemporaryDirectory() as folder, page() as browser:
         print(f"the page: {browser.stdout.readline().strip()}")
         contestants = {
-            "demo.py --engine onnx": lambda: upscaler.upscale(Path(FLAGS.picture), Path(folder) / "sr.png"),
+            "demo.py --engine onnx": lambda: upscaler.upscale_file(Path(FLAGS.picture), Path(folder) / "sr.png"),
             "page": lambda: upscale_in(browser),
         }
         seconds = timing.interleaved(contestants, FLAGS.rounds)

@@ -1,37 +1,42 @@
-"""Bicubic enlargement and a network's side by side: python demo/compare.py -i demo/harbour.png -m MODEL"""
+"""Shows bicubic and a model side by side: python demo/compare.py -i demo/harbour.png"""
 
 import sys
 from pathlib import Path
 
-import numpy as np
-from absl import app, flags
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script's own folder would come first
 
-from wdsr_tf.commands import flags as cli
+from wdsr_tf.commands.command import Command
+from wdsr_tf.errors import InputError
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string("picture", "demo/harbour.png", "The picture to enlarge.", short_name="i")
-flags.DEFINE_string("model", None, "A checkpoint.", short_name="m", required=True)
-flags.DEFINE_string("outfile", "docs/demo.png", "What to write.", short_name="o")
-flags.DEFINE_list("window", "0,90,170,110", "Left, top, width and height of what is shown, in LR pixels.")
+GAP = 8  # pixels between the two
 
 
-def main(_):
-    from wdsr_tf import checkpoint, images
+def define(flags):
+    flags.string("picture", "demo/harbour.png", "Image to upscale.", short="i")
+    flags.string("model", None, "Checkpoint or weights file. Default: the bundled models.", short="m")
+    flags.string("outfile", "docs/demo.png", "File to write.", short="o")
+    flags.integer("scale", 2, "Upscaling factor.", short="s", minimum=1)
+    flags.list("window", "0,90,170,110", "Left, top, width and height of what is shown, in LR pixels.")
+
+
+def run(flags, words):
+    import numpy as np
+
+    from wdsr_tf import images
     from wdsr_tf.images.resize import imresize
+    from wdsr_tf.inference.upscale import upscale
 
-    cli.load_keras()
-    from wdsr_tf.inference.strips import upscale
-
-    lr = images.read(FLAGS.picture)
-    model = checkpoint.load(FLAGS.model)
-    left, top, width, height = (int(number) * model.scale for number in FLAGS.window)
-    halves = [imresize(lr, model.scale), images.to_uint8(upscale(model, lr))]
+    if len(flags.window) != 4 or not all(number.isdecimal() for number in flags.window):
+        raise InputError(f"--window takes four whole numbers such as 0,90,170,110, not {','.join(flags.window)!r}.")
+    lr = images.read(flags.picture)
+    left, top, width, height = (int(number) * flags.scale for number in flags.window)
+    halves = [imresize(lr, flags.scale), upscale(lr, flags.model, scale=flags.scale)]
     shown = [half[top : top + height, left : left + width] for half in halves]
-    gap = np.full((height, 8, 3), 255, "uint8")
-    images.write(FLAGS.outfile, np.concatenate([shown[0], gap, shown[1]], axis=1))
+    gap = np.full((len(shown[0]), GAP, 3), 255, "uint8")
+    images.write(flags.outfile, np.concatenate([shown[0], gap, shown[1]], axis=1))
 
+
+COMMAND = Command("compare", "Shows bicubic and a model side by side.", define, run)
 
 if __name__ == "__main__":
-    app.run(cli.guarded(main), flags_parser=cli.parse)
+    sys.exit(COMMAND.main(sys.argv[1:], "demo/compare.py"))

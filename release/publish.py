@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from release import leaks
+from release import leaks, onnx_models
 from release import pictures as ship_pictures
 from wdsr_tf import checkpoint
 from wdsr_tf.commands import flags as cli
@@ -119,6 +119,7 @@ def publish(name, run, dataset, benchmarks, folder, seconds=None, hardware=None)
         model.facts["figures"] = shipped.figures(temporary, benchmarks)
     checkpoint.save(model, target)
     card.write(card.card(model, name), target.with_suffix(""))
+    onnx_models.write(target)
     keep_computed(name, shipped.psnr_of_computed(target))
     cli.say(f"{target}: epoch {model.facts['epoch']} of {run.folder}, {source.name}")
     for line in compared(model.facts["figures"], network):

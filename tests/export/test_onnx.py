@@ -1,4 +1,5 @@
 import importlib.util
+import json
 
 import keras
 import numpy as np
@@ -8,9 +9,11 @@ from keras import layers
 from tests.helpers.exported import VARIANTS, alive, small
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import to_uint8
-from wdsr_tf.inference.engines.openvino import library
 from wdsr_tf.models import create_model, get_architecture, list_models
+from wdsr_tf.models.receptive_field import of_graph
 from wdsr_tf.models.registry import SRModel
+from wdsr_tf.receptive_field import ReceptiveField
+from wdsr_tf.system.openvino import library
 
 pytest.importorskip("onnx", reason="needs pip install 'wdsr-tf[onnx]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs pip install 'wdsr-tf[onnx]'")
@@ -86,8 +89,12 @@ def test_weights_that_layers_share_are_stored_once():
 
 
 def test_the_file_says_what_it_is():
-    network = to_onnx(create_model("wdsr-a", 3, num_filters=8, num_res_blocks=1))
-    assert {p.key: p.value for p in network.metadata_props} == {"architecture": "wdsr-a", "scale": "3"}
+    model = create_model("wdsr-a", 3, num_filters=8, num_res_blocks=1)
+    model.facts = {"license": "CC0-1.0"}
+    said = {p.key: p.value for p in to_onnx(model).metadata_props}
+    assert (said["architecture"], said["scale"]) == ("wdsr-a", "3")
+    assert ReceptiveField(**json.loads(said["receptive_field"])) == of_graph(model)
+    assert json.loads(said["facts"]) == model.facts
 
 
 def test_as_an_image_network_it_takes_and_returns_bytes():

@@ -57,22 +57,22 @@ def test_a_network_reaches_on_set5_what_its_card_says(name, reference):
 
 
 def test_the_network_that_serves_without_a_wish_is_better_than_bicubic_by_a_decibel():
-    (network,) = choose.passes(choose.networks(weights.FOLDER))
+    (network,) = choose.passes(choose.find_models())
     assert network.scale == 2 and not network.jpeg
-    figures = card(network.path.stem)["figures"]["Set5"]  # which another test holds against the pictures
+    figures = card(network.name)["figures"]["Set5"]  # which another test holds against the pictures
     assert figures["psnr"] >= figures["bicubic"] + 1
 
 
 def test_a_small_network_never_serves_where_a_better_one_is_there():
-    known = choose.networks(weights.FOLDER)
+    known = choose.find_models()
     for factor in (None, 2, 3, 4, 8):
-        assert not any("wdsr-b-4" in network.path.name for network in choose.passes(known, factor))
+        assert not any("wdsr-b-4" in network.name for network in choose.passes(known, factor))
 
 
 def test_what_ships_is_small_and_nothing_else_lies_beside_it():
     files = [path for path in weights.FOLDER.iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= LARGEST
-    expected = {f"{name}{suffix}" for name in NAMES for suffix in (".keras", ".json", ".md")}
+    expected = {f"{name}{suffix}" for name in NAMES for suffix in (".keras", ".onnx", ".json", ".md")}
     beside = {path.name for path in files} - expected
     assert beside <= {"__init__.py", "training-pictures.csv"}
     assert set(NAMES) <= NETWORKS.keys()
