@@ -1,0 +1,39 @@
+"""`wdsr-tf export`, also `convert export`: a model -> ONNX, OpenVINO, LiteRT or SavedModel."""
+
+from wdsr_tf.commands.command import Command, complain, say
+from wdsr_tf.commands.convert import common
+
+
+def define(flags):
+    common.define_paths(flags, "Checkpoint (.keras), or a published weights file.", "Folder to write to.")
+    flags.list("format", "onnx", "Formats with commas between them: onnx, openvino, litert, saved_model.")
+    flags.integer("tile", None, "litert: height and width of the input in LR pixels. Default: 128.", minimum=1)
+    flags.switch("half", False, "Store weights as float16, which halves the file.")
+    flags.switch("image", False, "Take and return uint8; the model clips and rounds.")
+
+
+def run(flags, words):
+    indir, outdir = common.paths(flags)
+    from wdsr_tf.export.model import export_model
+    from wdsr_tf.export.report import table
+
+    cards, failed = export_model(
+        indir, outdir, names=flags.format, half=flags.half, image=flags.image, tile=flags.tile
+    )
+    for line in table(cards):
+        say(line)
+    for error in failed:
+        complain(f"{indir}: {error}")
+    return 1 if failed else 0
+
+
+COMMAND = Command(
+    "export",
+    "Exports a model to ONNX, OpenVINO, LiteRT or SavedModel, with a model card.",
+    define,
+    run,
+    description=(
+        "Each file is run and compared with Keras. A format that can't hold the model, or whose output differs too "
+        "much, isn't written, and the exit code is 1."
+    ),
+)
