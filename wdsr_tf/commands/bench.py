@@ -20,7 +20,9 @@ def define(flags):
         short="i",
     )
     flags.repeated(
-        "models", None, "NAME=FILE, followed by more if needed: checkpoints or published weights, ranked by these names."
+        "models",
+        None,
+        "NAME=FILE, followed by more if needed: checkpoints or published weights, ranked by these names.",
     )
     flags.integer("scale", None, "Upscaling factor. Default: the one that all models have.", short="s", minimum=1)
     flags.section("Images")
@@ -30,7 +32,9 @@ def define(flags):
     flags.string("hr_dir", None, "Folder of their HR images; can be the same folder.")
     flags.string("downgrade", None, "Which LR, if there are several: bicubic, bicubic_jpeg_90, ... Default: bicubic.")
     flags.string("validation_images", None, "Inclusive range of ids, such as 801-900. Default: all images.")
-    flags.integer("jpeg_quality", None, "Compress LR in memory with this JPEG quality, 1 to 100.", minimum=1, maximum=100)
+    flags.integer(
+        "jpeg_quality", None, "Compress LR in memory with this JPEG quality, 1 to 100.", minimum=1, maximum=100
+    )
     flags.section("Measurement")
     flags.list("protocol", "krasserm", "krasserm, ntire, paper, several with commas, or all; the first one ranks.")
     flags.switch("self_ensemble", False, "Average over eight flips and rotations of each image.")
@@ -75,7 +79,9 @@ def run(flags, words):
 def chosen_models(flags, words):
     """{name: path} of --models with the words that follow it, and of --indir unless only --models is given."""
     if words and not flags.models:
-        raise InputError(f"Unexpected argument {words[0]!r}. Name checkpoints with -i, or files with --models NAME=FILE.")
+        raise InputError(
+            f"Unexpected argument {words[0]!r}. Name checkpoints with -i, or files with --models NAME=FILE."
+        )
     named = {}
     for word in [*(flags.models or ()), *words]:
         name, equals, file = word.partition("=")
@@ -144,10 +150,10 @@ COMMAND = Command(
     run,
     words="[NAME=FILE ...]",
     description=(
-        "Models are checkpoints below --indir, or files named with --models. Images come from a dataset, a benchmark, or "
-        "a folder of LR and one of HR; they are measured in 8 bits and without transparency. Prints the ranking and, in "
-        "the last line, the best model. A model that can't be measured is listed with the reason, and the exit code is "
-        "1.\n\n"
+        "Models are checkpoints below --indir, or files named with --models. Images come from a dataset, a benchmark, "
+        "or a folder of LR and one of HR; they are measured in 8 bits and without transparency. Prints the ranking and, "
+        "in the last line, the best model. A model that can't be measured is listed with the reason, and the exit code "
+        "is 1.\n\n"
         "Example: bench.py --models carn=carn_m.pth edsr=edsr.keras --scale 2 --benchmark Set5 --protocol paper"
     ),
 )

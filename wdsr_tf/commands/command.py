@@ -49,8 +49,8 @@ class Command:
     def main(self, argv, program=None):
         """Runs the command and returns its exit code.
 
-        An error that the user can fix is printed in one sentence, and the exit code is 1; set WDSR_TF_TRACEBACK=1 to see
-        where it comes from. Ctrl-C is exit code 130.
+        An error that the user can fix is printed in one sentence, and the exit code is 1; set WDSR_TF_TRACEBACK=1 to
+        see where it comes from. Ctrl-C is exit code 130.
 
         Args:
             argv: the arguments, without the program's name.

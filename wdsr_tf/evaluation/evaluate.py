@@ -5,7 +5,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation import datasets, measure, networks
 from wdsr_tf.evaluation.metrics import protocol_names
 from wdsr_tf.evaluation.report import Ranking
-from wdsr_tf.system.quiet import load_keras
+from wdsr_tf.system.require import require_keras
 
 
 def evaluate(
@@ -31,7 +31,7 @@ def evaluate(
         raise InputError(f"None of the models can be measured:{reasons(failed)}")
     pairs = find_images(dataset, benchmark, lr_dir, hr_dir, scale, downgrade, validation_images, jpeg_quality)
     bicubic, sha256 = measure.measure_bicubic(pairs, protocols, progress=progress)
-    load_keras()
+    require_keras("Ranking models")
     rows, broken = measure.measure_networks(
         found, pairs, protocols, self_ensemble=self_ensemble, progress=progress, log=log
     )

@@ -1,7 +1,7 @@
 """Measures quality and cost of a model on full-size images.
 
-Means are means of per-image figures. A perfect image has an infinite PSNR, which would outweigh all others in a mean, so
-everything above 100 dB counts as 100 dB.
+Means are means of per-image figures. A perfect image has an infinite PSNR, which would outweigh all others in a mean,
+so everything above 100 dB counts as 100 dB.
 """
 
 import concurrent.futures
@@ -69,7 +69,7 @@ def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progres
     rows, failed = [], {}
     for network in networks:
         try:
-            row = measure_network(network, pairs, protocols, self_ensemble=self_ensemble, progress=progress)
+            row = measure_network(network, pairs, protocols, self_ensemble=self_ensemble, progress=progress, log=log)
         except Exception as error:  # out of memory, or whatever else a framework raises for this network
             failed[network.name] = reason(error, network.path)
             log(f"Failed: {network.name}: {failed[network.name]}")
@@ -81,12 +81,12 @@ def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progres
     return ranked(rows, protocols[0]), failed
 
 
-def measure_network(network, pairs, protocols, *, self_ensemble=False, progress=None):
+def measure_network(network, pairs, protocols, *, self_ensemble=False, progress=None, log=None):
     """Returns the row of one network; see `measure_networks`. Raises whatever goes wrong."""
     from wdsr_tf.inference import ensemble, strips
 
     has_peak = memory.reset_peak()
-    model = network.load(pairs.scale)
+    model = network.load(pairs.scale, log)
 
     def upscale(lr):
         if self_ensemble:

@@ -40,7 +40,9 @@ def ms_ssim(sr, hr, border=0):
     similarity = similarities(sr, hr, border)[1]
     if np.isnan(similarity):
         height, width = (length - 2 * border for length in np.shape(sr)[:2])
-        raise InputError(f"MS-SSIM needs at least 16 x 16 pixels, because it halves four times; {height} x {width} are too few.")
+        raise InputError(
+            f"MS-SSIM needs at least 16 x 16 pixels, because it halves four times; {height} x {width} are too few."
+        )
     return similarity
 
 
@@ -155,8 +157,8 @@ class Protocol:
         border = self.border(scale)
         if min(height, width) <= 2 * border:
             raise InputError(
-                f"{height} x {width} pixels are too few for the protocol {self.name!r}, which leaves out {border} on each "
-                "side. Choose another protocol, or leave this image out."
+                f"{height} x {width} pixels are too few for the protocol {self.name!r}, which leaves out {border} on "
+                "each side. Choose another protocol, or leave this image out."
             )
         return sr, hr, border
 

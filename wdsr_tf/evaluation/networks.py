@@ -1,14 +1,15 @@
 """Finds the models to rank: checkpoints in a folder, named files, and loaded models."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from wdsr_tf import checkpoint
+from wdsr_tf import files
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.measure import reason
+from wdsr_tf.importers import formats
+from wdsr_tf.importers.load import load_model, scales_of
 
 BICUBIC = "bicubic"  # the row to compare with, whose name no model can have
 STATE = "state.keras"  # what a run resumes from; its weights are in a checkpoint, too
@@ -24,45 +25,25 @@ class Network:
 
     @property
     def scales(self):
-        """The scales that it can be loaded for, sorted. Builds nothing."""
-        if self.model is not None:
-            return (self.model.scale,)
-        if self.is_checkpoint:
-            return (checkpoint.read_config(self.path)["scale"],)
-        from wdsr_tf.importers import formats, recognize
-
-        candidates = recognize.recognize(formats.read(self.path).arrays)
-        return tuple(sorted({scale for candidate in candidates for scale in candidate.scales}))
-
-    @property
-    def is_checkpoint(self):
-        """Whether it is a file of ours, by its suffix."""
-        return self.path is not None and self.path.suffix == ".keras"
+        """The scales that it can be loaded for, sorted. Imports no Keras."""
+        return (self.model.scale,) if self.model is not None else scales_of(self.path)
 
     @property
     def sha256(self):
         """SHA-256 of the file, or of all files that hold the weights together."""
-        if self.is_checkpoint:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
-        from wdsr_tf.importers import formats
+        return (files if self.path.suffix == ".keras" else formats).sha256(self.path)
 
-        return formats.read(self.path).sha256
-
-    def load(self, scale):
-        """Returns the `SRModel` for one of its scales."""
-        if self.model is not None:
-            return self.model
-        from wdsr_tf.importers.convert import load
-
-        return load(self.path, scale=None if self.is_checkpoint else scale)
+    def load(self, scale, log=None):
+        """Returns the `SRModel` for one of its scales; `log` gets a line if published weights are converted."""
+        return self.model or load_model(self.path, scale=scale, log=log)
 
 
 def collect(models):
     """Returns the `Network`s that `models` stands for.
 
     Args:
-        models: the path of a checkpoint or a published weights file, a folder that is searched for checkpoints, a loaded
-            `SRModel`, a list of these, or a mapping from names to paths of files or loaded models.
+        models: the path of a checkpoint or a published weights file, a folder that is searched for checkpoints, a
+            loaded `SRModel`, a list of these, or a mapping from names to paths of files or loaded models.
 
     Raises:
         InputError: if there are none, a file doesn't exist, or two have the same name.

@@ -84,7 +84,9 @@ class Ranking:
         small = [self.images[i] for i in _missing(self.bicubic, protocol)]
         if small:
             listed = ", ".join(small[:4]) + (f" and {len(small) - 4} more" if len(small) > 4 else "")
-            lines.append(f"MS-SSIM without {len(small)} of {len(self.images)} images that are too small for it: {listed}")
+            lines.append(
+                f"MS-SSIM without {len(small)} of {len(self.images)} images that are too small for it: {listed}"
+            )
         lines.append("rank     PSNR    SSIM  MS-SSIM  " + ("seconds     MiB  " if costs else "") + "model")
         for rank, row in [*enumerate(self.rows, start=1), ("-", self.bicubic)]:
             psnr, ssim, ms_ssim = row.mean(protocol)

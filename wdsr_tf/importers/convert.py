@@ -4,7 +4,9 @@ from pathlib import Path
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
-from wdsr_tf.system.quiet import load_keras
+from wdsr_tf.importers import load
+from wdsr_tf.importers.export_weights import demand_suffix, export_weights, layout_of
+from wdsr_tf.system.require import require_keras
 
 
 def to_checkpoint(source, target, *, model="auto", scale=None, hyperparameters=None, license=None, log=None):
@@ -22,26 +24,13 @@ def to_checkpoint(source, target, *, model="auto", scale=None, hyperparameters=N
     Raises:
         InputError: if the file can't be read, isn't recognized, or fits several models; `target` isn't touched.
     """
-    from wdsr_tf.importers import formats, recognize
-
     source, target, log = Path(source), Path(target), log or (lambda line: None)
     _check_files(source, target)
-    weights = formats.read(source)
-    try:
-        chosen = recognize.choose(recognize.recognize(weights.arrays), model, scale, hyperparameters)
-    except InputError as error:
-        raise InputError(f"{source} ({weights.format}): {error}") from error
+    weights, chosen = load.recognized(source, model=model, scale=scale, hyperparameters=hyperparameters)
     log(f"{source}: {weights.format}, {len(weights.arrays)} tensors: {chosen}")
     if chosen.note:
         log(f"Note: {chosen.note}")
-
-    load_keras()
-    from wdsr_tf.importers.import_weights import import_weights
-
-    try:
-        network = import_weights(weights, chosen, license)
-    except InputError as error:
-        raise InputError(f"{source}: {error} Nothing was written.") from error
+    network = load.build(weights, chosen, license)
     checkpoint.save(network, target)
     log(f"{target}: {network.architecture} x{network.scale}{_other_scales(chosen)}")
 
@@ -59,13 +48,11 @@ def to_weights(source, target, *, layout=None, log=None):
     Raises:
         InputError: if the checkpoint can't be read, or the format or layout can't hold it; `target` isn't touched.
     """
-    from wdsr_tf.importers.export_weights import demand_suffix, export_weights, layout_of
-
     source, target, log = Path(source), Path(target), log or (lambda line: None)
     _check_files(source, target)
     demand_suffix(target)
     checkpoint.read_config(source)
-    load_keras()
+    require_keras(f"Reading {source}")
     network = checkpoint.load(source)
     layout = layout or layout_of(target)
     count = export_weights(network, target, layout)

@@ -4,8 +4,8 @@ from wdsr_tf.commands.command import complain, say
 from wdsr_tf.errors import InputError
 
 RESUMES = (
-    "Images that are already converted are skipped, even after an interrupted run. Images that can't be read are listed "
-    "at the end, and the exit code is 1."
+    "Images that are already converted are skipped, even after an interrupted run. Images that can't be read are "
+    "listed at the end, and the exit code is 1."
 )
 
 

@@ -1,4 +1,4 @@
-"""`convert jpeg`: LR images -> copies with JPEG artifacts, such as NAME_LR_bicubic_jpeg_90; then run `convert numpy`."""
+"""`convert jpeg`: LR images -> copies with JPEG artifacts, such as NAME_LR_bicubic_jpeg_90."""
 
 from wdsr_tf.commands.command import Command
 from wdsr_tf.commands.convert import common
@@ -7,9 +7,9 @@ from wdsr_tf.commands.convert import common
 def define(flags):
     common.define_paths(
         flags,
-        "Folder of images, searched recursively: an LR folder, or the root of a dataset, whose LR folders are converted.",
-        "Folder to write to. An LR folder NAME goes to NAME_jpeg_75 in it, or to the folder itself if its name already "
-        "ends so.",
+        "Folder of LR images, searched recursively, or the root of a dataset, whose LR folders are converted.",
+        "Folder to write to. A folder NAME_LR_bicubic goes to NAME_LR_bicubic_jpeg_75 in it, or to the folder itself if "
+        "its name ends in _jpeg_75.",
     )
     flags.integer("jpeg_quality", 75, "JPEG quality, 1 to 100.", minimum=1, maximum=100)
     common.define_jobs(flags)

@@ -46,7 +46,7 @@ def parse_scales(words):
 
 COMMAND = Command(
     "convert pairs",
-    "Makes a dataset of any folder of images: HR and LR by MATLAB's bicubic as .npy files, for training and validation.",
+    "Makes a dataset of any folder of images: HR, and LR by MATLAB's bicubic, as .npy files in two splits.",
     define,
     run,
     description=common.RESUMES,
