@@ -22,8 +22,8 @@ def figures(path, benchmarks, sets=SETS):
     found = {}
     for name in sets:
         given = pictures.of_benchmark(benchmarks / name, recipe["scale"], jpeg_quality=quality)
-        row = measure.measure_network(Network(path.stem, path), given, [PROTOCOL], lambda samples, name: samples)
-        bicubic, _ = measure.measure_bicubic(given, [PROTOCOL], lambda samples, name: samples)
+        row = measure.measure_network(Network(path.stem, path), given, [PROTOCOL])
+        bicubic, _ = measure.measure_bicubic(given, [PROTOCOL])
         psnr, ssim, _ = row.mean(PROTOCOL)
         found[f"{name}, JPEG {quality}" if quality else name] = {
             "psnr": round(psnr, 4),

@@ -163,7 +163,7 @@ def lines_of(entry, shared, kept):
                 paper = PAPERS.get(entry["file"], {}).get(name, {}).get(scale)
                 common = (network.name if len(paths) > 1 else entry["file"], figures["network"])
                 if scale == 1:
-                    row, _ = measure.measure_bicubic(given, [PROTOCOL], unwatched)
+                    row, _ = measure.measure_bicubic(given, [PROTOCOL])
                     yield Line(common[0], "its input", what, scale, *row.mean(PROTOCOL)[:2])
                 ours, bar = (np.mean(figures["psnr"]), np.mean(figures["ssim"])), bars.get((name, f"x{scale}"))
                 yield Line(*common, what, scale, *ours, bar, paper)
@@ -198,7 +198,7 @@ def benchmark(folder, scale):
     if scale > 1:
         return pictures.of_benchmark(folder, scale)
     pairs = [div2k.Pair(pair.name, None, pair.hr) for pair in pictures.of_benchmark(folder, 2).pairs]
-    return pictures.Pictures(pairs, 1, {"benchmark": str(folder)}, JPEG_QUALITY)
+    return pictures.ImagePairs(pairs, 1, {"benchmark": str(folder)}, JPEG_QUALITY)
 
 
 def expected(y):
@@ -218,15 +218,10 @@ def take(network, given):
     """The network's figures on the pictures, as plain values."""
     import keras
 
-    row = measure.measure_network(network, given, [PROTOCOL], unwatched)
+    row = measure.measure_network(network, given, [PROTOCOL])
     keras.utils.clear_session()
     psnr, ssim, _ = row.figures[PROTOCOL].T.tolist()
     return {"network": row.architecture, "psnr": psnr, "ssim": ssim, "seconds": row.seconds}
-
-
-def unwatched(samples, name):
-    """Shows no progress: each line says it."""
-    return samples
 
 
 def bicubic_lines(folder):
@@ -235,7 +230,7 @@ def bicubic_lines(folder):
     for name, figures in BICUBIC.items():
         for scale, figure in figures.items():
             given = pictures.of_benchmark(folder / name, scale)
-            row, _ = measure.measure_bicubic(given, [PROTOCOL], unwatched)
+            row, _ = measure.measure_bicubic(given, [PROTOCOL])
             ours = row.mean(PROTOCOL)[0]
             as_papers = np.mean([float_bicubic(pair.hr, scale) for pair in given.pairs])
             lines.append(f"| {name} | x{scale} | {figure:.2f} | {ours:.3f} | {as_papers:.3f} |")

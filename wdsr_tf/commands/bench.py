@@ -1,7 +1,6 @@
 """`wdsr-tf bench`: ranks models by PSNR on full-size images."""
 
 import os
-import sys
 from pathlib import Path
 
 from wdsr_tf.commands.command import Command, complain, say
@@ -133,7 +132,7 @@ class ProgressBar:
 
         if done == 0:
             self.close()
-            self.bar = tqdm(desc=name, total=total, unit="image", leave=False, file=sys.stderr)
+            self.bar = tqdm(desc=name, total=total, unit="image", leave=False)
         self.bar.update(done - self.bar.n)
         if done == total:
             self.close()
@@ -151,9 +150,9 @@ COMMAND = Command(
     words="[NAME=FILE ...]",
     description=(
         "Models are checkpoints below --indir, or files named with --models. Images come from a dataset, a benchmark, "
-        "or a folder of LR and one of HR; they are measured in 8 bits and without transparency. Prints the ranking and, "
-        "in the last line, the best model. A model that can't be measured is listed with the reason, and the exit code "
-        "is 1.\n\n"
+        "or a folder of LR and one of HR; they are measured in 8 bits and without transparency. Prints the ranking, "
+        "with the best model in the last line. A model that can't be measured is listed with the reason, and the exit "
+        "code is 1.\n\n"
         "Example: bench.py --models carn=carn_m.pth edsr=edsr.keras --scale 2 --benchmark Set5 --protocol paper"
     ),
 )

@@ -151,7 +151,7 @@ class Protocol:
         if self.rounded:
             sr = to_uint8(sr)
         elif not np.isfinite(sr).all():
-            raise InputError("The output contains NaN or infinite values.")
+            raise InputError("The model returned values that aren't finite (NaN or infinity).")
         if self.luma:
             sr, hr = rgb_to_y(sr), rgb_to_y(hr)
         border = self.border(scale)

@@ -8,8 +8,8 @@ def define(flags):
     common.define_paths(
         flags,
         "Folder of LR images, searched recursively, or the root of a dataset, whose LR folders are converted.",
-        "Folder to write to. A folder NAME_LR_bicubic goes to NAME_LR_bicubic_jpeg_75 in it, or to the folder itself if "
-        "its name ends in _jpeg_75.",
+        "Folder to write to. A folder NAME_LR_bicubic goes to NAME_LR_bicubic_jpeg_75 in it, or to the folder itself "
+        "if its name ends in _jpeg_75.",
     )
     flags.integer("jpeg_quality", 75, "JPEG quality, 1 to 100.", minimum=1, maximum=100)
     common.define_jobs(flags)
