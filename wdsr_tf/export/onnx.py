@@ -3,6 +3,9 @@
 Standard operators alone, one layer of the Keras graph at a time (`operators.py`), computed in NCHW.
 """
 
+import dataclasses
+import json
+
 import keras
 import numpy as np
 import onnx
@@ -14,6 +17,7 @@ from wdsr_tf.export.graph import TYPES, Graph
 from wdsr_tf.export.operators import WRITERS
 from wdsr_tf.models import create_model, transfer
 from wdsr_tf.models.graph import graph_nodes
+from wdsr_tf.models.receptive_field import of_graph
 
 OPSET = 17
 IR_VERSION = 8  # what goes with this opset; the newest one would lock older runtimes out
@@ -79,7 +83,9 @@ def _checked(graph, model, dtype):
     opset = helper.make_opsetid("", OPSET)
     network = helper.make_model(body, opset_imports=[opset], ir_version=IR_VERSION)
     network.producer_name, network.producer_version = "wdsr_tf", wdsr_tf.__version__
-    helper.set_model_props(network, {"architecture": model.architecture, "scale": str(model.scale)})
+    facts = {"receptive_field": dataclasses.asdict(of_graph(model)), "facts": model.facts}
+    props = {"architecture": model.architecture, "scale": str(model.scale)}
+    helper.set_model_props(network, props | {name: json.dumps(value) for name, value in facts.items()})
     onnx.checker.check_model(network, full_check=True)
     return network
 

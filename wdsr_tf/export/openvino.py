@@ -1,7 +1,7 @@
 """OpenVINO's IR, a pair of .xml and .bin, from the network's ONNX graph: batch, height and width stay free."""
 
 from wdsr_tf.export.onnx import to_onnx
-from wdsr_tf.inference.engines.openvino import library
+from wdsr_tf.system.openvino import library
 
 
 def write(model, path, *, half, image, tile):
