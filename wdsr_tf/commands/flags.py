@@ -26,7 +26,7 @@ class Flags(absl_flags.FlagValues):
     def __init__(self):
         super().__init__()
         # absl would take an ordinary attribute for a flag's value.
-        self.__dict__.update(sections={}, sentences={}, retired_flags={}, _typed=frozenset(), _heading=None)
+        self.__dict__.update(sections={}, sentences={}, retired_flags={}, _typed=frozenset(), _words=(), _heading=None)
         self.set_gnu_getopt(True)
 
     def section(self, title):
@@ -85,9 +85,15 @@ class Flags(absl_flags.FlagValues):
             InputError: for unknown flags and profiles, and for values that are out of bounds, NaN or infinite.
         """
         typed = [self._underscored(word) for word in argv]
-        positional = self._parsed([*self._profile_flags(typed, profiles), *typed])
-        self.__dict__["_typed"] = self._given(typed)
+        words = [*self._profile_flags(typed, profiles), *typed]
+        positional = self._parsed(words)
+        self.__dict__.update(_typed=self._given(typed), _words=words)
         return positional
+
+    def parse_over(self, path):
+        """Parses again: the flags in the file at `path`, overridden by those that `parse` was given."""
+        self.unparse_flags()
+        self._parsed([*map(self._underscored, read_flags(path)), *self._words])
 
     def ignored(self):
         """Returns a sentence for each retired flag that was given."""
