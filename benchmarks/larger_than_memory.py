@@ -107,7 +107,7 @@ def protocol(pairs, flags):
     return (
         f"The disk delivers {sequential(files(pairs[:40])) / 1e6:,.0f} MB/s of whole files. {flags.images} images of "
         f"{flags.width} x {flags.height} and their LR x{flags.scale}, uint8 .npy, {total / 1e9:.1f} GB, all dropped "
-        "from the page cache (posix_fadvise, DONTNEED) before each turn; a turn is one pass with a patch of each image: "
+        "from the page cache (posix_fadvise, DONTNEED) before each turn; a turn takes one patch of each image: "
         f"{hr_patch_size} x {hr_patch_size} HR and {flags.lr_patch_size} x {flags.lr_patch_size} LR, flipped and "
         f"rotated, batches of {flags.batch_size}. {flags.rounds} rounds, each way in turn."
     )

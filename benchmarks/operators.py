@@ -32,13 +32,14 @@ def run(flags, _words):
 
 def profile(title, checkpoint, precision):
     """Prints a table for one network."""
-    from wdsr_tf.inference.engines import cache, openvino, quantize
+    from wdsr_tf.inference.engines import cache, quantize
+    from wdsr_tf.system.openvino import compile_network, library
 
-    convert = quantize.network if precision == "int8" else lambda path: cache.onnx_network(path, "openvino")
-    core = openvino.library().Core()
+    convert = quantize.network if precision == "int8" else cache.onnx_network
+    core = library().Core()
     core.set_property("CPU", {"PERF_COUNT": True})
     lr = noise(256, 256).astype("float32")
-    request = openvino.compile_network(core, core.read_model(convert(checkpoint)[0]), lr.shape).create_infer_request()
+    request = compile_network(core, core.read_model(convert(checkpoint)[0]), lr.shape).create_infer_request()
     fastest = min((counted(request, lr) for _ in range(RUNS)), key=lambda kinds: sum(ms for ms, _ in kinds.values()))
     total = sum(ms for ms, _ in fastest.values())
     print(f"\n{title}: {total:.0f} ms\n")

@@ -40,7 +40,7 @@ def run(flags, _words):
         streams, sizes = prepare(indir, root, flags)
         side = flags.hr_patch_size
         measuring.protocol(
-            f"{len(images.find(indir))} images, x2, {flags.degrade}; patches of {side} x {side} HR, flipped and rotated, "
+            f"{len(images.find(indir))} images, x2, {flags.degrade}; patches of {side} x {side} HR, flipped, rotated, "
             f"batches of {flags.batch_size} through tf.data, page cache warm; {flags.rounds} rounds, each way in turn "
             f"for {flags.batches} batches after {WARMUP} of warm-up. The store has {flags.patches} patches per image."
         )

@@ -28,7 +28,7 @@ def run(flags, _words):
         return
     measuring.protocol(
         f"{flags.network} x2 on noise, float32, memory for tiles: {flags.memory or 'the default'}; each strip is "
-        "written to a PNG file when it's finished. Memory: by how much the greatest resident size of the process, image "
+        "written to a PNG file when it's done. Memory: by how much the greatest resident size of the process, image "
         "included, exceeds that after the network ran on 64 x 64 pixels. Estimate: what the tile was planned to take."
     )
     print()

@@ -66,7 +66,7 @@ def orientations(rgb):
 
 
 def find_leaks(training_images, paths):
-    """Returns [(path, name of the training image, bits)] for those of `paths` that are training images; 0 bits: equal."""
+    """Returns [(path, name of training image, bits)] for those of `paths` that are training images; 0 bits: equal."""
     by_sha256 = {each.sha256: each.name for each in training_images}
     hashes = [(int(each.hash, 16), each.name) for each in training_images]
     found = []

@@ -149,7 +149,7 @@ def read_config(path):
 
 
 def check_recipe(name, config, folder):
-    """Raises InputError unless the config is that of profiles/bundled-NAME and names the right weights to start with."""
+    """Raises InputError unless the config is that of profiles/bundled-NAME and starts with the right weights."""
     from wdsr_tf.training.config import flag_name
 
     wanted = read_config(profile(name))
@@ -184,9 +184,7 @@ def write_list(path, seen, name):
 def recipe(name, config, facts):
     """A sentence with the run's settings and which of its weights were chosen."""
     start = MODELS[name].start
-    weights = (
-        "moving average of the weights" if facts.get("ema") else "the weights themselves, not their moving average"
-    )
+    weights = "the moving average of the weights" if facts.get("ema") else "the weights, not their moving average"
     parts = [
         f"{config.epochs} epochs of {config.steps_per_epoch} steps with {config.batch_size} patches of "
         f"{config.lr_patch_size} x {config.lr_patch_size} LR pixels",

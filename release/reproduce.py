@@ -27,7 +27,7 @@ DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- release.reproduce writes from here -->", "<!-- to here -->"
 DESCRIPTION = """\
 FOLDER contains weights/MANIFEST.json, the weights files that it lists with their figures, and images/benchmark/Set5 \
-and Set14. Measures every file at each of its scales on both benchmarks, and writes the tables into docs/benchmarks.md. \
+and Set14. Measures every file at each of its scales on both benchmarks, and writes tables into docs/benchmarks.md. \
 The exit code is 1 if a figure of the manifest is missed or wasn't measured. DRRN takes most of the time: 15 TFLOP per \
 megapixel."""
 
@@ -224,7 +224,7 @@ def figures_of(network, pairs):
 
 
 def bicubic_lines(folder):
-    """(lines of a Markdown table, misses): bicubic in the papers, by our protocol, and measured like the papers' code."""
+    """(lines of a Markdown table, misses): bicubic in the papers, by our protocol, and by that of the papers' code."""
     lines, missed = ["| benchmark | scale | papers | ours | LR in float, luma of gray images unchanged |"], []
     lines.append("| --- | --- | --- | --- | --- |")
     for name, figures in BICUBIC.items():
@@ -258,8 +258,8 @@ def document(bicubic, lines, missed, seconds, finished=True):
             "$ python -m release.reproduce ../shared",
             "```",
             "",
-            f"`paper` protocol; LR images are the benchmarks' own files. The networks ran for {minutes:.0f} minutes, DRRN",
-            f"for {drrn:.0f} of them, on {os.cpu_count()} CPU cores (load average {os.getloadavg()[2]:.0f} at the end).",
+            f"`paper` protocol; LR images are the benchmarks' own files. The networks ran for {minutes:.0f} minutes on",
+            f"{os.cpu_count()} CPU cores (load average {os.getloadavg()[2]:.0f} at the end), DRRN for {drrn:.0f}.",
             "",
             *verdict(lines, missed, finished),
             *([] if finished else ["The run hasn't finished: rows are missing."]),

@@ -21,7 +21,7 @@ class SavedFigures:
         self.used = {}
 
     def get(self, key, sha256, measure):
-        """Returns what is saved under `key` for the weights file with that hash; else saves what `measure()` returns."""
+        """Returns what is saved under `key` for a weights file with this hash; else saves what `measure()` returns."""
         saved = self.figures.get(key) if self.resume else None
         if saved is None or saved["sha256"] != sha256:
             saved = self.figures[key] = measure() | {"sha256": sha256}

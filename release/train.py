@@ -13,7 +13,7 @@ from wdsr_tf.training.run import Run
 SCALES = (2, 3, 4)
 DESCRIPTION = """\
 Gathers the images that aren't benchmark images, makes a dataset, trains with profiles/bundled-NAME, chooses the \
-checkpoint with the highest validation PSNR, measures it on Set5 and Set14, and writes it into wdsr_tf/weights, with its \
+checkpoint with the best validation PSNR, measures it on Set5 and Set14, and writes it into wdsr_tf/weights with its \
 card and as ONNX. An interrupted command continues when it's started again. Models that start with the weights of \
 another (x3, x4, q) are trained after it.
 
