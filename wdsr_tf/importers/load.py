@@ -8,7 +8,8 @@ from pathlib import Path
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
 from wdsr_tf.importers import formats, recognize
-from wdsr_tf.system import caches, extras, quiet
+from wdsr_tf.system import caches
+from wdsr_tf.system.require import require_keras
 
 CONVERTER = 1  # raise it when importers make something else of the same file: older conversions are then not used
 OPTIONS = (
@@ -40,8 +41,27 @@ def checkpoint_of(path, *, model="auto", scale=None, hyperparameters=None, log=N
     given = json.dumps([model, scale, hyperparameters or {}], sort_keys=True, default=str)
     target = folder / hashlib.sha256(given.encode()).hexdigest()[:8] / f"{path.stem}.keras"
     if not target.is_file():
-        _convert(path, target, model, scale, hyperparameters, log or (lambda line: None))
+        options = {"model": model, "scale": scale, "hyperparameters": hyperparameters}
+        _convert(path, target, options, log or (lambda line: None))
     return target
+
+
+def load_model(path, *, model="auto", scale=None, hyperparameters=None, log=None):
+    """Returns the `SRModel` in a checkpoint or a weights file; see `checkpoint_of`.
+
+    Raises:
+        InputError: also if a checkpoint holds another model than the one that is asked for.
+    """
+    from wdsr_tf import checkpoint
+
+    converted = checkpoint_of(path, model=model, scale=scale, hyperparameters=hyperparameters, log=log)
+    recipe = checkpoint.read_config(converted)
+    wanted = {"architecture": recipe["architecture"] if model == "auto" else model, "scale": scale or recipe["scale"]}
+    for name, value in (wanted | (hyperparameters or {})).items():
+        held = (recipe | recipe["hyperparameters"]).get(name)
+        if held != value:
+            raise InputError(f"{path}: The {name.replace('_', ' ')} is {held!r}, not {value!r}.")
+    return checkpoint.load(converted)
 
 
 def scales_of(path):
@@ -54,7 +74,7 @@ def scales_of(path):
     kept = _cache(path) / "scales.json"
     if kept.is_file():
         return tuple(json.loads(kept.read_text(encoding="utf-8")))
-    _, candidates = _recognized(path)
+    _, candidates = _candidates(path)
     scales = sorted({scale for candidate in candidates for scale in candidate.scales})
     with atomic(kept) as temporary:
         temporary.write_text(json.dumps(scales), encoding="utf-8")
@@ -71,7 +91,27 @@ def _root(cache):
     return caches.first_writable(cache / "checkpoints")
 
 
-def _recognized(path):
+def recognized(path, *, model="auto", scale=None, hyperparameters=None):
+    """Returns (the `formats.Source`, the `Candidate` with a scale that its weights are for); see `checkpoint_of`."""
+    source, candidates = _candidates(path)
+    try:
+        return source, recognize.choose(candidates, model, scale, hyperparameters)
+    except InputError as error:
+        raise InputError(f"{path} ({source.format}): {error}") from error
+
+
+def build(source, candidate, license=None):
+    """Returns the `SRModel` of what `recognized` returns; `license` is recorded in it."""
+    require_keras(f"Converting {source.path}")
+    from wdsr_tf.importers.import_weights import import_weights
+
+    try:
+        return import_weights(source, candidate, license)
+    except InputError as error:
+        raise InputError(f"{source.path}: {error}") from error
+
+
+def _candidates(path):
     source = formats.read(path)
     try:
         return source, recognize.recognize(source.arrays)
@@ -79,21 +119,12 @@ def _recognized(path):
         raise InputError(f"{path} ({source.format}): {error}") from error
 
 
-def _convert(path, target, model, scale, hyperparameters, log):
-    source, candidates = _recognized(path)
-    try:
-        chosen = recognize.choose(candidates, model, scale, hyperparameters)
-    except InputError as error:
-        raise InputError(f"{path} ({source.format}): {error}\n{OPTIONS}") from error
-    if not extras.is_installed("keras"):
-        raise extras.missing("keras", "train", f"Converting {path}")
-    log(f"{path}: {source.format}, {len(source.arrays)} tensors: {chosen}{f'; {chosen.note}' if chosen.note else ''}")
-    quiet.load_keras()
+def _convert(path, target, options, log):
     from wdsr_tf import checkpoint
-    from wdsr_tf.importers.import_weights import import_weights
 
     try:
-        network = import_weights(source, chosen)
+        source, chosen = recognized(path, **options)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    checkpoint.save(network, target)
+        raise InputError(f"{error}\n{OPTIONS}") from error
+    log(f"{path}: {source.format}, {len(source.arrays)} tensors: {chosen}{f'; {chosen.note}' if chosen.note else ''}")
+    checkpoint.save(build(source, chosen), target)

@@ -1,30 +1,34 @@
-"""What a network that ships reaches: on benchmarks, and on a computed picture, which every clone has."""
+"""Quality of a bundled model: on benchmarks, and on a computed image that every clone can make."""
 
 import numpy as np
 
 from wdsr_tf import checkpoint
 from wdsr_tf.data.degrade import jpeg
-from wdsr_tf.evaluation import datasets as pictures
-from wdsr_tf.evaluation import measure
+from wdsr_tf.evaluation import datasets, measure
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.evaluation.networks import Network
 from wdsr_tf.images.resize import imresize
 
 PROTOCOL = "paper"
-JPEG_QUALITY = 75  # of LR, for networks that take JPEG noise away, too
-SETS = ("Set5", "Set14")
+JPEG_QUALITY = 75  # of LR, for models that remove JPEG artifacts
+BENCHMARKS = ("Set5", "Set14")
 
 
-def figures(path, benchmarks, sets=SETS):
-    """{set: psnr, ssim, bicubic's psnr, protocol} of the checkpoint at `path` on the sets below `benchmarks`."""
+def on_benchmarks(path, benchmarks, names=BENCHMARKS):
+    """{benchmark: psnr, ssim, PSNR of bicubic, protocol} of the checkpoint at `path`.
+
+    Args:
+        path: the checkpoint.
+        benchmarks: the folder that contains the benchmarks' folders.
+        names: the benchmarks to measure on.
+    """
     recipe = checkpoint.read_config(path)
     quality = JPEG_QUALITY if recipe["facts"].get("jpeg") else None
     found = {}
-    for name in sets:
-        given = pictures.of_benchmark(benchmarks / name, recipe["scale"], jpeg_quality=quality)
-        row = measure.measure_network(Network(path.stem, path), given, [PROTOCOL], lambda samples, name: samples)
-        bicubic, _ = measure.measure_bicubic(given, [PROTOCOL], lambda samples, name: samples)
-        psnr, ssim, _ = row.mean(PROTOCOL)
+    for name in names:
+        pairs = datasets.of_benchmark(benchmarks / name, recipe["scale"], jpeg_quality=quality)
+        psnr, ssim, _ = measure.measure_network(Network(path.stem, path), pairs, [PROTOCOL]).mean(PROTOCOL)
+        bicubic, _ = measure.measure_bicubic(pairs, [PROTOCOL])
         found[f"{name}, JPEG {quality}" if quality else name] = {
             "psnr": round(psnr, 4),
             "ssim": round(ssim, 4),
@@ -34,19 +38,19 @@ def figures(path, benchmarks, sets=SETS):
     return found
 
 
-def psnr_of_computed(path):
-    """The checkpoint's PSNR on `computed()`, by the same protocol."""
+def on_computed_image(path):
+    """PSNR in dB of the checkpoint at `path` on `computed_image()`, by the same protocol."""
     from wdsr_tf.inference.strips import upscale
 
-    model, hr = checkpoint.load(path), computed()
+    model, hr = checkpoint.load(path), computed_image()
     lr = imresize(hr, 1 / model.scale)
     if model.facts.get("jpeg"):
-        lr = jpeg(lr, JPEG_QUALITY, pictures.SUBSAMPLING)
-    return PROTOCOLS[PROTOCOL].measure_all(upscale(model, lr), hr, model.scale)[0]
+        lr = jpeg(lr, JPEG_QUALITY, datasets.SUBSAMPLING)
+    return PROTOCOLS[PROTOCOL].measure(upscale(model, lr), hr, model.scale)[0]
 
 
-def computed(height=144, width=192):
-    """A picture by formulas alone, the same everywhere: rings that grow finer, slanted stripes, discs, a soft sky."""
+def computed_image(height=144, width=192):
+    """An image made by formulas alone: rings that get finer, slanted stripes, discs, a smooth sky."""
     y, x = np.mgrid[0:height, 0:width].astype("float64")
     rings = np.cos((x**2 + y**2) / (2.5 * width))
     stripes = np.sign(np.sin(0.45 * x + 0.2 * y)) * np.exp(-(((x - 150) / 40) ** 2) - ((y - 40) / 40) ** 2)

@@ -1,21 +1,43 @@
-"""Networks of this house again in PyTorch, written as their authors did, with the same weights."""
+"""Our networks in PyTorch, written as their authors wrote them, with the same weights.
+
+PyTorch isn't a dependency of the project: `pip install torch`.
+"""
+
+from wdsr_tf.errors import InputError
 
 try:
     import torch
     from torch import nn
 except ModuleNotFoundError as error:
-    raise SystemExit("this benchmark measures against PyTorch, which is not installed: pip install torch") from error
+    message = "This benchmark compares with PyTorch, which isn't installed. Install it with: pip install torch"
+    raise InputError(message) from error
 
 import numpy as np
 
 
 def twin(model):
-    """The PyTorch module of an `SRModel`, WDSR-A (variant official), EDSR, CARN or CARN-M: NCHW, RGB in 0..255."""
-    from wdsr_tf.models.blocks import DIV2K_MEAN  # here, so that a module is read back without Keras
+    """Returns the PyTorch module of an `SRModel`: NCHW, RGB in 0..255.
+
+    Args:
+        model: WDSR-A (variant official), EDSR, CARN or CARN-M; without weight normalization (see `fold`).
+    """
+    from wdsr_tf.models.blocks import DIV2K_MEAN  # here, so that reading a saved module doesn't import Keras
 
     build = {"wdsr-a": wdsr, "edsr": edsr, "carn": carn, "carn-m": carn}[model.architecture]
     std = 255.0 if model.architecture.startswith("carn") else 127.5
     return Normalized(build(model), DIV2K_MEAN, std).eval()
+
+
+def twin_to_train(model):
+    """Returns the PyTorch module of an `SRModel` to train, weight-normalized by PyTorch if the model is."""
+    from wdsr_tf.models import fold
+
+    if not model.hyperparameters.get("weight_norm"):
+        return twin(model).train()
+    module = twin(fold(model)).train()
+    for conv in [part for part in module.modules() if isinstance(part, nn.Conv2d)]:
+        nn.utils.parametrizations.weight_norm(conv)
+    return module
 
 
 class Normalized(nn.Module):
@@ -31,7 +53,7 @@ class Normalized(nn.Module):
 
 
 class Sum(nn.Module):
-    """The sum of what branches make of x."""
+    """The sum of two branches."""
 
     def __init__(self, *branches):
         super().__init__()
@@ -47,7 +69,7 @@ def residual(*branch):
 
 
 class Cascade(nn.Module):
-    """CARN's cascade: each fusion sees the input and the outputs of all stages before it."""
+    """CARN's cascade: each fusion gets the input and the outputs of all stages before it."""
 
     def __init__(self, stages, fuses):
         super().__init__()
@@ -105,7 +127,7 @@ def carn(model):
 
 
 def conv(layer, shuffle=1):
-    """A padded convolution with a Keras layer's weights; `shuffle` is the factor of the pixel shuffle behind it."""
+    """A padded convolution with a Keras layer's weights; `shuffle` is the factor of the pixel shuffle after it."""
     kernel, bias = layer.get_weights()
     if shuffle > 1:  # ours: (row, column, color); PyTorch's: (color, row, column)
         order = np.arange(len(bias)).reshape(shuffle**2, -1).T.ravel()
@@ -119,7 +141,7 @@ def conv(layer, shuffle=1):
 
 
 def runner(module, channels_last=False):
-    """A function from an NHWC array to the NHWC float32 array that `module` makes of it, in eager mode."""
+    """Returns a function that runs `module` in eager mode, from an NHWC array to an NHWC float32 array."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
     module = module.to(memory_format=layout)
 
@@ -131,7 +153,54 @@ def runner(module, channels_last=False):
     return run
 
 
+def trainer(module, lr, hr, learning_rate=1e-3, channels_last=False):
+    """Returns a function that trains `module` for one step (L1, Adam) on the NHWC uint8 batch (lr, hr)."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    module = module.to(memory_format=layout)
+    adam = torch.optim.Adam(module.parameters(), learning_rate)
+    lr, hr = (torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=layout) for x in (lr, hr))
+
+    def step():
+        adam.zero_grad(set_to_none=True)
+        nn.functional.l1_loss(module(lr.float()), hr.float()).backward()
+        adam.step()
+
+    return step
+
+
+def half_precision_trainer(module, lr, hr, steps):
+    """Returns a function that trains `module` for `steps` steps, always on the same batch (lr, hr) in device memory.
+
+    Automatic mixed precision and channels_last, as PyTorch recommends for GPUs.
+    """
+    device, half = ("cuda", torch.float16) if torch.cuda.is_available() else ("cpu", torch.bfloat16)
+    torch.backends.cudnn.benchmark = True
+    module = module.to(device, memory_format=torch.channels_last)
+    adam = torch.optim.Adam(module.parameters(), 1e-4)
+    scaler = torch.amp.GradScaler(device, enabled=device == "cuda")
+    lr, hr = (
+        torch.from_numpy(x).to(device).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        for x in (lr, hr)
+    )
+
+    def step():
+        adam.zero_grad(set_to_none=True)
+        with torch.autocast(device, half):
+            loss = nn.functional.l1_loss(module(lr.float()), hr.float())
+        scaler.scale(loss).backward()
+        scaler.step(adam)
+        scaler.update()
+
+    def run():
+        for _ in range(steps):
+            step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
 def matrix_product(size):
-    """A function that multiplies two float32 matrices of `size` x `size`."""
+    """Returns a function that multiplies two float32 matrices of `size` x `size`."""
     a, b = torch.rand(2, size, size)
     return lambda: torch.mm(a, b)
