@@ -91,6 +91,7 @@ def test_any_other_size_is_reached_by_shrinking(upscaler, tmp_path, size, shape)
 
 
 def test_sixteen_bits_go_through_every_pass(upscaler, tmp_path):
+    pytest.importorskip("imagecodecs")
     deep = np.arange(480, dtype="uint16").reshape(10, 16, 3) * 131
     images.write(tmp_path / "a.png", images.Picture(deep))
     upscaler(Size(8.0)).upscale(tmp_path / "a.png", tmp_path / "b.png")
