@@ -32,8 +32,9 @@ def run(flags, _words):
 
 def profile(title, checkpoint, precision):
     """Prints a table for one network."""
-    from wdsr_tf.inference.engines import cache, quantize
     from wdsr_tf.system.openvino import compile_network, library
+
+    from wdsr_tf.inference.engines import cache, quantize
 
     convert = quantize.network if precision == "int8" else cache.onnx_network
     core = library().Core()
