@@ -9,6 +9,7 @@ from absl import app, flags
 from benchmarks import timing
 from benchmarks.inference import network, picture  # whose flag --network serves here, too
 from wdsr_tf.inference.engines import cache, openvino, quantize
+from wdsr_tf.system.quiet import load_openvino
 
 FLAGS = flags.FLAGS
 RUNS = 9
@@ -30,7 +31,7 @@ def main(_):
 def profile(title, checkpoint, precision):
     """Prints a table of one network."""
     convert = quantize.network if precision == "int8" else lambda path: cache.onnx_network(path, "openvino")
-    core = openvino.library().Core()
+    core = load_openvino().Core()
     core.set_property("CPU", {"PERF_COUNT": True})
     lr = picture(256, 256).astype("float32")
     request = openvino.compile_network(core, core.read_model(convert(checkpoint)[0]), lr.shape).create_infer_request()

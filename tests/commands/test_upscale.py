@@ -100,7 +100,7 @@ def test_a_killed_run_leaves_whole_pictures_and_the_next_run_the_rest(tmp_path):
         (("-i", "nowhere"), "no such file or folder"),
         (("-i", "empty"), "holds no pictures"),
         (("-i", "a.png", "-m", "empty"), "train.py"),
-        (("-i", "a.png", "-m", "a.png"), "not a whole .keras file"),
+        (("-i", "a.png", "-m", "a.png"), "not a complete .keras file"),
         (("-i", "a.png", "-o", "a.png"), "a.png: is a file; -o names the folder"),
         (("-i", "a.png", "--scale", "two"), "--scale is a factor"),
         (("-i", "a.png", "--size", "4000"), "--size is a width"),

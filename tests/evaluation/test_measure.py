@@ -167,7 +167,7 @@ def test_a_broken_checkpoint_and_one_that_is_not_finite_are_named_and_the_others
     rows, failed = measured(sorted(tmp_path.glob("*.keras")), pictures)
     assert [row.name for row in rows] == ["good.keras"]
     assert list(failed) == ["cut.keras", "nan.keras"]
-    assert failed["cut.keras"].startswith("is not a whole .keras file")
+    assert failed["cut.keras"].startswith("not a complete .keras file")
     assert "img_0" in failed["nan.keras"] and "not finite" in failed["nan.keras"]
 
 

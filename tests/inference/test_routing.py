@@ -74,7 +74,7 @@ def test_a_recipe_whose_scale_is_no_whole_number_is_damaged(tmp_path, scale):
 
 def test_a_broken_file_costs_only_itself(tmp_path):
     (tmp_path / "broken.keras").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"not a whole \.keras file"):
+    with pytest.raises(InputError, match=r"not a complete \.keras file"):
         networks(tmp_path)
     write(tmp_path, whole=2)
     assert chosen(tmp_path) == ["whole"]

@@ -33,7 +33,7 @@ def upcunet(scale: int, *, luma: bool = False, auxiliary: bool = False) -> keras
 
 
 def cascade(scale, luma, auxiliary, border, multiple):
-    """Both U-Nets, which crop `border` LR pixels from each side and need input sizes that are multiples of `multiple`."""
+    """Both U-Nets: they crop `border` LR pixels from each side and need input sizes that `multiple` divides."""
     lr = keras.Input((None, None, 3), name="lr")
     padded = InferencePad(border, "edge", name="pad")(unit_range(lr, luma))
     first = unet_1(PadToMultiple(multiple, name="fit")(padded), scale, name="unet_1")

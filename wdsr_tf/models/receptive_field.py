@@ -160,9 +160,7 @@ def _transposed(layer, axis, i):
     if size < stride or _each(layer.dilation_rate, i) != 1:
         raise InputError(f"The layer {layer.name} leaves gaps between its windows, which has no rule.")
     cropped = (size - stride) // 2 if layer.padding == "same" else 0
-    return axis.after(
-        lambda index: (-((size - 1 - index - cropped) // stride), (index + cropped) // stride), up=stride
-    )
+    return axis.after(lambda index: (-((size - 1 - index - cropped) // stride), (index + cropped) // stride), up=stride)
 
 
 def _pixel_shuffle(layer, axis, i):

@@ -78,9 +78,7 @@ def wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, 
     options = VARIANTS[check_choice("WDSR variant", variant, VARIANTS)]
     mean, std = np.array(options.mean), options.std
     body_conv = partial(conv, weight_norm=weight_norm, init=options.init)
-    end_conv = partial(
-        body_conv, padding="valid" if options.unpadded else "same", gain=1.0 if options.gains else None
-    )
+    end_conv = partial(body_conv, padding="valid" if options.unpadded else "same", gain=1.0 if options.gains else None)
     block_gains = (2.0, num_res_blocks**-0.5) if options.gains else (None, None)
 
     lr = keras.Input((None, None, 3), name="lr")

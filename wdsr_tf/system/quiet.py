@@ -1,7 +1,10 @@
-"""Keras without the greetings of its backend."""
+"""Keras without the greetings of its backend, and OpenVINO without its telemetry."""
 
 import os
 import sys
+from types import ModuleType
+
+from wdsr_tf.system.extras import missing
 
 
 def load_keras():
@@ -16,3 +19,17 @@ def load_keras():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(silence)
+
+
+def load_openvino() -> ModuleType:
+    """Imports OpenVINO without the package that reports its imports to its makers.
+
+    Raises:
+        InputError: OpenVINO isn't installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise missing("openvino", "openvino", "The engine openvino") from error
+    return openvino

@@ -5,19 +5,19 @@ sixth slower. The last two shapes stay compiled, each with memory of its own.
 """
 
 import functools
-import sys
 
-from wdsr_tf.errors import InputError, OutOfMemory
+from wdsr_tf.errors import OutOfMemory
 from wdsr_tf.inference.engines import Engine, cache
 from wdsr_tf.inference.engines.onnx import is_lack_of_memory
 from wdsr_tf.receptive_field import ReceptiveField
+from wdsr_tf.system.quiet import load_openvino
 
 SHAPES = 2  # compiled at once: a picture's tiles have one shape, and those of the next picture another
 
 
 def load(checkpoint, precision="float32", *, allow_loss=False, calibration=None):
     """The network in the file `checkpoint` as an `Engine`; int8 is refused past 0.10 dB of loss unless `allow_loss`."""
-    openvino = library()
+    openvino = load_openvino()
     if precision == "int8":
         from wdsr_tf.inference.engines import quantize
 
@@ -43,19 +43,6 @@ def load(checkpoint, precision="float32", *, allow_loss=False, calibration=None)
     return Engine(
         "openvino", precision, facts["architecture"], facts["scale"], ReceptiveField(**facts["receptive_field"]), run
     )
-
-
-def library():
-    """OpenVINO's package; InputError where it is missing.
-
-    It reports its imports to its makers unless the package that does so is absent: here it is, before the import.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)
-    try:
-        import openvino
-    except ModuleNotFoundError as error:
-        raise InputError("the engine openvino needs OpenVINO: pip install 'wdsr-tf[openvino]'") from error
-    return openvino
 
 
 def compile_network(core, network, shape):

@@ -26,6 +26,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.export import PICTURE
 from wdsr_tf.images.resize import imresize
 from wdsr_tf.inference.engines import cache, openvino
+from wdsr_tf.system.quiet import load_openvino
 
 LIMIT = 0.10  # dB that int8 may cost
 PATCHES, SIDE = 100, 64  # more of them change nothing
@@ -86,7 +87,7 @@ def _fingerprint(pictures):
 def _quantize(checkpoint, pictures, folder):
     """Writes network.xml and network.bin into `folder` and returns the facts."""
     path, facts = cache.onnx_network(checkpoint, "openvino")
-    library, nncf = openvino.library(), _nncf()
+    library, nncf = load_openvino(), _nncf()
     patches, held_back = _samples(pictures, facts["scale"])
     core = library.Core()
     exact = core.read_model(path)
@@ -110,7 +111,7 @@ def _quantize(checkpoint, pictures, folder):
 
 
 def _nncf():
-    openvino.library()  # its import takes away what NNCF would report with, too
+    load_openvino()  # its import takes away what NNCF would report with, too
     try:
         import nncf
     except ModuleNotFoundError as error:
