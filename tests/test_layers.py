@@ -92,7 +92,7 @@ def test_three_adam_steps_on_weight_norm_equal_the_reference(golden):
         if step == 1:
             for part, gradient in zip("gvb", gradients, strict=True):
                 close(gradient, ours[part](arrays[f"grad_{part}"]), tolerance=1e-7)
-        # PyTorch corrects the bias of the second moment before it adds epsilon, Keras afterwards. This makes them equal.
+        # PyTorch corrects the bias of the second moment before it adds epsilon, Keras afterwards.
         adam.epsilon = 1e-7 * np.sqrt(1 - 0.999**step)
         adam.apply([keras.ops.convert_to_tensor(gradient) for gradient in gradients], layer.trainable_variables)
         for part, weight in zip("gvb", layer.get_weights(), strict=True):
@@ -162,7 +162,10 @@ def test_inference_pad_does_nothing_in_training(mode):
 
 
 def test_inference_pad_refuses_a_training_patch_of_which_nothing_would_be_left():
-    message = r"Training crops 2 pixels from each side, which leaves nothing of a patch of 5 x 4\. Choose a larger LR patch size\."
+    message = (
+        r"Training crops 2 pixels from each side, which leaves nothing of a patch of 5 x 4\. "
+        r"Choose a larger LR patch size\."
+    )
     with pytest.raises(InputError, match=f"^{message}$"):
         InferencePad(2)(random(1, 5, 4, 3), training=True)
 

@@ -112,5 +112,5 @@ def test_every_loss_is_restored_from_a_checkpoint(name, tmp_path):
 
 
 def test_an_unknown_loss_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="Unknown loss 'l1'.*Choose from mae, mse, weighted-mse"):
+    with pytest.raises(InputError, match=r"Unknown loss 'l1'.*Choose from mae, mse, weighted-mse"):
         get_loss("l1")

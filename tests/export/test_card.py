@@ -90,6 +90,6 @@ def test_markdown_mentions_means_over_the_input_and_tile_positions():
 
 
 def test_reading_cards_imports_no_keras():
-    code = "import sys; from wdsr_tf import card; print({'keras', 'numpy', 'tensorflow'} & {*sys.modules})"
+    code = "import sys; from wdsr_tf.export import card; print({'keras', 'numpy', 'tensorflow'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "set()"

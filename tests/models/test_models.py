@@ -109,7 +109,7 @@ def test_a_network_trains_in_mixed_precision_and_loads_in_float32(name, precisio
 
 
 def test_misspelled_names_are_refused_with_a_suggestion():
-    with pytest.raises(InputError, match="Unknown model 'wdsr_a'. Did you mean 'wdsr-a'?"):
+    with pytest.raises(InputError, match=r"Unknown model 'wdsr_a'\. Did you mean 'wdsr-a'\?"):
         create_model("wdsr_a", 2)
     with pytest.raises(InputError, match=r"wdsr-a has no scale 5. Choose from 2, 3, 4"):
         create_model("wdsr-a", 5)
