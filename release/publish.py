@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from release import leaks, onnx_models, training_images
+from release import leaks, training_images
 from wdsr_tf import checkpoint
 from wdsr_tf.commands.flags import hyphenated
 from wdsr_tf.errors import InputError

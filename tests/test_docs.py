@@ -41,7 +41,7 @@ RECIPES = {  # the first cell of a row -> (network, hyperparameters)
     "`srcnn`, 9-1-5": ("srcnn", {"body_size": 1}),
     "`srcnn`, 9-5-5": ("srcnn", {"body_size": 5}),
     "`msrn`": ("msrn", {}),
-    "`msrn`, variant `seed`": ("msrn", {"variant": "seed"}),
+    "`msrn`, variant `harish-vnkt`": ("msrn", {"variant": "harish-vnkt"}),
     "`drrn`, B1U9": ("drrn", {"num_units": 9}),
     "`drrn`, B1U25": ("drrn", {"num_units": 25}),
     "`sr-resnet`": ("sr-resnet", {}),

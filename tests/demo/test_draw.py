@@ -8,7 +8,6 @@ import pytest
 from tests.conftest import REPOSITORY
 from wdsr_tf import images
 
-
 SCRIPT = REPOSITORY / "demo" / "draw.py"
 
 

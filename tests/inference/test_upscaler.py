@@ -230,7 +230,7 @@ def test_progress_rises_to_one(upscaler, tmp_path, options, memory):
         fractions = []
         run(fractions.append)
         assert fractions == sorted(fractions) and fractions[-1] == pytest.approx(1)
-        assert 0 < fractions[0] and (options["scale"] < 1 or len(fractions) > 1)
+        assert fractions[0] > 0 and (options["scale"] < 1 or len(fractions) > 1)
 
 
 def test_values_that_are_not_finite_leave_no_file(upscaler, tmp_path, monkeypatch):

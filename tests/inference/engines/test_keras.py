@@ -1,12 +1,10 @@
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 
 from wdsr_tf import checkpoint
-from wdsr_tf.errors import InputError, OutOfMemory
+from wdsr_tf.errors import OutOfMemory
 from wdsr_tf.inference.engines import keras as keras_engine
 from wdsr_tf.inference.engines import open_engine
 from wdsr_tf.inference.strips import upscale

@@ -18,7 +18,7 @@ if not all(map(importlib.util.find_spec, ("nncf", "onnx", "openvino"))):
 
 from wdsr_tf.export.onnx import to_onnx
 from wdsr_tf.inference.engines import open_engine, quantize
-from wdsr_tf.system.openvino import library
+from wdsr_tf.system.openvino import load_openvino
 
 SMALL = {
     "wdsr-a": {"num_filters": 8, "num_res_blocks": 2},
@@ -56,7 +56,7 @@ def tiny(tmp_path_factory):
 
 
 def ov_network(model):
-    return library().Core().read_model(to_onnx(model).SerializeToString())
+    return load_openvino().Core().read_model(to_onnx(model).SerializeToString())
 
 
 @pytest.mark.parametrize(
