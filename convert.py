@@ -119,7 +119,7 @@ def to_jpeg():
 
 
 def to_pairs():
-    from wdsr_tf.data.make_pairs import make_pairs
+    from wdsr_tf.data.pairs import make_pairs
 
     report = make_pairs(
         FLAGS.indir,

@@ -200,7 +200,7 @@ def train(batches, validation, resumed, shared):
         rows=rows,
         best_only=FLAGS.save_best_models_only or FLAGS.benchmark,
         after_epoch=FLAGS.save_models_after_epoch,
-        say=say,
+        log=say,
         shared=shared,
     )
 
@@ -275,7 +275,7 @@ def training_data():
         min_bytes=FLAGS.min_bytes,
         active_cropping=FLAGS.active_cropping,
         part=(FLAGS.process_id, FLAGS.num_processes),
-        say=say,
+        log=say,
     )
 
 

@@ -69,22 +69,22 @@ def seconds_of_a_turn(stream):
 def prepare(pictures, root):
     """({name: endless iterator of batches}, {name: bytes on disk})."""
     from wdsr_tf.data import degrade, div2k
-    from wdsr_tf.data.make_pairs import make_pairs
+    from wdsr_tf.data.pairs import make_pairs
     from wdsr_tf.data.patches import StoreConfig, Stored, make_store
     from wdsr_tf.data.pipeline import training_dataset
     from wdsr_tf.data.sampler import Sampler
-    from wdsr_tf.data.sources import Arrays, Pairs, Pictures, files
+    from wdsr_tf.data.sources import Arrays, HRImages, Pairs, files
 
     size = FLAGS.hr_patch_size // 2
     make_pairs(pictures, root / "npy", [2], name="SET", lr_patch_size=size)
     make_store(pictures, root / "store.sqlite", StoreConfig(DEGRADE, 2, FLAGS.hr_patch_size, FLAGS.patches))
-    pairs, hr = div2k.pairs(root / "npy", "train", 2), div2k.hr_pictures(root / "npy", "train")
+    pairs, hr = div2k.pairs(root / "npy", "train", 2), div2k.hr_images(root / "npy", "train")
     sources = {
         BASE: Stored(root / "store.sqlite", "train", 2, size),
         "pairs, memory maps": Pairs(pairs, 2, size, Arrays(files(pairs), 0)),
         "pairs, in memory": Pairs(pairs, 2, size, Arrays(files(pairs), 1)),
-        "HR, LR made on the fly": Pictures(hr, degrade.parse(DEGRADE, 2), size, Arrays(hr, 0)),
-        "the same, 14 kB or more": Pictures(hr, degrade.parse(DEGRADE, 2), size, Arrays(hr, 0), min_bytes=14_000),
+        "HR, LR made on the fly": HRImages(hr, degrade.parse(DEGRADE, 2), size, Arrays(hr, 0)),
+        "the same, 14 kB or more": HRImages(hr, degrade.parse(DEGRADE, 2), size, Arrays(hr, 0), min_bytes=14_000),
     }
     streams = {name: iter(training_dataset(Sampler(source, FLAGS.batch_size))) for name, source in sources.items()}
     arrays = list((root / "npy").rglob("*.npy"))

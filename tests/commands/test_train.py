@@ -204,7 +204,7 @@ def test_what_a_profile_gives_against_a_typed_flag_is_ignored_with_a_line(train,
     boundaries, decay, complaint = done.stderr.splitlines()
     assert boundaries == "--learning-rate-boundaries is ignored: it belongs to --schedule=multi-step"
     assert decay == "--learning-rate-decay is ignored: it belongs to --schedule=step, multi-step or inverse-time"
-    assert "has no picture 5-80" in complaint
+    assert "has no image 5-80" in complaint
 
 
 def test_what_is_typed_beside_resume_is_written_down(train, dataset, finished, tmp_path):
@@ -240,12 +240,12 @@ def test_a_plain_folder_trains_with_lr_made_on_the_fly_and_is_decoded_once(train
     how += ["--degrade=seed-000,level=1", "--min-bytes=100", "--active-cropping=0.5", "--steps-per-epoch=2"]
     done = train(folder, tmp_path, *how)
     assert done.returncode == 0, done.stderr
-    assert "train: 1 of 5 pictures left out: too small for a patch" in done.stdout
+    assert "train: 1 of 5 images left out: too small for a patch" in done.stdout
     assert len((run_of(tmp_path) / "history.csv").read_text().splitlines()) == 1 + 1
     arrays = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
     assert len(arrays) == 6
     again = train(folder, tmp_path, "--degrade=seed-000", "--lr-patch-size=400")
-    assert "none of 5 HR pictures holds a patch of 800 x 800" in again.stderr
+    assert "None of 5 HR images has a patch of 800 x 800" in again.stderr
     assert arrays == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
 
 
@@ -256,7 +256,7 @@ def test_a_store_of_patches_trains_from_a_start_that_it_gives_itself(train, fold
         [*convert, "--hr-patch-size=32", "--patches=3", "--jobs=1"], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "small.png: holds no patch of 32 x 32" in done.stdout
+    assert "small.png: has no patch of 32 x 32" in done.stdout
     how = [flag for flag in TINY if flag != "--weightnorm"] + ["--set=weight_norm=True", "--num-init-batches=1"]
     done = train(store, tmp_path, *how, "--epochs=1")
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,9 @@ def test_frames_survive_writing_and_reading(tmp_path, suffix, clear, colors):
     assert len(read) == len(written)
     for (picture, _), (expected, _) in zip(read, written, strict=True):
         shown = slice(None) if expected.alpha is None else expected.alpha > 0
-        np.testing.assert_array_equal(picture.rgb[shown], expected.rgb[shown])  # 180 pixels fit into a palette of 256 colors
+        np.testing.assert_array_equal(
+            picture.rgb[shown], expected.rgb[shown]
+        )  # 180 pixels fit into a palette of 256 colors
         assert (picture.alpha is None) == (expected.alpha is None)
         if clear:
             np.testing.assert_array_equal(picture.alpha, expected.alpha)

@@ -70,7 +70,9 @@ def broken(content, random):
     if kind == 0:
         return bytes(content[: random.integers(len(content))])
     for _ in range(random.integers(1, 9)):
-        place = random.integers(min(len(content), 300 if kind == 1 else len(content)))  # headers break more than pixels do
+        place = random.integers(
+            min(len(content), 300 if kind == 1 else len(content))
+        )  # headers break more than pixels do
         if kind == 3:
             content[place] = random.integers(256)
         else:

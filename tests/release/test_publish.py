@@ -17,7 +17,7 @@ from release import pictures as ship_pictures
 from release.publish import Shipped
 from tests.conftest import REPOSITORY
 from wdsr_tf import checkpoint, images
-from wdsr_tf.data.make_pairs import make_pairs
+from wdsr_tf.data.pairs import make_pairs
 from wdsr_tf.errors import InputError
 from wdsr_tf.models import create_model
 from wdsr_tf.training.run import Run

@@ -89,7 +89,7 @@ def _library(name):
 
 def _unit_floats(values):
     if not np.isfinite(values).all():
-        raise InputError("it has values that aren't finite (NaN or infinity)")
+        raise InputError("it has values that are not finite (NaN or infinity)")
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
         raise InputError(f"its floats range from {low:.6g} to {high:.6g}. Save them between 0 (black) and 1 (white).")

@@ -93,7 +93,7 @@ def to_depth(x: np.ndarray, dtype) -> np.ndarray:
             f"Expected floats in 0..255 or uint8, not {x.dtype}. change_depth(Picture(x), 'uint8').rgb converts uint16."
         )
     if not np.isfinite(x).all():
-        raise InputError("The image has values that aren't finite (NaN or infinity).")
+        raise InputError("The image has values that are not finite (NaN or infinity).")
     values = np.clip(x if x.dtype.kind == "f" else x.astype("float32"), 0, 255)
     if dtype == "float32":
         return (values / 255).astype(dtype)
