@@ -55,7 +55,7 @@ def test_help_takes_less_than_a_second_and_imports_nothing_heavy():
 
 def test_workers_import_neither_keras_nor_tensorflow():
     code = (
-        "import sys; from wdsr_tf.data import cache, jpeg, make_pairs; print({'keras', 'tensorflow'} & {*sys.modules})"
+        "import sys; from wdsr_tf.data import cache, jpeg, pairs; print({'keras', 'tensorflow'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "set()"
