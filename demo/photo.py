@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT))  # runs from any folder, whether wdsr_tf is installed or not
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from any folder, uninstalled
 
 from wdsr_tf import images, upscale
 from wdsr_tf.images.resize import imresize
 
-DOCS = PROJECT / "docs"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 GAP = 8  # pixels of white between the halves
 
 

@@ -48,7 +48,7 @@ def test_the_four_commands_of_the_readme_lead_from_photographs_to_upscaled_ones(
     assert MISSION in README
     photos(tmp_path / "Pictures", count=24)
     (tmp_path / "Pictures" / "holiday").mkdir()
-    os.rename(tmp_path / "Pictures" / "cat.jpg", tmp_path / "Pictures" / "holiday" / "cat.jpg")
+    (tmp_path / "Pictures" / "cat.jpg").rename(tmp_path / "Pictures" / "holiday" / "cat.jpg")
     smaller = ["--epochs=1", "--steps-per-epoch=2", "--batch-size=2", "--validation-steps=1", "--num-res-blocks=1"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     for line in MISSION.splitlines():
