@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Image: TypeAlias = PathLike | np.ndarray | PIL.Image.Image
     Model: TypeAlias = PathLike | SRModel
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "InputError",
@@ -64,38 +64,41 @@ def upscale(
     image: Image,
     model: Model | None = None,
     *,
-    scale: float | None = None,
-    size: str | None = None,
+    scale: float | str | None = None,
+    size: str | tuple[int | None, int | None] | None = None,
     noise: int | None = None,
     engine: str = "auto",
     precision: str = "auto",
-    memory: str | None = None,
+    memory: str | int | None = None,
     self_ensemble: bool = False,
     max_pixels: float = 250e6,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray | PIL.Image.Image:
-    """Upscales one image. Models are opened once and kept; for many images, `Upscaler` has more options.
+    """Upscales one image. Opened models are kept, so the next call with the same options starts at once.
+
+    `Upscaler` has more options, and upscales files with their metadata and animations.
 
     Args:
-        image: a path, a PIL image, or an array: H x W or H x W x 1 (gray), H x W x 3 or H x W x 4 (RGB without or with
-            alpha); uint8, uint16, or float32 or float64 in [0, 1].
-        model: a checkpoint, a published weights file, one of our .onnx files, a folder of checkpoints to choose from,
+        image: a path; a NumPy array H x W (gray), H x W x 1, H x W x 3 or H x W x 4 (with alpha) of type uint8, uint16,
+            or float32 or float64 in [0, 1]; or a PIL image.
+        model: a checkpoint, an ONNX file of ours, or any published weights file; a folder of checkpoints to choose from;
             or a loaded model. Default: the bundled models.
         scale: factor, such as 2 or 3.5. Default: the model's.
         size: size of the result in pixels instead of a factor: "4000x" (width), "x3000" (height) or "4000x3000".
-        noise: level of noise to remove, 0 to 3, with models that are made for a level.
-        engine: "onnx", "openvino", "keras", or "auto" for ONNX Runtime where possible.
-        precision: "float32", "float16", "int8", or "auto".
-        memory: memory for tiles, such as "2GiB" or "50%". Default: half of the free memory, at most 1 GiB.
+        noise: level of JPEG noise to remove, 0 to 3. Default: noise is removed from JPEG images below quality 93 if
+            there is a model for that.
+        engine: "onnx", "openvino" or "keras". Default: ONNX Runtime if it can run the model, otherwise Keras.
+        precision: "float32", "float16" or "int8", which not every engine has. Default: float32.
+        memory: limit for tiles, such as "2GiB" or "50%" of the free memory. Default: half of it, at most 1 GiB.
         self_ensemble: average over eight flips and rotations: slightly better, and eight times as slow.
-        max_pixels: files with larger images are refused.
-        progress: called with the fraction that is done, from 0 to 1.
+        max_pixels: limit for images that are read from files.
+        progress: called with the fraction of the work that is done, up to 1.0.
 
     Returns:
-        A PIL image for a PIL image; otherwise an array of the type and number of channels of `image`.
+        A PIL image for a PIL image; otherwise an array, of the same type and layout as the given array.
 
     Raises:
-        InputError: if the image or the model can't be used, or the options don't fit together.
+        InputError: if the image, the model or an option can't be used, or memory is too small for a tile.
     """
     from wdsr_tf.inference.upscale import upscale
 
@@ -114,21 +117,28 @@ def upscale(
     )
 
 
-def train(config: TrainingConfig, *, resume: PathLike | None = None, log: Callable[[str], None] | None = print) -> Run:
-    """Trains a model.
+def train(
+    config: TrainingConfig,
+    *,
+    resume: Run | PathLike | bool | None = None,
+    log: Callable[[str], None] | None = print,
+) -> Run | None:
+    """Trains a model. Equal configs give equal weights, bit by bit.
 
     Args:
-        config: the settings.
-        resume: the folder of an interrupted run to continue. Default: start a new run in `config.outdir`.
-        log: called with each line about the progress; None for silence.
+        config: what to train, on what, and how.
+        resume: the run to continue, as a `Run`, a folder or a name in `config.outdir`; True is the newest run there.
+            Default: start a new run.
+        log: called with each line of progress; None for silence.
 
     Returns:
         The run: its `folder`, `models` (folder of checkpoints), `best` (path of the best checkpoint) and `history`.
+        None in processes other than the first of several.
 
     Raises:
-        InputError: if the dataset or a setting can't be used.
+        InputError: if a setting doesn't fit the dataset or the network, there is no such run, or memory ran out.
+        NotFiniteError: if the loss stays infinite or NaN.
     """
-    _require_keras("Training")
     from wdsr_tf.training.train import train
 
     return train(config, resume=resume, log=log)

@@ -20,7 +20,11 @@ def test_loaded_models_and_published_files_are_ranked_together(tmp_path, hr):
     write_srcnn(tmp_path / "srcnn.npz")
     models = {"ours": save_network(tmp_path / "a.keras", bias=0.0), "published": tmp_path / "srcnn.npz"}
     ranking = evaluate(
-        models, benchmark=hr, protocol=["paper", "krasserm"], log=lines.append, progress=lambda *facts: told.append(facts)
+        models,
+        benchmark=hr,
+        protocol=["paper", "krasserm"],
+        log=lines.append,
+        progress=lambda *facts: told.append(facts),
     )
     assert {row.name: row.architecture for row in ranking.rows} == {"ours": "wdsr-a", "published": "srcnn"}
     assert (ranking.scale, ranking.protocols, ranking.images) == (2, ["paper", "krasserm"], ["a"])

@@ -115,9 +115,7 @@ def test_the_network_runs_once_per_image_for_all_protocols(pairs):
     row = measure.measure("nearest", lambda lr: calls.append(lr.shape) or nearest(lr), pairs, KRASSERM)
     assert [shape[:2] for shape in calls] == HEIGHTS_AND_WIDTHS
     calls.clear()
-    both = measure.measure(
-        "nearest", lambda lr: calls.append(lr.shape) or nearest(lr), pairs, ["krasserm", "paper"]
-    )
+    both = measure.measure("nearest", lambda lr: calls.append(lr.shape) or nearest(lr), pairs, ["krasserm", "paper"])
     assert len(calls) == len(pairs.pairs)
     assert both.figures["krasserm"].shape == both.figures["paper"].shape == (len(calls), 3)
     np.testing.assert_array_equal(both.figures["krasserm"], row.figures["krasserm"])

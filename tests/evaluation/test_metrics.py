@@ -81,7 +81,9 @@ def test_small_images_have_an_ssim_and_tiny_ones_no_ms_ssim():
 def test_an_image_within_a_protocols_border_is_refused_with_the_way_out(name, scale, side, border):
     protocol = PROTOCOLS[name]
     protocol.measure(SR[: side + 1, : side + 1], HR[: side + 1, : side + 1], scale)
-    message = f"{side} x 20 pixels are too few for the protocol '{name}', which leaves out {border} on each side. Choose"
+    message = (
+        f"{side} x 20 pixels are too few for the protocol '{name}', which leaves out {border} on each side. Choose"
+    )
     with pytest.raises(InputError, match=message):
         protocol.measure_all(SR[:side, :20], HR[:side, :20], scale)
 

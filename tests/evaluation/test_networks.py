@@ -64,7 +64,7 @@ def test_models_that_cannot_be_ranked_are_an_error(models, message):
 
 def test_two_models_of_one_name_are_an_error(tmp_path):
     model = save_network(tmp_path / "a.keras")
-    with pytest.raises(InputError, match="Two models are named 'wdsr-a-x2'. Give each a name"):
+    with pytest.raises(InputError, match=r"Two models are named 'wdsr-a-x2'\. Give each a name"):
         networks.collect([model, model])
 
 
@@ -149,9 +149,7 @@ def test_weights_that_fit_several_networks_are_not_guessed(every_scale, monkeypa
 
     one = recognize.recognize(formats.read(every_scale.path).arrays)[0]
     monkeypatch.setattr(recognize, "recognize", lambda arrays: [one, dataclasses.replace(one, name="other")])
-    with pytest.raises(
-        InputError, match=r"(?s)srcnn\.npz.*srcnn.*other.*convert weights"
-    ):
+    with pytest.raises(InputError, match=r"(?s)srcnn\.npz.*srcnn.*other.*convert weights"):
         every_scale.load(2)
 
 

@@ -34,7 +34,7 @@ def _flag_lines(flags):
             heading = None
         yield from _entry(_spelled(flag), _explained(flag, sentence))
     if flags.sections or heading:
-        yield ""
+        yield f"\n{heading}:" if heading else ""
     yield from _entry("-h, --help", "Show this help and exit.")
 
 
