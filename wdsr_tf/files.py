@@ -38,7 +38,10 @@ def sweep(folder):
                     path.unlink()
 
 
-def sha256(path):
-    """Of the file at `path`, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(*paths):
+    """The SHA-256 of the files at `paths`, one after the other, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with Path(path).open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()

@@ -256,7 +256,7 @@ def srcnn_matlab(n=4):
 
 
 VGG7 = [3, 32, 32, 64, 64, 128, 128, 3]
-IN_ORDER, CHAINER = "waifu2x (weights in the network's order)", "tsurumeso/waifu2x-chainer"
+IN_ORDER, CHAINER = "waifu2x (weights in the model's order)", "tsurumeso/waifu2x-chainer"
 
 
 def vgg7(name, project=IN_ORDER, **how):

@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.networks import assert_equals_golden, golden_model, nhwc
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import krasserm, wdsr
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 PLAIN_COUNTS = [  # (network, blocks, expansion) -> parameters at x2, x3, x4: ARCHITECTURES 1.2
@@ -119,8 +119,8 @@ def test_tensorflow_addons_weights_give_tensorflow_addons_output(reference, file
     # Its graph has mean 127.5 where ours has DIV2K's: the same network on a picture moved by the difference.
     model = create_model("wdsr-b", 2, num_res_blocks=2, weight_norm=True, variant="official")
     with h5py.File(reference / "golden" / file) as weights:
-        tensors = Tensors(read(weights))
-    land(model, tensors, krasserm.in_order(tensors, model))
+        tensors = read(weights)
+    assign(model, tensors, krasserm.in_order)
     with np.load(reference / "golden" / "tfa_wdsr_b_b2_x2_io.npz") as io:
         shift = 255 * np.array([0.4488, 0.4371, 0.4040]) - 127.5
         assert_equals_golden(model(io["x"] + shift) - shift, io["y"])
