@@ -172,7 +172,7 @@ def dcscn(scale):
     return file(shapes, "jiny2001/dcscn-super-resolution", "dcscn", scale, **options)
 
 
-def dcscn_waifu2x(scale=3):
+def dcscn_yu45020(scale=3):
     shapes = conv("feature_block.Feature 1.Conv2d", 9, 3, 3) | conv("feature_block.Feature 2.Conv2d", 6, 9, 3)
     shapes |= conv("feature_block.Feature 3.Conv2d", 4, 6, 3) | conv("reconstruction_block.A.Conv2d", 8, 9 + 6 + 4, 1)
     shapes |= conv("reconstruction_block.B.0.Conv2d", 4, 9 + 6 + 4, 1)
@@ -183,13 +183,13 @@ def dcscn_waifu2x(scale=3):
     return file(shapes, "yu45020/Waifu2x (DCSCN)", "dcscn-12", scale, **options)
 
 
-def espcn_waifu2x(scale=2, n=2, units=True):
+def espcn_yu45020(scale=2, n=2, units=True):
     widths = [3, n, n, 2 * n, 2 * n, 4 * n, 4 * n]
     shapes = chain("conv.{}.0", widths)
     for i, filters in enumerate(widths[1:] if units else []):
         shapes |= conv(f"conv.{i}.2.0", filters, filters, 1)
     shapes |= conv("up_sampler.0", 3 * scale**2, 4 * n, 3)
-    options = {"num_filters": n, "selection_unit": "seed" if units else None}
+    options = {"num_filters": n, "selection_unit": "replace" if units else None}
     return file(shapes, "yu45020/Waifu2x (ESPCN_7)", "espcn-7", scale, **options)
 
 
@@ -212,7 +212,7 @@ def msrn(scale, n=3, blocks=2):
     return file(shapes | conv("tail.3", 3, n, 3), "MIVRC/MSRN-PyTorch", "msrn", scale, mean_shift(255), **options)
 
 
-def msrn_bgr(scale=2, n=3, blocks=2):
+def msrn_harish_vnkt(scale=2, n=3, blocks=2):
     shapes = conv("conv.conv", n, 3, 3)
     for i in range(blocks):
         for step in (1, 2):
@@ -222,8 +222,10 @@ def msrn_bgr(scale=2, n=3, blocks=2):
     shapes |= conv("feature_fusion.conv", n, n * (blocks + 1), 1)
     shapes |= conv("reconstruction_layer.conv1.conv", n * scale**2, n, 3)
     shapes |= conv("reconstruction_layer.conv2.conv", 3, n, 3)
-    options = {"num_filters": n, "num_res_blocks": blocks, "variant": "seed", "last_relu": True}
-    return file(shapes, "an unofficial MSRN on BGR", "msrn", scale, mean_shift(255, MEAN[::-1]), **options)
+    options = {"num_filters": n, "num_res_blocks": blocks, "variant": "harish-vnkt", "last_relu": True}
+    return file(
+        shapes, "harish-vnkt/multiscale-residual-network-pytorch", "msrn", scale, mean_shift(255, MEAN[::-1]), **options
+    )
 
 
 def drrn(n=4):
@@ -376,12 +378,12 @@ EVERY = {
     "carn v2": carn_v2(),
     "dcscn x3": dcscn(3),
     "dcscn x4": dcscn(4),
-    "dcscn waifu2x": dcscn_waifu2x(),
-    "espcn waifu2x": espcn_waifu2x(),
-    "espcn waifu2x without units": espcn_waifu2x(4, units=False),
+    "dcscn yu45020": dcscn_yu45020(),
+    "espcn yu45020": espcn_yu45020(),
+    "espcn yu45020 without units": espcn_yu45020(4, units=False),
     "espcn pytorch": espcn_pytorch(),
     "msrn x4": msrn(4),
-    "msrn bgr": msrn_bgr(),
+    "msrn harish-vnkt": msrn_harish_vnkt(),
     "drrn blocks": drrn(),
     "drrn one block": drrn_one_block(),
     "srcnn": srcnn(),

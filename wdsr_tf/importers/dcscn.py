@@ -25,7 +25,7 @@ def authors(tensors, model):
     return weights
 
 
-def waifu2x(tensors, model):
+def yu45020(tensors, model):
     """yu45020/Waifu2x: `feature_block.Feature {1..L}`, `reconstruction_block.{A,B.0,B.1}`, `up_sampler`."""
     names = {f"body_{i}": f"feature_block.Feature {i + 1}" for i in range(model.hyperparameters["num_layers"])}
     names |= {"nin_a": "reconstruction_block.A"}
@@ -54,7 +54,7 @@ def _detect_authors(contents):
     yield Candidate("dcscn", (factor**2 if "PS2" in name else factor,), options | {"upsampler_filters": last})
 
 
-def _detect_waifu2x(contents):
+def _detect_yu45020(contents):
     if not contents.has("feature_block.Feature 1.Conv2d.weight", "reconstruction_block.A.Conv2d.weight"):
         return
     widths = _widths(contents, "feature_block.Feature {}.Conv2d.weight", (2, 3, 1, 0))
@@ -95,5 +95,5 @@ def _gamma(widths):
 
 PROJECTS = [
     Project("jiny2001/dcscn-super-resolution", authors, _detect_authors),
-    Project("yu45020/Waifu2x (DCSCN)", waifu2x, _detect_waifu2x),
+    Project("yu45020/Waifu2x (DCSCN)", yu45020, _detect_yu45020),
 ]

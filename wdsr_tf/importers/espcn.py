@@ -3,7 +3,7 @@
 from wdsr_tf.importers.project import Candidate, Project
 
 
-def waifu2x(tensors, model):
+def yu45020(tensors, model):
     """yu45020/Waifu2x's ESPCN-7: `conv.{0..5}.0`, with selection units `conv.{0..5}.2.0`, `up_sampler.0`."""
     weights = {f"tail_x{model.scale}": tensors.conv("up_sampler.0", shuffle=model.scale)}
     for i in range(6):
@@ -22,12 +22,12 @@ def pytorch(tensors, model):
     }
 
 
-def _detect_waifu2x(contents):
+def _detect_yu45020(contents):
     if not contents.has("conv.0.0.weight", "conv.5.0.weight", "up_sampler.0.weight"):
         return
     filters = contents.filters("conv.0.0.weight", 3, 3)
     contents.expect("conv.5.0.weight", 4 * filters, 4 * filters, 3, 3)
-    unit = "seed" if contents.has("conv.0.2.0.weight") else None
+    unit = "replace" if contents.has("conv.0.2.0.weight") else None
     scale = contents.shuffle_factor("up_sampler.0.weight", 3)
     yield Candidate("espcn-7", (scale,), {"num_filters": filters, "selection_unit": unit})
 
@@ -41,6 +41,6 @@ def _detect_pytorch(contents):
 
 
 PROJECTS = [
-    Project("yu45020/Waifu2x (ESPCN_7)", waifu2x, _detect_waifu2x),
+    Project("yu45020/Waifu2x (ESPCN_7)", yu45020, _detect_yu45020),
     Project("yjn870/ESPCN-pytorch", pytorch, _detect_pytorch),
 ]

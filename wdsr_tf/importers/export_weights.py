@@ -41,7 +41,7 @@ def export_weights(model: "SRModel", path: str | Path, layout: str | None = None
         InputError: The suffix is unknown, the layout can't hold the model, or a weight isn't finite.
     """
     path = Path(path)
-    demand_suffix(path)
+    check_suffix(path)
     arrays = official(model) if (layout or layout_of(path)) == "official" else ours.arrays(model)
     broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if broken:
@@ -50,7 +50,7 @@ def export_weights(model: "SRModel", path: str | Path, layout: str | None = None
     return len(arrays)
 
 
-def demand_suffix(path: Path) -> None:
+def check_suffix(path: Path) -> None:
     """Raises InputError if no format has the suffix of `path`."""
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path}: unknown suffix {path.suffix!r}. Weights can be written as {', '.join(SUFFIXES)}")

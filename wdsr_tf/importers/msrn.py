@@ -1,4 +1,4 @@
-"""MSRN: MIVRC/MSRN-PyTorch, and an unofficial project whose images are BGR."""
+"""MSRN: MIVRC/MSRN-PyTorch and harish-vnkt/multiscale-residual-network-pytorch."""
 
 from wdsr_tf.importers.project import Candidate, Project
 from wdsr_tf.importers.tensors import mean_shift, stages
@@ -24,8 +24,8 @@ def official(tensors, model):
     return weights
 
 
-def bgr(tensors, model):
-    """The unofficial one: `conv`, `residual_blocks.{i}`, `feature_fusion`, `reconstruction_layer.conv{1,2}`, in BGR."""
+def harish_vnkt(tensors, model):
+    """harish-vnkt: `conv`, `residual_blocks.{i}`, `feature_fusion`, `reconstruction_layer.conv{1,2}`, in BGR."""
     tensors.constants(mean_shift(255, bgr=True))
     kernel, bias = tensors.conv("conv.conv")
     weights = {
@@ -50,17 +50,17 @@ def _detect_official(contents):
     yield Candidate("msrn", (scale,), {"num_filters": filters, "num_res_blocks": blocks, "variant": "official"})
 
 
-def _detect_bgr(contents):
+def _detect_harish_vnkt(contents):
     if not contents.has("conv.conv.weight", "residual_blocks.0.conv5_1.conv.weight"):
         return
     filters = contents.filters("conv.conv.weight", 3, 3)
     blocks = contents.count("residual_blocks.{}.conv5_2.conv.weight", (2 * filters, 2 * filters, 5, 5))
     scale = contents.shuffle_factor("reconstruction_layer.conv1.conv.weight", filters)
-    options = {"num_filters": filters, "num_res_blocks": blocks, "variant": "seed", "last_relu": True}
+    options = {"num_filters": filters, "num_res_blocks": blocks, "variant": "harish-vnkt", "last_relu": True}
     yield Candidate("msrn", (scale,), options)
 
 
 PROJECTS = [
     Project("MIVRC/MSRN-PyTorch", official, _detect_official),
-    Project("an unofficial MSRN on BGR", bgr, _detect_bgr),
+    Project("harish-vnkt/multiscale-residual-network-pytorch", harish_vnkt, _detect_harish_vnkt),
 ]

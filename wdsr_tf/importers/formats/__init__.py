@@ -59,18 +59,28 @@ def read(path: str | Path) -> WeightsFile:
     path = Path(path)
     name, module = _format(path)
     try:
-        parts = module.files(path) if hasattr(module, "files") else [path]
+        parts = _parts(module, path)
         if name in confined.LIMITS:
             arrays = confined.read(name, path, sum(part.stat().st_size for part in parts))
         else:
             arrays = module.read(path)
-        arrays, sha256 = limits.plain(arrays), files.sha256(*parts)
+        arrays, digest = limits.plain(arrays), files.sha256(*parts)
     except InputError as error:
         raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
     except Exception as error:  # broken or hostile bytes make parsers raise anything
         reason = limits.line(f"{type(error).__name__}: {error}")
         raise InputError(f"{path} ({module.NAME}) is damaged or has another format: {reason}") from error
-    return WeightsFile(path, module.NAME, sha256, arrays)
+    return WeightsFile(path, module.NAME, digest, arrays)
+
+
+def sha256(path: str | Path) -> str:
+    """Returns the hash of all files of the weights at `path`, as `read` does, without reading the weights."""
+    path = Path(path)
+    _, module = _format(path)
+    try:
+        return files.sha256(*_parts(module, path))
+    except OSError as error:
+        raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
 
 
 def _format(path):
@@ -90,6 +100,10 @@ def _format(path):
         raise InputError(f"{path} is a folder. {hint}")
     names = ", ".join(module.NAME for module in modules.values())
     raise InputError(f"{path} isn't a weights file in a supported format: {names}")
+
+
+def _parts(module, path):
+    return module.files(path) if hasattr(module, "files") else [path]
 
 
 def _head(path):
