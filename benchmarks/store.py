@@ -69,23 +69,23 @@ def prepare(indir, root, flags):
     """({name: endless iterator of batches}, {name: bytes on disk})."""
     from wdsr_tf import images
     from wdsr_tf.data import degrade, div2k
-    from wdsr_tf.data.make_pairs import make_pairs
+    from wdsr_tf.data.pairs import make_pairs
     from wdsr_tf.data.patches import StoreConfig, Stored, make_store
     from wdsr_tf.data.pipeline import training_dataset
     from wdsr_tf.data.sampler import Sampler
-    from wdsr_tf.data.sources import Arrays, Pairs, Pictures, files
+    from wdsr_tf.data.sources import Arrays, HRImages, Pairs, files
 
     size = flags.hr_patch_size // 2
     make_pairs(indir, root / "npy", [2], name="SET", lr_patch_size=size)
     make_store(indir, root / "store.sqlite", StoreConfig(flags.degrade, 2, flags.hr_patch_size, flags.patches))
-    pairs, hr = div2k.pairs(root / "npy", "train", 2), div2k.hr_pictures(root / "npy", "train")
+    pairs, hr = div2k.pairs(root / "npy", "train", 2), div2k.hr_images(root / "npy", "train")
     recipe = degrade.parse(flags.degrade, 2)
     sources = {
         BASE: Stored(root / "store.sqlite", "train", 2, size),
         "pairs, memory maps": Pairs(pairs, 2, size, Arrays(files(pairs), 0)),
         "pairs, in memory": Pairs(pairs, 2, size, Arrays(files(pairs), 1)),
-        "HR, LR made on the fly": Pictures(hr, recipe, size, Arrays(hr, 0)),
-        "the same, 14 kB or more": Pictures(hr, recipe, size, Arrays(hr, 0), min_bytes=14_000),
+        "HR, LR made on the fly": HRImages(hr, recipe, size, Arrays(hr, 0)),
+        "the same, 14 kB or more": HRImages(hr, recipe, size, Arrays(hr, 0), min_bytes=14_000),
     }
     streams = {name: iter(training_dataset(Sampler(source, flags.batch_size))) for name, source in sources.items()}
     arrays = list((root / "npy").rglob("*.npy"))

@@ -52,7 +52,7 @@ def test_a_folder_is_upscaled_whole_and_what_is_broken_named(tmp_path):
 
     run = demo("-i", "in", "-o", "out", "-m", "output/models", cwd=tmp_path)
     assert run.returncode == 1, run.stderr
-    assert "broken.png: is not a picture" in run.stderr and "Traceback" not in run.stderr
+    assert "broken.png: not an image" in run.stderr and "Traceback" not in run.stderr
     assert "2 pictures written" in run.stdout and "wdsr-a x2" in run.stdout
     assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")) == [
         "a-sr.png",

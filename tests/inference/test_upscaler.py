@@ -212,7 +212,7 @@ def test_what_the_format_cannot_hold_is_refused_before_any_work(upscaler, tmp_pa
     images.write(tmp_path / "a.png", images.Picture(RGB, RGB[..., 0]))
     images.write(tmp_path / "long.png", np.zeros((1, 20000, 3), "uint8"))
     busy = upscaler(watch=lambda pixels: pytest.fail("the network ran"))
-    for name, reason in (("a.jpg", "cannot hold transparency"), ("long.webp", "ends at 16383 pixels")):
+    for name, reason in (("a.jpg", "can't store transparency"), ("long.webp", "limited to 16383 pixels")):
         with pytest.raises(InputError, match=reason):
             busy.upscale(next(tmp_path.glob(f"{name.partition('.')[0]}.png")), tmp_path / name)
         assert not (tmp_path / name).exists()

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits and floats: every bit in, every bit out."""
+"""Images of 16 bits and floats keep every bit."""
 
 import struct
 import sys
@@ -10,7 +10,7 @@ from PIL import Image
 
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
-from wdsr_tf.images import deep
+from wdsr_tf.images import high_depth
 
 RNG = np.random.default_rng(0)
 DEEP = RNG.integers(0, 65536, (20, 16, 4), "uint16")
@@ -23,7 +23,7 @@ def tifffile():
 
 
 def png16(path, values, color_type, *chunks):
-    """Writes uint16 `values` as a PNG, without any filter and independently of ours."""
+    """Writes uint16 `values` as an unfiltered PNG, independently of our writer."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -36,7 +36,7 @@ def png16(path, values, color_type, *chunks):
 
 
 @pytest.mark.parametrize("color_type, channels", [(2, 3), (4, 2), (6, 4)])
-def test_a_png_of_16_bits_is_read_whole_or_by_its_high_bytes(tmp_path, color_type, channels):
+def test_16_bit_png_is_read_exactly_or_by_its_high_bytes(tmp_path, color_type, channels):
     values = DEEP[..., :channels]
     png16(tmp_path / "a.png", values, color_type)
     np.testing.assert_array_equal(images.read(tmp_path / "a.png")[..., 0], values[..., 0] >> 8)
@@ -52,7 +52,7 @@ def test_a_png_of_16_bits_is_read_whole_or_by_its_high_bytes(tmp_path, color_typ
 
 
 @pytest.mark.parametrize("color_type, channels", [(0, 1), (2, 3)])
-def test_the_transparent_color_of_a_png_of_16_bits_becomes_alpha(tmp_path, color_type, channels):
+def test_transparent_color_of_a_16_bit_png_becomes_alpha(tmp_path, color_type, channels):
     pytest.importorskip("imagecodecs")
     values = DEEP[..., :channels]
     key = values[3, 5].astype(">u2").tobytes()
@@ -68,14 +68,14 @@ def test_orientation_is_applied_as_pillow_applies_it(tmp_path, tifffile, orienta
     exif = Image.Exif()
     exif[images.ORIENTATION] = orientation
     if suffix == ".png":
-        png16(tmp_path / "deep.png", DEEP[..., :3], 2, (b"eXIf", exif.tobytes()[6:]))
+        png16(tmp_path / "high.png", DEEP[..., :3], 2, (b"eXIf", exif.tobytes()[6:]))
     else:
         tag = [(images.ORIENTATION, 3, 1, orientation, True)]
-        tifffile.imwrite(tmp_path / "deep.tif", DEEP[..., :3], photometric="rgb", extratags=tag)
-    Image.fromarray(small.astype("uint8")).save(tmp_path / f"flat{suffix}", exif=exif)
-    read = images.read_picture(tmp_path / f"deep{suffix}")
-    np.testing.assert_array_equal(read.rgb >> 8, images.read(tmp_path / f"flat{suffix}"))
-    assert images.size(tmp_path / f"deep{suffix}") == read.rgb.shape[:2]
+        tifffile.imwrite(tmp_path / "high.tif", DEEP[..., :3], photometric="rgb", extratags=tag)
+    Image.fromarray(small.astype("uint8")).save(tmp_path / f"low{suffix}", exif=exif)
+    read = images.read_picture(tmp_path / f"high{suffix}")
+    np.testing.assert_array_equal(read.rgb >> 8, images.read(tmp_path / f"low{suffix}"))
+    assert images.size(tmp_path / f"high{suffix}") == read.rgb.shape[:2]
     tags = Image.Exif()
     tags.load(read.metadata.get("exif", b""))
     assert images.ORIENTATION not in tags
@@ -91,7 +91,7 @@ def test_orientation_is_applied_as_pillow_applies_it(tmp_path, tifffile, orienta
     "dtype, channels",
     [*((dtype, n) for dtype in ("uint16", "float32") for n in (1, 2, 3, 4)), ("float16", 3), ("float64", 1)],
 )
-def test_tiffs_of_other_programs_are_read(tmp_path, tifffile, order, options, dtype, channels):
+def test_tiff_files_of_other_programs_are_read_exactly(tmp_path, tifffile, order, options, dtype, channels):
     values = DEEP if dtype == "uint16" else (DEEP / 65535).astype(dtype)
     values = values[..., :channels] if channels > 1 else values[..., 0]
     options, stored = dict(options), values
@@ -115,7 +115,7 @@ def test_tiffs_of_other_programs_are_read(tmp_path, tifffile, order, options, dt
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
-def test_colors_multiplied_by_alpha_are_divided_by_it(tmp_path, tifffile, dtype):
+def test_premultiplied_colors_are_divided_by_alpha(tmp_path, tifffile, dtype):
     peak = 65535 if dtype == "uint16" else 1
     values = (np.array([[[0.25, 0.5, 0.1, 0.5], [0, 0, 0, 0], [1, 1, 1, 1]]]) * peak).astype(dtype)
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["assocalpha"])
@@ -123,7 +123,7 @@ def test_colors_multiplied_by_alpha_are_divided_by_it(tmp_path, tifffile, dtype)
     np.testing.assert_allclose(picture.rgb[0] / peak, [[0.5, 1, 0.2], [0, 0, 0], [1, 1, 1]], atol=3e-5)  # of 16 bits
 
 
-def test_gray_whose_zero_is_white_and_gray_of_12_bits(tmp_path, tifffile):
+def test_white_is_zero_and_12_bit_gray_are_converted(tmp_path, tifffile):
     tifffile.imwrite(tmp_path / "white.tif", DEEP[..., 0], photometric="miniswhite")
     np.testing.assert_array_equal(images.read_picture(tmp_path / "white.tif").rgb[..., 0], 65535 - DEEP[..., 0])
     both = (DEEP[..., :2] / 65535).astype("float32")
@@ -148,21 +148,21 @@ def test_floats_beyond_0_to_1_are_refused_with_their_range(tmp_path, tifffile, c
         images.read_picture(tmp_path / "a.tif")
 
 
-def test_float_pictures_are_scaled_to_8_bits_where_8_are_asked_for(tmp_path, tifffile):
+def test_read_scales_floats_to_8_bits(tmp_path, tifffile):
     values = (np.arange(256)[None, :, None] / 255).astype("float32").repeat(3, axis=-1)
     images.write(tmp_path / "a.tif", images.Picture(values))
     np.testing.assert_array_equal(images.read(tmp_path / "a.tif")[0, :, 0], np.arange(256))
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint32", "int8"])
-def test_integers_without_an_agreed_range_are_refused(tmp_path, tifffile, dtype):
+def test_integers_without_a_standard_range_are_rejected(tmp_path, tifffile, dtype):
     tifffile.imwrite(tmp_path / "a.tif", np.ones((5, 6, 3), dtype), photometric="rgb")
     with pytest.raises(InputError, match="8 or 16 bits"):
         images.read_picture(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("channels, photometric", [(5, "rgb"), (3, "minisblack"), (4, "separated")])
-def test_channels_that_are_no_colors_are_refused(tmp_path, tifffile, channels, photometric):
+def test_channels_other_than_gray_and_rgb_are_rejected(tmp_path, tifffile, channels, photometric):
     values = np.ones((5, 6, channels), "float32")
     tifffile.imwrite(tmp_path / "a.tif", values, photometric=photometric, planarconfig="contig")
     with pytest.raises(InputError, match="neither gray nor RGB"):
@@ -170,12 +170,12 @@ def test_channels_that_are_no_colors_are_refused(tmp_path, tifffile, channels, p
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "floats.tif"])
-def test_without_the_libraries_the_message_names_the_command_and_8_bits_still_come(tmp_path, monkeypatch, name):
+def test_missing_library_is_named_with_its_install_command_and_8_bits_are_still_read(tmp_path, monkeypatch, name):
     values = (DEEP[..., :3] / 65535).astype("float32") if name == "floats.tif" else DEEP[..., :3]
-    images.write(tmp_path / name, images.Picture(values))  # writing takes none of them
+    images.write(tmp_path / name, images.Picture(values))  # writing needs neither library
     for library in ("tifffile", "imagecodecs"):
         monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(InputError, match=rf"{name}.*pip install 'wdsr-tf\[pictures\]'"):
+    with pytest.raises(InputError, match=rf"{name}.*needs (tifffile|imagecodecs).*pip install .*\[pictures\]"):
         images.read_picture(tmp_path / name)
     if name != "floats.tif":
         np.testing.assert_array_equal(images.read(tmp_path / name), values >> 8)
@@ -183,7 +183,7 @@ def test_without_the_libraries_the_message_names_the_command_and_8_bits_still_co
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.99])
-def test_deep_files_cut_short_are_errors(tmp_path, tifffile, name, part):
+def test_truncated_16_bit_file_raises_input_error(tmp_path, tifffile, name, part):
     images.write(tmp_path / name, DEEP[..., :3])
     whole = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(whole[: int(len(whole) * part)])
@@ -191,8 +191,8 @@ def test_deep_files_cut_short_are_errors(tmp_path, tifffile, name, part):
         images.read_picture(tmp_path / name)
 
 
-def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, tifffile, monkeypatch):
+def test_pixel_limit_is_checked_before_decoding(tmp_path, tifffile, monkeypatch):
     images.write(tmp_path / "a.tif", images.Picture((DEEP[..., :3] / 65535).astype("float32")))
-    monkeypatch.setattr(deep, "_check_page", lambda *_: pytest.fail("too late"))
-    with pytest.raises(InputError, match=r"--max-pixels 1 lets"):
+    monkeypatch.setattr(high_depth, "_check_page", lambda *_: pytest.fail("too late"))
+    with pytest.raises(InputError, match=r"--max-pixels 1 "):
         images.read_picture(tmp_path / "a.tif", max_pixels=319)
