@@ -68,9 +68,8 @@ def seconds_of_a_turn(stream, batches):
 def prepare(indir, root, flags):
     """({name: endless iterator of batches}, {name: bytes on disk})."""
     from wdsr_tf import images
-    from wdsr_tf.data import degrade, div2k
-    from wdsr_tf.data.make_pairs import make_pairs
-    from wdsr_tf.data.patches import StoreConfig, Stored, make_store
+    from wdsr_tf.data import StoreConfig, degrade, div2k, make_pairs, make_store
+    from wdsr_tf.data.patches import Stored
     from wdsr_tf.data.pipeline import training_dataset
     from wdsr_tf.data.sampler import Sampler
     from wdsr_tf.data.sources import Arrays, Pairs, Pictures, files
