@@ -1,10 +1,9 @@
-"""MkDocs hooks: the changelog is a page, and links to files outside docs/ lead to the repository.
+"""MkDocs hooks: the changelog as a page, a table of training settings, links that work on GitHub and on the site."""
 
-So the same links work on GitHub and on the site.
-"""
-
+import dataclasses
 import posixpath
 import re
+import sys
 from pathlib import Path
 
 from mkdocs.exceptions import PluginError
@@ -23,7 +22,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Turns `../FILE` into the address of that file in the repository; `../docs/PAGE` into `PAGE`."""
+    """Adds the table of settings, and turns `../FILE` into the address of that file in the repository."""
 
     def address(match):
         path = posixpath.normpath(posixpath.join("docs", match[2]))
@@ -34,4 +33,19 @@ def on_page_markdown(markdown, page, config, files):
         kind = "tree" if (ROOT / path).is_dir() else "blob"
         return f"{match[1]}{config.repo_url.rstrip('/')}/{kind}/main/{path}"
 
-    return LINK.sub(address, markdown)
+    return LINK.sub(address, _with_settings(markdown))
+
+
+def _with_settings(markdown):
+    """Replaces the mark `<!-- settings -->` by a table of the fields of `TrainingConfig`."""
+    mark = "<!-- settings -->"
+    if mark not in markdown:
+        return markdown
+    sys.path.insert(0, str(ROOT))
+    from wdsr_tf.training.config import TrainingConfig
+
+    config = TrainingConfig()
+    rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
+    for field in dataclasses.fields(config):
+        rows.append(f"| `{field.name}` | `{getattr(config, field.name)!r}` | {field.metadata['option'].sentence} |")
+    return markdown.replace(mark, "\n".join(rows))
