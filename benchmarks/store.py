@@ -24,7 +24,7 @@ def define(flags):
     flags.integer("batch_size", 16, "Patches per batch.", minimum=1)
     flags.integer("batches", 10, "Batches of each way per round.", minimum=1)
     flags.integer("rounds", 9, "Rounds; each way of reading has a turn in each.", minimum=1)
-    flags.string("degrade", "seed-000,level=1", "Recipe that makes LR.")
+    flags.string("degrade", "waifu2x-pytorch,level=1", "Recipe that makes LR.")
 
 
 def run(flags, _words):
@@ -72,19 +72,19 @@ def prepare(indir, root, flags):
     from wdsr_tf.data.patches import Stored
     from wdsr_tf.data.pipeline import training_dataset
     from wdsr_tf.data.sampler import Sampler
-    from wdsr_tf.data.sources import Arrays, Pairs, Pictures, files
+    from wdsr_tf.data.sources import Arrays, HRImages, Pairs, files
 
     size = flags.hr_patch_size // 2
     make_pairs(indir, root / "npy", [2], name="SET", lr_patch_size=size)
     make_store(indir, root / "store.sqlite", StoreConfig(flags.degrade, 2, flags.hr_patch_size, flags.patches))
-    pairs, hr = div2k.pairs(root / "npy", "train", 2), div2k.hr_pictures(root / "npy", "train")
+    pairs, hr = div2k.pairs(root / "npy", "train", 2), div2k.hr_images(root / "npy", "train")
     recipe = degrade.parse(flags.degrade, 2)
     sources = {
         BASE: Stored(root / "store.sqlite", "train", 2, size),
         "pairs, memory maps": Pairs(pairs, 2, size, Arrays(files(pairs), 0)),
         "pairs, in memory": Pairs(pairs, 2, size, Arrays(files(pairs), 1)),
-        "HR, LR made on the fly": Pictures(hr, recipe, size, Arrays(hr, 0)),
-        "the same, 14 kB or more": Pictures(hr, recipe, size, Arrays(hr, 0), min_bytes=14_000),
+        "HR, LR made on the fly": HRImages(hr, recipe, size, Arrays(hr, 0)),
+        "the same, 14 kB or more": HRImages(hr, recipe, size, Arrays(hr, 0), min_bytes=14_000),
     }
     streams = {name: iter(training_dataset(Sampler(source, flags.batch_size))) for name, source in sources.items()}
     arrays = list((root / "npy").rglob("*.npy"))
