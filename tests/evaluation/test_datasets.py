@@ -169,7 +169,7 @@ def test_ids_choose_pictures_by_their_numbers(tmp_path):
         (beside, "", 4, "LR_bicubic/X4: there is no such folder; .* has LR_bicubic/X2, LR_bicubic/X3"),
         (div2k, "", 4, "X4: there is no such folder; .* has DIV2K_valid_LR_bicubic/X2, DIV2K_valid_LR_bicubic/X3"),
         (marked, "", 3, "needs x3 of it"),
-        (lambda root: draw(root / "a_LR.png", 8, 8), "", 2, "has no HR picture"),
+        (lambda root: draw(root / "a_LR.png", 8, 8), "", 2, "has no HR image"),
         (beside, "LR_bicubic", 2, "holds LR pictures alone, by names such as b1x2.png"),
         (lambda root: (root / "empty").mkdir(), "empty", 2, "holds no pictures"),
         (lambda root: (root / "DIV2K_train_HR").mkdir(), "", 2, "DIV2K_valid_HR: there is no such folder"),
