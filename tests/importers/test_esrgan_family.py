@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.networks import assert_equals_golden, nhwc
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import recognize
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 RRDB = {"num_filters": 16, "num_res_blocks": 2, "growth": 8}
@@ -44,8 +44,7 @@ def loaded(arrays, scale=None, **hyperparameters):
     """(the network that `arrays` are recognized as, with their weights; what was recognized)."""
     chosen = recognize.choose(recognize.recognize(arrays), "auto", scale, hyperparameters)
     model = create_model(chosen.name, chosen.scale, **chosen.hyperparameters)
-    tensors = Tensors(recognize.renamed(arrays))
-    land(model, tensors, chosen.layout(tensors, model))
+    assign(model, recognize.renamed(arrays), chosen.layout)
     return model, chosen
 
 
@@ -93,7 +92,7 @@ def test_the_branches_of_span_train_and_fold_into_the_same_network(golden, scale
 
 def test_a_first_release_of_esrgan_at_x2_or_x3_asks_for_the_scale(golden):
     weights, _, _ = weights_of(golden, "esrgan_old_x2")
-    with pytest.raises(InputError, match="--scale 2 or --scale 3"):
+    with pytest.raises(InputError, match="scale 2 or scale 3"):
         loaded(weights)
     assert loaded(weights, scale=3)[0].scale == 3
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from wdsr_tf.importers.project import MisfitError, Project, Recipe
+from wdsr_tf.importers.project import Candidate, MismatchError, Project
 from wdsr_tf.importers.tensors import unshuffled_inputs
 
 
@@ -77,36 +77,36 @@ def named(naming):
     return layout
 
 
-def recipes_of(naming):
+def detects(naming):
     """Recognizes one naming, as `Project` takes it."""
 
-    def recipes(published):
+    def detect(contents):
         first = naming.dense_conv(0, 1, 1)
-        if not published.has(f"{first}.weight"):
+        if not contents.has(f"{first}.weight"):
             return
-        growth, filters, *_ = published.shape(f"{first}.weight")
-        blocks = published.count(naming.dense.replace("{b}", "{}").format("{}", r=1, q=1) + ".weight")
-        ups = _stages(naming, published)
+        growth, filters, *_ = contents.shape(f"{first}.weight")
+        blocks = contents.count(naming.dense.replace("{b}", "{}").format("{}", r=1, q=1) + ".weight")
+        ups = _stages(naming, contents)
         names = _outer(naming, blocks, ups)
-        inputs = published.shape(f"{names['head']}.weight")[1]
-        if published.shape(f"{names['tail']}.weight")[0] != 3 or inputs not in (3, 12, 48):
-            raise MisfitError(f"it maps {inputs} channels to {published.shape(names['tail'] + '.weight')[0]}, not RGB")
+        inputs = contents.shape(f"{names['head']}.weight")[1]
+        if contents.shape(f"{names['tail']}.weight")[0] != 3 or inputs not in (3, 12, 48):
+            raise MismatchError(f"it maps {inputs} channels to {contents.shape(names['tail'] + '.weight')[0]}, not RGB")
         how = {"num_filters": filters, "num_res_blocks": blocks, "growth": growth}
-        how["plus"] = bool(naming.shortcut) and published.has(naming.shortcut.format(b=0, r=1) + ".weight")
+        how["plus"] = bool(naming.shortcut) and contents.has(naming.shortcut.format(b=0, r=1) + ".weight")
         if inputs > 3:
             if ups != 2:
-                raise MisfitError(f"it has {ups} upsampling stages after a pixel unshuffle, not 2")
+                raise MismatchError(f"it has {ups} upsampling stages after a pixel unshuffle, not 2")
             scales = (2,) if inputs == 12 else (1,)
         else:
             scales = {0: (1,), 1: (2, 3), 2: (4,), 3: (8,)}.get(ups)
             if scales is None:
-                raise MisfitError(f"it has {ups} upsampling stages, more than 3")
+                raise MismatchError(f"it has {ups} upsampling stages, more than 3")
         if scales[0] < 3:
             how["pixel_unshuffle"] = inputs > 3
         note = "x2 and x3 have the same tensors; the file's name usually tells" if len(scales) > 1 else ""
-        yield Recipe("rrdbnet", scales, how, note=note)
+        yield Candidate("rrdbnet", scales, how, note=note)
 
-    return recipes
+    return detect
 
 
 def _outer(naming, blocks, ups):
@@ -115,15 +115,15 @@ def _outer(naming, blocks, ups):
     return {ours: getattr(naming, ours).format(**values) for ours in ("head", "body_out", "hr_conv", "tail")}
 
 
-def _stages(naming, published):
+def _stages(naming, contents):
     """The number of upsampling stages."""
     if naming is not FIRST:
         names = (f"{naming.upsampler.format(i=i)}.weight" for i in range(1, 10))
-        return next(i for i, name in enumerate(names) if not published.has(name))
-    numbers = [int(name.split(".")[1]) for name in published.shapes if name.split(".")[1:2][0].isdecimal()]
+        return next(i for i, name in enumerate(names) if not contents.has(name))
+    numbers = [int(name.split(".")[1]) for name in contents.shapes if name.split(".")[1:2][0].isdecimal()]
     if (max(numbers) - 4) % 3:
-        raise MisfitError(f"its last layer is model.{max(numbers)}")
+        raise MismatchError(f"its last layer is model.{max(numbers)}")
     return (max(numbers) - 4) // 3
 
 
-PROJECTS = [Project(name, named(naming), recipes_of(naming)) for name, naming in NAMINGS.items()]
+PROJECTS = [Project(name, named(naming), detects(naming)) for name, naming in NAMINGS.items()]

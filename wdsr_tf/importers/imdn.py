@@ -1,6 +1,6 @@
 """IMDN's published layout."""
 
-from wdsr_tf.importers.project import Project, Recipe, root
+from wdsr_tf.importers.project import Candidate, Project
 from wdsr_tf.importers.tensors import dense
 
 
@@ -21,13 +21,13 @@ def official(tensors, model):
     return weights
 
 
-def _recipes(published):
-    if not published.has("fea_conv.weight", "IMDB1.c1.weight", "upsampler.0.weight"):
+def _detect(contents):
+    if not contents.has("fea_conv.weight", "IMDB1.c1.weight", "upsampler.0.weight"):
         return
-    filters = published.filters("fea_conv.weight", 3, 3)
-    blocks = published.count("IMDB{}.c1.weight", (filters, filters, 3, 3), start=1)
-    scale = root("upsampler.0.weight", published.shape("upsampler.0.weight")[0], 3)
-    yield Recipe("imdn", (scale,), {"num_filters": filters, "num_res_blocks": blocks})
+    filters = contents.filters("fea_conv.weight", 3, 3)
+    blocks = contents.count("IMDB{}.c1.weight", (filters, filters, 3, 3), start=1)
+    scale = contents.shuffle_factor("upsampler.0.weight", 3)
+    yield Candidate("imdn", (scale,), {"num_filters": filters, "num_res_blocks": blocks})
 
 
-PROJECTS = [Project("Zheng222/IMDN", official, _recipes)]
+PROJECTS = [Project("Zheng222/IMDN", official, _detect)]

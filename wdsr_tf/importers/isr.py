@@ -2,7 +2,7 @@
 
 import re
 
-from wdsr_tf.importers.project import MisfitError, Project, Recipe, root
+from wdsr_tf.importers.project import Candidate, MismatchError, Project
 
 OUTER = {"rdn": {"head_1": "F_m1", "head_2": "F_0", "fusion_1": "GFF_1", "fusion_2": "GFF_2", "upsampler_1": "UPN1"}}
 OUTER["rdn"] |= {"upsampler_2": "UPN2", "tail": "SR"}
@@ -25,33 +25,33 @@ def layout(tensors, model):
     return weights
 
 
-def _rdn_recipes(published):
-    if not published.has("F_m1/kernel", "LFF_1/kernel", "UPN3/kernel"):
+def _detect_rdn(contents):
+    if not contents.has("F_m1/kernel", "LFF_1/kernel", "UPN3/kernel"):
         return
-    how = {"num_filters": published.shape("F_m1/kernel")[3]}
-    how["num_res_blocks"] = published.count("LFF_{}/bias", start=1)
-    how["num_layers"] = published.count("F_1_{}/bias", start=1)
-    how["growth"] = published.shape("F_1_1/kernel")[3]
-    scale = root("UPN3/kernel", published.shape("UPN3/kernel")[3], 3)
-    how["upsampler"] = "shuffle" if published.shape("SR/kernel")[2] == 3 else "nearest"
+    how = {"num_filters": contents.shape("F_m1/kernel")[3]}
+    how["num_res_blocks"] = contents.count("LFF_{}/bias", start=1)
+    how["num_layers"] = contents.count("F_1_{}/bias", start=1)
+    how["growth"] = contents.shape("F_1_1/kernel")[3]
+    scale = contents.shuffle_factor("UPN3/kernel", 3, axis=3)
+    how["upsampler"] = "shuffle" if contents.shape("SR/kernel")[2] == 3 else "nearest"
     for value_range in (255, 1):
-        yield Recipe("rdn", (scale,), how | {"value_range": value_range})
+        yield Candidate("rdn", (scale,), how | {"value_range": value_range})
 
 
-def _rrdn_recipes(published):
-    if not published.has("Pre_blocks_conv/kernel", "LFF_1_1/kernel", "PreShuffle/kernel"):
+def _detect_rrdn(contents):
+    if not contents.has("Pre_blocks_conv/kernel", "LFF_1_1/kernel", "PreShuffle/kernel"):
         return
-    how = {"num_filters": published.shape("Pre_blocks_conv/kernel")[3]}
-    how["num_groups"] = published.count("LFF_{}_1/bias", start=1)
-    how["num_res_blocks"] = published.count("LFF_1_{}/bias", start=1)
-    how["num_layers"] = published.count("F_1_1_{}/bias", start=1)
-    how["growth"] = published.shape("F_1_1_1/kernel")[3]
-    if published.shape("SR/kernel")[2] != 3:
-        raise MisfitError("its last convolution doesn't follow a pixel shuffle")
-    yield Recipe("rrdn", (root("PreShuffle/kernel", published.shape("PreShuffle/kernel")[3], 3),), how)
+    how = {"num_filters": contents.shape("Pre_blocks_conv/kernel")[3]}
+    how["num_groups"] = contents.count("LFF_{}_1/bias", start=1)
+    how["num_res_blocks"] = contents.count("LFF_1_{}/bias", start=1)
+    how["num_layers"] = contents.count("F_1_1_{}/bias", start=1)
+    how["growth"] = contents.shape("F_1_1_1/kernel")[3]
+    if contents.shape("SR/kernel")[2] != 3:
+        raise MismatchError("its last convolution doesn't follow a pixel shuffle")
+    yield Candidate("rrdn", (contents.shuffle_factor("PreShuffle/kernel", 3, axis=3),), how)
 
 
 PROJECTS = [
-    Project("idealo/image-super-resolution (RDN)", layout, _rdn_recipes),
-    Project("idealo/image-super-resolution (RRDN)", layout, _rrdn_recipes),
+    Project("idealo/image-super-resolution (RDN)", layout, _detect_rdn),
+    Project("idealo/image-super-resolution (RRDN)", layout, _detect_rrdn),
 ]

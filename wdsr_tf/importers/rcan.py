@@ -2,7 +2,7 @@
 
 import math
 
-from wdsr_tf.importers.project import Project, Recipe
+from wdsr_tf.importers.project import Candidate, Project
 from wdsr_tf.importers.tensors import dense, mean_shift, stages
 
 OFFICIAL = {
@@ -29,7 +29,7 @@ def named(names):
     """The layout with these names, as `Project` takes it."""
 
     def layout(tensors, model):
-        tensors.frozen(mean_shift(255))
+        tensors.constants(mean_shift(255))
         groups, blocks = (model.hyperparameters[key] for key in ("num_groups", "num_res_blocks"))
         weights = {ours: tensors.conv(names[ours].format(groups=groups)) for ours in ("head", "tail", "body_out")}
         for i, factor in enumerate(stages(model.scale)):
@@ -47,26 +47,26 @@ def named(names):
     return layout
 
 
-def recipes_of(names):
+def detects(names):
     """Recognizes one layout, as `Project` takes it."""
 
-    def recipes(published):
+    def detect(contents):
         squeeze = names["block"].format(g=0, b=0) + names["parts"][2] + ".weight"
-        if not published.has(squeeze):
+        if not contents.has(squeeze):
             return
-        filters = published.filters(f"{names['head']}.weight", 3, 3)
+        filters = contents.filters(f"{names['head']}.weight", 3, 3)
         counted = names["block"].replace("{g}", "{{g}}")
         first = names["parts"][0] + ".weight"
         how = {"num_filters": filters}
-        how["num_groups"] = published.count(names["block"].format(g="{}", b=0) + first)
-        how["num_res_blocks"] = published.count(counted.format(b="{}").format("{}", g=0) + first)
-        how["reduction"] = math.ceil(filters / published.shape(squeeze)[0])
-        yield Recipe("rcan", (published.upsampling(names["upsampler"].format(k="{}") + ".weight", filters),), how)
+        how["num_groups"] = contents.count(names["block"].format(g="{}", b=0) + first)
+        how["num_res_blocks"] = contents.count(counted.format(b="{}").format("{}", g=0) + first)
+        how["reduction"] = math.ceil(filters / contents.shape(squeeze)[0])
+        yield Candidate("rcan", (contents.upsampling(names["upsampler"].format(k="{}") + ".weight", filters),), how)
 
-    return recipes
+    return detect
 
 
 PROJECTS = [
-    Project("yulunzhang/RCAN", named(OFFICIAL), recipes_of(OFFICIAL)),
-    Project("XPixelGroup/BasicSR (RCAN)", named(BASICSR), recipes_of(BASICSR)),
+    Project("yulunzhang/RCAN", named(OFFICIAL), detects(OFFICIAL)),
+    Project("XPixelGroup/BasicSR (RCAN)", named(BASICSR), detects(BASICSR)),
 ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wdsr_tf.importers.project import Project, Recipe, root
+from wdsr_tf.importers.project import Candidate, Project
 from wdsr_tf.models.span import BLOCKS
 
 THEIRS = {"head": "conv_1", "body_out": "conv_2"} | {
@@ -42,19 +42,19 @@ def fused(skip, expand, spread, project):
     return [kernel.astype("float32"), bias.astype("float32")]
 
 
-def _recipes(published):
-    if not published.has("conv_cat.weight", "upsampler.0.weight"):
+def _detect(contents):
+    if not contents.has("conv_cat.weight", "upsampler.0.weight"):
         return
-    part = "sk" if published.has("block_1.c1_r.sk.weight") else "eval_conv"
-    if not published.has(f"block_1.c1_r.{part}.weight"):
+    part = "sk" if contents.has("block_1.c1_r.sk.weight") else "eval_conv"
+    if not contents.has(f"block_1.c1_r.{part}.weight"):
         return
-    filters = published.shape(f"block_1.c1_r.{part}.weight")[0]
-    published.expect("conv_cat.weight", filters, 4 * filters, 1, 1)
-    scale = root("upsampler.0.weight", published.shape("upsampler.0.weight")[0], 3)
+    filters = contents.shape(f"block_1.c1_r.{part}.weight")[0]
+    contents.expect("conv_cat.weight", filters, 4 * filters, 1, 1)
+    scale = contents.shuffle_factor("upsampler.0.weight", 3)
     how = {"num_filters": filters, "branches": False}
-    how["normalization"] = "none" if published.has("no_norm") else "div2k"
-    yield Recipe("span", (scale,), how, note=NOTE)
+    how["normalization"] = "none" if contents.has("no_norm") else "div2k"
+    yield Candidate("span", (scale,), how, note=NOTE)
 
 
 NOTE = "files don't record the normalization; assumed is that of the paper, --set normalization=imagenet is the other"
-PROJECTS = [Project("hongyuanyu/SPAN", official, _recipes)]
+PROJECTS = [Project("hongyuanyu/SPAN", official, _detect)]

@@ -1,6 +1,6 @@
 """Real-ESRGAN's SRVGGNetCompact: `body.0` to `body.{2n + 2}`, convolutions and PReLUs in turn."""
 
-from wdsr_tf.importers.project import MisfitError, Project, Recipe, root
+from wdsr_tf.importers.project import Candidate, MismatchError, Project
 
 
 def official(tensors, model):
@@ -15,18 +15,18 @@ def official(tensors, model):
     return weights
 
 
-def _recipes(published):
-    if not published.has("body.0.weight", "body.1.weight", "body.2.weight"):
+def _detect(contents):
+    if not contents.has("body.0.weight", "body.1.weight", "body.2.weight"):
         return
-    if len(published.shapes["body.1.weight"]) != 1:
+    if len(contents.shapes["body.1.weight"]) != 1:
         return
-    filters = published.filters("body.0.weight", 3, 3)
-    highest = max(int(name.split(".")[1]) for name in published.shapes if name.startswith("body."))
+    filters = contents.filters("body.0.weight", 3, 3)
+    highest = max(int(name.split(".")[1]) for name in contents.shapes if name.startswith("body."))
     if highest % 2 or highest < 4:
-        raise MisfitError(f"its last layer is body.{highest}, which isn't a convolution after a PReLU")
+        raise MismatchError(f"its last layer is body.{highest}, which isn't a convolution after a PReLU")
     last = f"body.{highest}.weight"
-    scale = root(last, published.shape(last)[0], 3)
-    yield Recipe("srvgg", (scale,), {"num_filters": filters, "num_res_blocks": (highest - 2) // 2})
+    scale = contents.shuffle_factor(last, 3)
+    yield Candidate("srvgg", (scale,), {"num_filters": filters, "num_res_blocks": (highest - 2) // 2})
 
 
-PROJECTS = [Project("xinntao/Real-ESRGAN (SRVGGNetCompact)", official, _recipes)]
+PROJECTS = [Project("xinntao/Real-ESRGAN (SRVGGNetCompact)", official, _detect)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wdsr_tf.importers.project import Project, Recipe
+from wdsr_tf.importers.project import Candidate, Project
 
 SCALES = (2, 3, 4)
 
@@ -21,26 +21,26 @@ def matlab(tensors, model):
     return weights
 
 
-def _caffe_recipes(published):
-    if not published.has("conv1.weight", "conv2.weight") or published.shape("conv1.weight")[1:] != (1, 3, 3):
+def _detect_caffe(contents):
+    if not contents.has("conv1.weight", "conv2.weight") or contents.shape("conv1.weight")[1:] != (1, 3, 3):
         return
-    filters = published.shape("conv1.weight")[0]
-    layers = sum(name.endswith(".weight") for name in published.shapes)
+    filters = contents.shape("conv1.weight")[0]
+    layers = sum(name.endswith(".weight") for name in contents.shapes)
     kernels = [(filters, filters, 3, 3)] * (layers - 2) + [(1, filters, 3, 3)]
     # VGG7's names are alike, but its widths grow.
-    if [published.shapes.get(f"conv{i}.weight") for i in range(2, layers + 1)] == kernels:
-        yield Recipe("vdsr", SCALES, {"num_filters": filters, "num_layers": layers})
+    if [contents.shapes.get(f"conv{i}.weight") for i in range(2, layers + 1)] == kernels:
+        yield Candidate("vdsr", SCALES, {"num_filters": filters, "num_layers": layers})
 
 
-def _matlab_recipes(published):
-    if not published.has("weight1", "weight2", "bias1"):
+def _detect_matlab(contents):
+    if not contents.has("weight1", "weight2", "bias1"):
         return
-    filters = int(np.prod(published.shapes["bias1"]))
-    layers = sum(name.startswith("weight") for name in published.shapes)
-    yield Recipe("vdsr", SCALES, {"num_filters": filters, "num_layers": layers})
+    filters = int(np.prod(contents.shapes["bias1"]))
+    layers = sum(name.startswith("weight") for name in contents.shapes)
+    yield Candidate("vdsr", SCALES, {"num_filters": filters, "num_layers": layers})
 
 
 PROJECTS = [
-    Project("huangzehao/caffe-vdsr", caffe, _caffe_recipes),
-    Project("huangzehao/caffe-vdsr (MATLAB)", matlab, _matlab_recipes),
+    Project("huangzehao/caffe-vdsr", caffe, _detect_caffe),
+    Project("huangzehao/caffe-vdsr (MATLAB)", matlab, _detect_matlab),
 ]

@@ -16,7 +16,7 @@ from keras import layers
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import CropToMatch, InferencePad, PadToMultiple, PixelShuffle
 from wdsr_tf.models.registry import register
-from wdsr_tf.models.waifu2x import conv, deconv, initializer, picture, tail, unit_range
+from wdsr_tf.models.waifu2x import conv, deconv, initializer, output, tail, unit_range
 
 REDUCTION = 8  # of the channels inside squeeze and excitation
 PRO = (0.7, 0.15)  # Real-CUGAN's "pro" networks compute on 0.7 * x + 0.15
@@ -87,9 +87,9 @@ def cascade(x, channels, *, stride, border, multiple, pad, gates, keep=0):
 
 def finished(lr, sr, first, scale, clip):
     """The network from `lr` to the image `sr`, and to `first` in training, where that isn't None."""
-    outputs = picture(sr, lr, scale, clip=clip)
+    outputs = output(sr, lr, scale, clip=clip)
     if first is not None:
-        outputs = [outputs, picture(first, lr, scale, clip=clip, name="auxiliary")]
+        outputs = [outputs, output(first, lr, scale, clip=clip, name="auxiliary")]
     return keras.Model(lr, outputs)
 
 
