@@ -12,7 +12,7 @@ from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.metadata import orientation
 from wdsr_tf.images.picture import joined_channels
-from wdsr_tf.images.reading import decode, upright
+from wdsr_tf.images.reading import apply_orientation, decode
 from wdsr_tf.images.writing import as_image
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
 
@@ -95,7 +95,7 @@ def _of_pil(image):
     image.load()
     turn = orientation(image)
     with _unchanged_exif(image):
-        picture = upright(decode(image), turn)
+        picture = apply_orientation(decode(image), turn)
     return Input(picture, is_noisy_jpeg(image), _to_pil)
 
 
