@@ -222,7 +222,7 @@ _CONDITIONS = [
 
 
 def without_effect(settings: Mapping[str, object]) -> dict[str, str]:
-    """Returns {name: when it has an effect} for the settings that have none beside the others.
+    """Returns {name: when it has an effect} for the settings that have none because of the others.
 
     Defaults and values that ask for nothing (0, empty) are never among them.
     """
