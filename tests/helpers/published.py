@@ -189,7 +189,7 @@ def espcn_seed(scale=2, n=2, units=True):
     for i, filters in enumerate(widths[1:] if units else []):
         shapes |= conv(f"conv.{i}.2.0", filters, filters, 1)
     shapes |= conv("up_sampler.0", 3 * scale**2, 4 * n, 3)
-    how = {"num_filters": n, "selection_unit": "seed" if units else None}
+    how = {"num_filters": n, "selection_unit": "replace" if units else None}
     return file(shapes, "yu45020/Waifu2x (ESPCN_7)", "espcn-7", scale, **how)
 
 
@@ -222,7 +222,7 @@ def msrn_seed(scale=2, n=3, blocks=2):
     shapes |= conv("feature_fusion.conv", n, n * (blocks + 1), 1)
     shapes |= conv("reconstruction_layer.conv1.conv", n * scale**2, n, 3)
     shapes |= conv("reconstruction_layer.conv2.conv", 3, n, 3)
-    how = {"num_filters": n, "num_res_blocks": blocks, "variant": "seed", "last_relu": True}
+    how = {"num_filters": n, "num_res_blocks": blocks, "variant": "harish-vnkt", "last_relu": True}
     return file(shapes, "an unofficial MSRN on BGR", "msrn", scale, mean_shift(255, MEAN[::-1]), **how)
 
 

@@ -89,5 +89,5 @@ def test_images_that_do_not_fit_are_refused_with_their_size(sampler, monkeypatch
 def test_only_pairs_of_images_at_one_scale_can_be_kept_on_the_device(sampler):
     made = Sampler(SimpleNamespace(shapes=sampler.source.shapes))
     for other in (MixedSampler([sampler, sampler]), made):
-        with pytest.raises(InputError, match="--device-resident is for a dataset of LR and HR pictures"):
+        with pytest.raises(InputError, match="device_resident needs a dataset of LR and HR images"):
             data.Plan(other)

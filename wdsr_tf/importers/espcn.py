@@ -27,7 +27,7 @@ def _seed_recipes(published):
         return
     filters = published.filters("conv.0.0.weight", 3, 3)
     published.expect("conv.5.0.weight", 4 * filters, 4 * filters, 3, 3)
-    unit = "seed" if published.has("conv.0.2.0.weight") else None
+    unit = "replace" if published.has("conv.0.2.0.weight") else None
     scale = published.enlarges("up_sampler.0.weight", 3)
     yield Recipe("espcn-7", (scale,), {"num_filters": filters, "selection_unit": unit})
 

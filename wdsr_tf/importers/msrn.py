@@ -56,7 +56,7 @@ def _seed_recipes(published):
     filters = published.filters("conv.conv.weight", 3, 3)
     blocks = published.count("residual_blocks.{}.conv5_2.conv.weight", (2 * filters, 2 * filters, 5, 5))
     scale = published.enlarges("reconstruction_layer.conv1.conv.weight", filters)
-    how = {"num_filters": filters, "num_res_blocks": blocks, "variant": "seed", "last_relu": True}
+    how = {"num_filters": filters, "num_res_blocks": blocks, "variant": "harish-vnkt", "last_relu": True}
     yield Recipe("msrn", (scale,), how)
 
 

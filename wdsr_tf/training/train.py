@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.system.quiet import load_keras
+from wdsr_tf.system.require import require_keras
 from wdsr_tf.training.config import TrainingConfig
 from wdsr_tf.training.run import Run
 
@@ -71,7 +71,7 @@ def _silent(*words):
 @contextlib.contextmanager
 def _session(config, log):
     """Yields the config with its precision and the devices, with Keras set up for them."""
-    load_keras()
+    require_keras("Training")
     import keras
     import numpy as np
 
@@ -111,7 +111,7 @@ def _dataset(config, log):
         min_bytes=config.min_bytes,
         active_cropping=config.active_cropping,
         part=(config.process_id, config.num_processes),
-        say=log,
+        log=log,
     )
     batches = data.sampler("train", config.training_images, config.scales)
     if config.benchmark:

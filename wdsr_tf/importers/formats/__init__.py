@@ -51,13 +51,23 @@ def read(path):
     name, module = _format(path)
     try:
         arrays = limits.plain(confined.read(name, path) if name in CONFINED else module.read(path))
-        sha256 = _sha256(module.files(path) if hasattr(module, "files") else [path])
+        digest = _sha256_of_all(module, path)
     except InputError as error:
         raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
     except Exception as error:  # the parsers meet broken and hostile bytes, and their libraries raise anything
         said = limits.line(f"{type(error).__name__}: {error}")
         raise InputError(f"{path} is damaged, or no {module.NAME}: {said}") from error
-    return Source(path, module.NAME, sha256, arrays)
+    return Source(path, module.NAME, digest, arrays)
+
+
+def sha256(path):
+    """The SHA-256 over all files of the weights at `path`, as `read` returns it, without reading the weights."""
+    path = Path(path)
+    _, module = _format(path)
+    try:
+        return _sha256_of_all(module, path)
+    except OSError as error:
+        raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
 
 
 def _format(path):
@@ -86,10 +96,10 @@ def _head(path):
         raise InputError(f"{path} cannot be opened: {error.strerror}") from error
 
 
-def _sha256(paths):
+def _sha256_of_all(module, path):
     digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
+    for each in module.files(path) if hasattr(module, "files") else [path]:
+        with each.open("rb") as file:
             while block := file.read(2**20):
                 digest.update(block)
     return digest.hexdigest()
