@@ -74,7 +74,7 @@ class TrainingConfig:
     )
     downgrade: str = option("bicubic", "LR images to read: bicubic, bicubic_jpeg_90, unknown, ...")
     degrade: str | None = option(
-        None, "Recipe that makes LR from HR during training, such as waifu2x-art; see wdsr_tf/data/degrade.py."
+        None, "Recipe that makes LR from HR during training, such as waifu2x-art; see docs/training.md."
     )
     min_bytes: int = option(
         0, "For LR made during training: prefer patches whose LR takes at least this many bytes as PNG.", minimum=0
