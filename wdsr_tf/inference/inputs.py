@@ -77,8 +77,8 @@ def _check_floats(values):
         raise InputError("The image has values that aren't finite (NaN or infinity).")
     if least < -SLACK or most > 1 + SLACK:
         raise InputError(
-            f"Float values must lie in 0..1; these range from {least:g} to {most:g}. Divide them by the value of white, "
-            "or pass uint8 or uint16."
+            f"Float values must lie in 0..1; these range from {least:g} to {most:g}. Divide them by the value of "
+            "white, or pass uint8 or uint16."
         )
 
 
