@@ -37,8 +37,8 @@ def define(flags):
     flags.integer(
         "noise",
         None,
-        "Remove JPEG noise of this level, 0 to 3; the bundled models remove any. Default: remove the noise of JPEG files "
-        "below quality 93.",
+        "Remove JPEG noise of this level, 0 to 3; the bundled models remove any. Default: remove the noise of JPEG "
+        "files below quality 93.",
         minimum=0,
         maximum=3,
     )

@@ -13,7 +13,6 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.images.metadata import orientation
 from wdsr_tf.images.picture import joined_channels
 from wdsr_tf.images.reading import apply_orientation, decode
-from wdsr_tf.images.writing import as_image
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
 
 DTYPES = ("uint8", "uint16", "float32", "float64")
@@ -115,6 +114,7 @@ def _to_pil(picture):
     """A PIL image of mode L, LA, RGB, RGBA or I;16, upright, with the metadata that still applies."""
     if picture.rgb.dtype == "uint16" and not (picture.gray and picture.alpha is None):
         picture = images.change_depth(picture, "uint8")  # PIL has no such mode
-    image = as_image(joined_channels(picture, picture.rgb, picture.alpha))
+    pixels = joined_channels(picture, picture.rgb, picture.alpha)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     image.info |= picture.metadata
     return image
