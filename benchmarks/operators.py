@@ -33,10 +33,10 @@ def run(flags, _words):
 def profile(title, checkpoint, precision):
     """Prints a table for one network."""
     from wdsr_tf.inference.engines import cache, quantize
-    from wdsr_tf.system.openvino import compile_network, library
+    from wdsr_tf.system.openvino import compile_network, load_openvino
 
     convert = quantize.network if precision == "int8" else cache.onnx_network
-    core = library().Core()
+    core = load_openvino().Core()
     core.set_property("CPU", {"PERF_COUNT": True})
     lr = noise(256, 256).astype("float32")
     request = compile_network(core, core.read_model(convert(checkpoint)[0]), lr.shape).create_infer_request()

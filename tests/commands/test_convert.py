@@ -39,9 +39,7 @@ def pictures(tmp_path):
 
 
 def test_worker_processes_import_neither_keras_nor_tensorflow():
-    code = (
-        "import sys; from wdsr_tf.data import cache, jpeg, pairs; print({'keras', 'tensorflow'} & {*sys.modules})"
-    )
+    code = "import sys; from wdsr_tf.data import cache, jpeg, pairs; print({'keras', 'tensorflow'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "set()"
 

@@ -169,10 +169,29 @@ def test_the_entry_point_ends_with_the_same_message(dataset, tmp_path):
 
 @pytest.mark.parametrize(
     "typed",
-    "--seed=-1 --ema=1.5 --momentum=2 --learning-rate-step-size=0 --num-filters=0 --scale=0 --num-res-blocks=-1 "
-    "--res-expansion=0 --initial-epoch=-1 --num-init-batches=-1 --epochs=0 --warmup-steps=-1 --weight-decay=-1 "
-    "--clipvalue=-1 --global-clipnorm=-1 --seed=4294967296 --res-scaling=nan --learning-rate=inf "
-    "--learning-rate-decay=-1 --save-models-after-epoch=-1 --training-scales=0".split(),
+    [
+        "--seed=-1",
+        "--ema=1.5",
+        "--momentum=2",
+        "--learning-rate-step-size=0",
+        "--num-filters=0",
+        "--scale=0",
+        "--num-res-blocks=-1",
+        "--res-expansion=0",
+        "--initial-epoch=-1",
+        "--num-init-batches=-1",
+        "--epochs=0",
+        "--warmup-steps=-1",
+        "--weight-decay=-1",
+        "--clipvalue=-1",
+        "--global-clipnorm=-1",
+        "--seed=4294967296",
+        "--res-scaling=nan",
+        "--learning-rate=inf",
+        "--learning-rate-decay=-1",
+        "--save-models-after-epoch=-1",
+        "--training-scales=0",
+    ],
 )
 def test_numbers_out_of_their_range_are_refused(typed):
     name = typed.partition("=")[0].removeprefix("--")

@@ -11,8 +11,8 @@ from PIL import Image
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.metadata import orientation
-from wdsr_tf.images.picture import layers
-from wdsr_tf.images.reading import decode, upright
+from wdsr_tf.images.picture import joined_channels
+from wdsr_tf.images.reading import apply_orientation, decode
 from wdsr_tf.images.writing import as_image
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
 
@@ -65,7 +65,7 @@ def _of_array(values):
         picture = images.Picture(values[..., :3], values[..., 3] if channels == 4 else None)
 
     def restore(picture):
-        pixels = layers(picture, picture.rgb, picture.alpha).astype(dtype, copy=False)
+        pixels = joined_channels(picture, picture.rgb, picture.alpha).astype(dtype, copy=False)
         return pixels[..., 0] if is_flat else pixels
 
     return Input(picture, False, restore)
@@ -86,7 +86,7 @@ def _to_array(picture):
     """H x W (gray), H x W x 3 or H x W x 4."""
     if picture.alpha is None and picture.gray:
         return picture.rgb[..., 0]
-    return layers(dataclasses.replace(picture, gray=False), picture.rgb, picture.alpha)
+    return joined_channels(dataclasses.replace(picture, gray=False), picture.rgb, picture.alpha)
 
 
 def _of_pil(image):
@@ -95,7 +95,7 @@ def _of_pil(image):
     image.load()
     turn = orientation(image)
     with _unchanged_exif(image):
-        picture = upright(decode(image), turn)
+        picture = apply_orientation(decode(image), turn)
     return Input(picture, is_noisy_jpeg(image), _to_pil)
 
 
@@ -115,6 +115,6 @@ def _to_pil(picture):
     """A PIL image of mode L, LA, RGB, RGBA or I;16, upright, with the metadata that still applies."""
     if picture.rgb.dtype == "uint16" and not (picture.gray and picture.alpha is None):
         picture = images.change_depth(picture, "uint8")  # PIL has no such mode
-    image = as_image(layers(picture, picture.rgb, picture.alpha))
+    image = as_image(joined_channels(picture, picture.rgb, picture.alpha))
     image.info |= picture.metadata
     return image

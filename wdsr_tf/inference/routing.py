@@ -116,7 +116,9 @@ def routes(models: list[Candidate]) -> dict:
     """
     scales = sorted({model.scale for model in models if model.scale > 1})
     depth = int(math.log(MAX_FACTOR, scales[0])) + 1 if scales else 0
-    products = {math.prod(some) for n in range(depth + 1) for some in itertools.combinations_with_replacement(scales, n)}
+    products = {
+        math.prod(some) for n in range(depth + 1) for some in itertools.combinations_with_replacement(scales, n)
+    }
     bounds = sorted({bound for bound in products if bound < MAX_FACTOR} | {MAX_FACTOR})
     return {
         "scale": best(_plain(models)).scale,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wdsr_tf import images
+from wdsr_tf import images, weights
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.formats import format_of
 from wdsr_tf.inference import budget, routing
@@ -214,9 +214,8 @@ class Upscaler:
     def _engine(self, model) -> Engine:
         if model not in self._engines:
             engine = self._engines[model] = open_engine(self._runnable(model), **self._engine_options)
-            name = model.source if isinstance(model.source, Path) else "in memory"
             precision = "" if engine.precision == "float32" else f", {engine.precision}"
-            self._log(f"{name}: {engine.architecture} x{engine.scale}, {engine.name}{precision}")
+            self._log(f"{_shown(model)}: {engine.architecture} x{engine.scale}, {engine.name}{precision}")
         return self._engines[model]
 
     def _runnable(self, model):
@@ -232,6 +231,12 @@ class Upscaler:
 def _after(models, height, width):
     scale = math.prod(model.scale for model in models)
     return height * scale, width * scale
+
+
+def _shown(model):
+    if not isinstance(model.source, Path):
+        return "model in memory"
+    return model.source.name if model.source.parent == weights.FOLDER else model.source
 
 
 class _Progress:

@@ -5,7 +5,7 @@ import sys
 from wdsr_tf.system import extras
 
 
-def library():
+def load_openvino():
     """Imports OpenVINO and returns its package; raises InputError if it isn't installed.
 
     OpenVINO reports its imports to its makers if the package `openvino_telemetry` is there: this import hides it.

@@ -111,7 +111,7 @@ def _dataset(config, log):
         min_bytes=config.min_bytes,
         active_cropping=config.active_cropping,
         part=(config.process_id, config.num_processes),
-        say=log,
+        log=log,
     )
     batches = data.sampler("train", config.training_images, config.scales)
     if config.benchmark:

@@ -9,14 +9,14 @@ import functools
 from wdsr_tf.errors import OutOfMemory
 from wdsr_tf.inference.engines import Engine, cache
 from wdsr_tf.inference.engines.onnx import is_lack_of_memory
-from wdsr_tf.system.openvino import compile_network, library
+from wdsr_tf.system.openvino import compile_network, load_openvino
 
 SHAPES = 2  # compiled at once: the tiles of an image have one shape, and those of the next image another
 
 
 def load(model, precision="float32", *, allow_loss=False, calibration=None, log=None):
     """Opens the checkpoint or ONNX file `model`; refuses int8 past 0.10 dB of loss unless `allow_loss`."""
-    openvino = library()
+    openvino = load_openvino()
     path, facts = cache.onnx_network(model, log)
     if precision == "int8":
         from wdsr_tf.inference.engines import quantize

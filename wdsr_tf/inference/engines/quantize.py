@@ -27,7 +27,7 @@ from wdsr_tf.export import PICTURE
 from wdsr_tf.images.resize import imresize
 from wdsr_tf.inference.engines import cache
 from wdsr_tf.system import extras
-from wdsr_tf.system.openvino import compile_network, library
+from wdsr_tf.system.openvino import compile_network, load_openvino
 
 LIMIT = 0.10  # dB that int8 may cost
 PATCHES, SIDE = 100, 64  # more of them change nothing
@@ -92,7 +92,7 @@ def _fingerprint(pictures):
 def _quantize(model, pictures, log, folder):
     """Writes network.xml and network.bin to `folder` and returns the facts."""
     path, description = cache.onnx_network(model, log)
-    openvino, nncf = library(), _nncf()
+    openvino, nncf = load_openvino(), _nncf()
     patches, held_back = _samples(pictures, description.scale)
     if log:
         log(f"{model}: quantizing to int8, which takes a minute or more; the next start finds the result.")
@@ -118,7 +118,7 @@ def _quantize(model, pictures, log, folder):
 
 
 def _nncf():
-    """NNCF; `library()`, which came before, has hidden its telemetry, too."""
+    """NNCF; `load_openvino()`, which came before, has hidden its telemetry, too."""
     try:
         import nncf
     except ModuleNotFoundError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.inference.test_engine_onnx import require
+from tests.inference.engines.test_onnx import require
 from wdsr_tf import checkpoint
 from wdsr_tf.checkpoint import CheckpointError
 from wdsr_tf.errors import InputError
@@ -44,7 +44,7 @@ def conversion(calls, text="network"):
     return convert
 
 
-def test_a_network_is_converted_once_and_then_found_beside_its_checkpoint(tiny):
+def test_a_model_is_converted_once_and_then_found_beside_its_checkpoint(tiny):
     calls = []
     first, facts = cache.converted(tiny, "float32", conversion(calls))
     again, same = cache.converted(tiny, "float32", conversion(calls))
@@ -55,7 +55,7 @@ def test_a_network_is_converted_once_and_then_found_beside_its_checkpoint(tiny):
     assert said["checkpoint"] == "tiny.keras" and said["scale"] == 2 and len(said["sha256"]) == 64
 
 
-def test_another_checkpoint_kind_or_converter_is_converted_anew(tiny, monkeypatch):
+def test_another_checkpoint_kind_or_converter_is_converted_again(tiny, monkeypatch):
     calls = []
     cache.converted(tiny, "float32", conversion(calls))
     cache.converted(tiny, "int8", conversion(calls))
@@ -66,20 +66,21 @@ def test_another_checkpoint_kind_or_converter_is_converted_anew(tiny, monkeypatc
     assert len(calls) == 4
 
 
-def test_where_nothing_can_be_written_the_users_cache_serves(tiny, tmp_path):
-    tiny.with_name("tiny.engines").write_text("a file, where a folder is due")
+def test_if_the_folder_is_read_only_the_users_cache_is_used(tiny, tmp_path):
+    tiny.with_name("tiny.engines").write_text("a file where a folder is needed")
     folder, _ = cache.converted(tiny, "float32", conversion([]))
     assert folder.parent == tmp_path / "cache" / "wdsr-tf" / "engines"
     calls = []
     assert cache.converted(tiny, "float32", conversion(calls))[0] == folder and not calls
 
 
-def test_where_nothing_can_be_written_at_all_it_lasts_as_long_as_the_process(tiny, tmp_path):
+def test_if_no_cache_can_be_written_the_conversion_lasts_as_long_as_the_process(tiny, tmp_path):
     (tmp_path / "cache").write_text("")
     tiny.with_name("tiny.engines").write_text("")
     code = f"""
+from pathlib import Path
 from wdsr_tf.inference.engines import cache
-print(cache.converted({str(tiny)!r}, "float32", lambda folder: {{"made": (folder / "network").write_text("x")}})[0])
+print(cache.converted(Path({str(tiny)!r}), "float32", lambda folder: {{"made": (folder / "network").write_text("x")}})[0])
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     folder = Path(run.stdout.strip())
@@ -107,7 +108,7 @@ def _convert_slowly(path, text, start):
     return cache.converted(path, "float32", convert)
 
 
-def test_of_two_conversions_at_once_one_stays_whole(tiny):
+def test_of_two_conversions_at_once_one_stays_complete(tiny):
     start = threading.Barrier(2)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda text: _convert_slowly(tiny, text, start), ("a", "b")))
@@ -116,7 +117,7 @@ def test_of_two_conversions_at_once_one_stays_whole(tiny):
     assert len({(folder / "network").read_text(), (folder / "more").read_text(), cache._read(folder)["text"]}) == 1
 
 
-def test_what_is_no_checkpoint_is_refused_before_anything_is_made(tmp_path):
+def test_a_broken_checkpoint_is_refused_before_anything_is_written(tmp_path):
     (tmp_path / "broken.keras").write_bytes(b"no")
     for name in ("absent.keras", "broken.keras"):
         with pytest.raises(CheckpointError, match=name):

@@ -1,5 +1,6 @@
 import importlib.util
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ EXACT = 1e-3  # levels of 255: float32 sums in another order
 
 
 def require(engine):
-    """Skips without the engine's package, which is not imported here: OpenVINO would report it to its makers."""
+    """Skips without the engine's package, which isn't imported here: OpenVINO would report it to its makers."""
     packages = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}[engine]
     if not all(map(importlib.util.find_spec, packages)):
-        pytest.skip(f"needs pip install 'wdsr-tf[{engine}]'")
+        pytest.skip(f"needs {' and '.join(packages)}")
 
 
 def picture(height, width, batch=1):
@@ -42,13 +43,13 @@ def engine(request, tiny):
     return open_engine(tiny, request.param)
 
 
-def test_it_says_what_it_runs(engine, model):
+def test_an_engine_describes_its_model(engine, model):
     assert (engine.architecture, engine.scale, engine.precision) == ("wdsr-a", 2, "float32")
     assert engine.receptive_field == of_graph(model)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (9, 14), (14, 9)])
-def test_it_computes_what_keras_does(engine, model, shape):
+def test_output_equals_that_of_keras(engine, model, shape):
     lr = picture(*shape, batch=2)
     sr = engine.run(lr)
     assert sr.dtype == "float32" and sr.flags.writeable
@@ -56,7 +57,7 @@ def test_it_computes_what_keras_does(engine, model, shape):
     np.testing.assert_array_equal(sr, engine.run(lr.astype("float32")))
 
 
-def test_what_it_returned_stays_when_it_runs_again(engine):
+def test_a_result_stays_when_the_engine_runs_again(engine):
     first = engine.run(picture(5, 6))
     kept = first.copy()
     engine.run(255 - picture(5, 6))
@@ -64,20 +65,59 @@ def test_what_it_returned_stays_when_it_runs_again(engine):
 
 
 @pytest.mark.parametrize(
-    "name, package, extra", [("onnx", "onnxruntime", "onnx"), ("openvino", "openvino", "openvino")]
+    "name, package, extra",
+    [
+        ("onnx", "onnxruntime", "all"),
+        ("onnx", "onnx", "train"),
+        ("onnx", "keras", "train"),
+        ("openvino", "openvino", "openvino"),
+        ("keras", "keras", "train"),
+    ],
 )
-def test_a_missing_package_is_named_with_the_command_that_installs_it(name, package, extra, tiny, monkeypatch):
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    name, package, extra, tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "fresh.keras").write_bytes(tiny.read_bytes())  # not converted yet
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(InputError, match=rf"pip install 'wdsr-tf\[{extra}\]'"):
-        open_engine(tiny, name)
+    with pytest.raises(InputError, match=rf"needs {package}.*pip install .*\[{extra}\]"):
+        open_engine(tmp_path / "fresh.keras", name)
 
 
-def test_lack_of_memory_is_told_from_other_failures(tiny, monkeypatch):
+def test_a_conversion_is_announced_once(tiny, tmp_path, monkeypatch):
+    require("onnx")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "fresh.keras").write_bytes(tiny.read_bytes())
+    lines = []
+    for _ in range(2):
+        open_engine(tmp_path / "fresh.keras", "onnx", log=lines.append)
+    assert len(lines) == 1 and "fresh.keras: converting to ONNX" in lines[0]
+
+
+def test_an_exported_onnx_file_runs_by_itself(model, tmp_path):
+    require("onnx")
+    from wdsr_tf.export.onnx import to_onnx
+
+    (tmp_path / "tiny.onnx").write_bytes(to_onnx(model).SerializeToString())
+    exported = open_engine(tmp_path / "tiny.onnx")
+    assert (exported.name, exported.scale, exported.receptive_field) == ("onnx", 2, of_graph(model))
+    np.testing.assert_allclose(exported.run(picture(9, 14)), np.asarray(model(picture(9, 14))), atol=EXACT)
+    with pytest.raises(InputError, match="not with 'keras'"):
+        open_engine(tmp_path / "tiny.onnx", "keras")
+    (tmp_path / "bytes.onnx").write_bytes(to_onnx(model, image=True).SerializeToString())
+    with pytest.raises(InputError, match="doesn't take float32 values"):
+        open_engine(tmp_path / "bytes.onnx")
+
+
+def test_out_of_memory_is_told_from_other_failures(tiny, monkeypatch):
     runtime = pytest.importorskip("onnxruntime")
 
     class Session:
         def __init__(self, path, options, providers):
             pass
+
+        def get_inputs(self):
+            return [SimpleNamespace(type="tensor(float)")]
 
         def run(self, outputs, inputs):
             raise RuntimeError(
