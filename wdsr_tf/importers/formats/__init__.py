@@ -93,7 +93,7 @@ def _format(path):
         if module.matches(path, head):
             return name, module
     if not path.exists():
-        raise InputError(f"File not found: {path}")
+        raise InputError(f"{path}: no such file")
     if path.is_dir():
         inside = sorted(file.name for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
         hint = f"Name a file in it: {limits.line(', '.join(inside[:8]))}" if inside else "It has no files."
