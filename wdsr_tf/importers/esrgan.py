@@ -109,6 +109,37 @@ def detects(naming):
     return detect
 
 
+def in_order(tensors, model):
+    """The layers in the graph's order, as in ncnn files, whose names say nothing."""
+    ups = sum(layer.name.startswith("upsampler") and bool(layer.weights) for layer in model.layers)
+    tensors.rename_layers(_names_in_order(model.hyperparameters["num_res_blocks"], ups))
+    return named(REAL)(tensors, model)
+
+
+def detect_in_order(contents):
+    """Recognizes files whose layers have no names of their own, as `Project` takes it."""
+    layers = contents.layers()
+    blocks, ups = divmod(len(layers) - 4, 15)
+    kernels = [parts.get("weight", ()) for parts in layers.values()]
+    if blocks < 1 or ups > 3 or {len(shape) for shape in kernels} != {4} or contents.has("conv_first.weight"):
+        return
+    filters, growth = kernels[0][0], kernels[1][0]
+    if [shape[:2] for shape in kernels[1:6]] != [
+        *((growth, filters + i * growth) for i in range(4)),
+        (filters, filters + 4 * growth),
+    ]:
+        return
+    names = dict(zip(layers, _names_in_order(blocks, ups), strict=True))
+    renamed = {f"{a}.{part}": f"{b}.{part}" for a, b in names.items() for part in layers[a]}
+    yield from detects(REAL)(contents.renamed(renamed))
+
+
+def _names_in_order(blocks, ups):
+    dense = [REAL.dense_conv(b, r, q) for b in range(blocks) for r in (1, 2, 3) for q in (1, 2, 3, 4, 5)]
+    stages = [REAL.upsampler.format(i=i) for i in range(1, ups + 1)]
+    return [REAL.head, *dense, REAL.body_out, *stages, REAL.hr_conv, REAL.tail]
+
+
 def _outer(naming, blocks, ups):
     """Our names of the layers outside the blocks -> theirs."""
     values = {"nb": blocks, "u2": 3 * ups + 2, "u4": 3 * ups + 4}
@@ -127,3 +158,4 @@ def _stages(naming, contents):
 
 
 PROJECTS = [Project(name, named(naming), detects(naming)) for name, naming in NAMINGS.items()]
+PROJECTS.append(Project("xinntao/Real-ESRGAN (layers in order)", in_order, detect_in_order))

@@ -34,7 +34,8 @@ def _detect_rdn(contents):
     how["growth"] = contents.shape("F_1_1/kernel")[3]
     scale = contents.shuffle_factor("UPN3/kernel", 3, axis=3)
     how["upsampler"] = "shuffle" if contents.shape("SR/kernel")[2] == 3 else "nearest"
-    for value_range in (255, 1):
+    ranges = (255,) if contents.facts.get("container") == "TensorFlow.js" else (255, 1)  # UpscalerJS's, or unknown
+    for value_range in ranges:
         yield Candidate("rdn", (scale,), how | {"value_range": value_range})
 
 

@@ -139,7 +139,7 @@ def build(source: formats.WeightsFile, candidate: recognize.Candidate, license: 
 def _candidates(path):
     source = formats.read(path)
     try:
-        return source, recognize.recognize(source.arrays)
+        return source, recognize.recognize(source.arrays, source.facts)
     except InputError as error:
         raise InputError(f"{path} ({source.format}): {error}") from error
 

@@ -86,7 +86,7 @@ class Project:
         for candidate in self.detect(contents):
             check_hyperparameters(candidate.hyperparameters)
             contents.check_size(candidate)
-            yield dataclasses.replace(candidate, project=self.name, layout=self.layout)
+            yield dataclasses.replace(contents.with_scale(candidate), project=self.name, layout=self.layout)
 
 
 def check_hyperparameters(hyperparameters: dict[str, Any]) -> None:
@@ -113,9 +113,22 @@ def _is_plausible(name, value):
 class Contents:
     """The names and shapes of a file's arrays. Its methods raise MismatchError if something is missing or differs."""
 
-    def __init__(self, arrays: dict[str, np.ndarray]):
+    def __init__(self, arrays: dict[str, np.ndarray], facts: dict[str, Any] | None = None):
         self.arrays = arrays
+        self.facts = facts or {}
         self.shapes = {name: tuple(np.shape(array)) for name, array in arrays.items()}
+
+    def renamed(self, names: dict[str, str]) -> "Contents":
+        """Returns the same contents with the arrays' names replaced."""
+        return Contents({names[name]: array for name, array in self.arrays.items()}, self.facts)
+
+    def layers(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Returns {layer: {"weight": shape, "bias": shape}} in the order of the file."""
+        layers = {}
+        for name, shape in self.shapes.items():
+            layer, _, part = name.rpartition(".")
+            layers.setdefault(layer, {})[part] = shape
+        return layers
 
     def has(self, *names: str) -> bool:
         """Returns whether the file has arrays with all these names."""
@@ -161,6 +174,18 @@ class Contents:
         if not factors:
             raise MismatchError(f"{name.format(0)} is missing")
         return math.prod(factors)
+
+    def with_scale(self, candidate: Candidate) -> Candidate:
+        """Returns the candidate for the scale of the file's graph, if that is known.
+
+        A graph of scale 1 may belong to a model that upscales its input first. Raises MismatchError for other scales.
+        """
+        scale = self.facts.get("scale", 1)
+        if scale == 1:
+            return candidate
+        if scale not in candidate.scales:
+            raise MismatchError(f"its graph upscales by {scale}, and not by {' or '.join(map(str, candidate.scales))}")
+        return dataclasses.replace(candidate, scales=(scale,))
 
     def check_size(self, candidate: Candidate) -> None:
         """Raises MismatchError if the model would be many times as large as the file, as only a forged one is."""

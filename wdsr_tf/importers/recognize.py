@@ -39,9 +39,17 @@ PARAMETRIZATIONS = {
 }
 
 
-def recognize(arrays: dict[str, np.ndarray]) -> list[Candidate]:
-    """Returns every model that the names and shapes of `arrays` fit; raises InputError if there is none."""
-    contents = Contents(renamed(arrays))
+def recognize(arrays: dict[str, np.ndarray], facts: dict[str, Any] | None = None) -> list[Candidate]:
+    """Returns every model that fits a file.
+
+    Args:
+        arrays: The arrays by their published names; only names and shapes matter.
+        facts: What the file says beside them: `WeightsFile.facts`.
+
+    Raises:
+        InputError: No model fits.
+    """
+    contents = Contents(renamed(arrays), facts)
     candidates, mismatches = [], []
     for project in ours.PROJECTS if contents.has(ours.RECIPE) else PROJECTS:
         try:
@@ -63,17 +71,29 @@ def _facts(contents):
 
 
 def renamed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns the arrays without DataParallel's prefix `module.`, and with `PARAMETRIZATIONS` renamed."""
+    """Returns the arrays under the names that PyTorch's modules have.
+
+    That is without DataParallel's prefix `module.`, with `PARAMETRIZATIONS` renamed, and without what an export to ONNX
+    adds: `/upsampler/upsampler.0/Conv.weight` is `upsampler.0.weight`.
+    """
     prefix = "module." if all(name.startswith("module.") for name in arrays) else ""
+    is_exported = all(name.startswith("/") for name in arrays)
     result = {}
     for original, array in arrays.items():
-        name = original.removeprefix(prefix)
+        name = _module_name(original) if is_exported else original.removeprefix(prefix)
         for newer, older in PARAMETRIZATIONS.items():
             name = name.removesuffix(newer) + older if name.endswith(newer) else name
         if name in result:
             raise InputError(f"the file has {name} and {original}, two names of the same array")
         result[name] = array
     return result
+
+
+def _module_name(exported):
+    layer, _, part = exported.rpartition(".")
+    *modules, _ = layer.strip("/").split("/")  # the last one is the operator
+    inner = [name for name, after in zip(modules, [*modules[1:], ""], strict=True) if not after.startswith(f"{name}.")]
+    return ".".join([*inner, part])
 
 
 def choose(

@@ -2,11 +2,16 @@
 
 import numpy as np
 
-from wdsr_tf.importers.project import Candidate, Project
-from wdsr_tf.models.span import BLOCKS
+from wdsr_tf.importers.project import Candidate, MismatchError, Project
 
+BLOCKS = 6
 THEIRS = {"head": "conv_1", "body_out": "conv_2"} | {
     f"body_{b}_conv_{c}": f"block_{b}.c{c}_r" for b in range(1, BLOCKS + 1) for c in (1, 2, 3)
+}
+NORMALIZATIONS = {  # of models/span.py, for RGB in 0..1
+    "div2k": ((0.4488, 0.4371, 0.4040), 255),
+    "imagenet": ((0.485, 0.456, 0.406), 1),
+    "none": ((0.0, 0.0, 0.0), 1),
 }
 BRANCHES = ("sk", "conv.0", "conv.1", "conv.2")
 
@@ -52,8 +57,19 @@ def _detect(contents):
     contents.expect("conv_cat.weight", filters, 4 * filters, 1, 1)
     scale = contents.shuffle_factor("upsampler.0.weight", 3)
     how = {"num_filters": filters, "branches": False}
-    how["normalization"] = "none" if contents.has("no_norm") else "div2k"
-    yield Candidate("span", (scale,), how, note=NOTE)
+    how["normalization"] = _normalization(contents)
+    yield Candidate("span", (scale,), how, note="" if "factor" in contents.facts else NOTE)
+
+
+def _normalization(contents):
+    """The value of the hyperparameter, from the file's graph if it has one."""
+    if "factor" not in contents.facts:
+        return "none" if contents.has("no_norm") else "div2k"
+    mean, factor = (contents.facts[key] for key in ("mean", "factor"))
+    for name, (known_mean, known_factor) in NORMALIZATIONS.items():
+        if np.allclose(mean, known_mean, atol=1e-4) and np.isclose(factor, known_factor):
+            return name
+    raise MismatchError(f"its graph subtracts {mean} and multiplies by {factor}, which isn't supported")
 
 
 NOTE = "files don't record the normalization; assumed is that of the paper, --set normalization=imagenet is the other"

@@ -22,6 +22,15 @@ class Tensors:
             raise InputError(f"the file has no tensor {name!r}; unused tensors: {near or 'none'}")
         return np.asarray(self._left.pop(name))
 
+    def rename_layers(self, names: list[str]) -> None:
+        """Gives the layers, in the order of the file, these names; raises InputError if their number differs."""
+        layers = dict.fromkeys(name.rpartition(".")[0] for name in self._left)
+        if len(layers) != len(names):
+            raise InputError(f"the file has {len(layers)} layers; expected {len(names)}")
+        new = dict(zip(layers, names, strict=True))
+        parts = {name: name.rpartition(".") for name in self._left}
+        self._left = {f"{new[parts[name][0]]}.{parts[name][2]}": array for name, array in self._left.items()}
+
     def has(self, name: str) -> bool:
         """Returns whether an array with this name is left."""
         return name in self._left

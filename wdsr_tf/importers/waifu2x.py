@@ -7,7 +7,7 @@ import numpy as np
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.project import Candidate, MismatchError, Project
-from wdsr_tf.importers.tensors import channels_last
+from wdsr_tf.importers.tensors import channels_last, shuffled
 
 NUNIF = {  # our layers, or prefixes of their names, and theirs
     "unet_1_encode": "unet1.conv1",
@@ -46,7 +46,10 @@ def in_order(tensors, model):
     """
     names = dict.fromkeys(name.rpartition(".")[0] for name in tensors.left())
     ours = [layer.name for layer in model.layers if layer.weights]
-    return {name: _layer(tensors, theirs, model.get_layer(name)) for name, theirs in zip(ours, names, strict=False)}
+    weights = {name: _layer(tensors, theirs, model.get_layer(name)) for name, theirs in zip(ours, names, strict=False)}
+    if model.architecture == "upcunet" and model.scale == 4:
+        weights["tail"] = [shuffled(array, 2) for array in weights["tail"]]
+    return weights
 
 
 def nunif(tensors, model):
@@ -86,6 +89,7 @@ VGG7 = [(32, 0, 3), (32, 32, 3), (64, 32, 3), (64, 64, 3), (128, 64, 3), (128, 1
 UPCONV7 = [(16, 0, 3), (32, 16, 3), (64, 32, 3), (128, 64, 3), (128, 128, 3), (256, 128, 3), (256, 0, 4)]
 UPCONV7_WIDE = [*UPCONV7[:4], (256, 128, 3), (256, 256, 3), (256, 0, 4)]  # tsurumeso's
 CUNET_WEIGHTS = 30
+CUGAN_LAYERS = (30, 22)  # with and without squeeze and excitation; x4 has one more
 UNET_1_TAIL = 9  # its position among them
 OR_REAL_CUGAN = "Real-CUGAN's x2 files have the same arrays; if this is one, set pad=reflect and clip=false"
 SCALE = "models that only denoise have scale 1; those called scale2.0x have scale 2 and upscale the image first"
@@ -93,7 +97,7 @@ SCALE = "models that only denoise have scale 1; those called scale2.0x have scal
 
 def _detect_in_order(contents):
     kernels = [shape for name, shape in contents.shapes.items() if name.endswith(".weight")]
-    if not contents.has("unet1.conv_bottom.weight"):
+    if not contents.has("unet1.conv_bottom.weight") and not contents.has("convrelu_0.weight"):
         yield from _models(kernels, zeros=all(name.startswith("Sequential.") for name in contents.shapes))
 
 
@@ -116,6 +120,19 @@ def _detect_real_cugan(contents):
     options = {"pad": "reflect", "clip": False, "pro": contents.has("pro")}
     options["gates"] = contents.has("unet1.conv2.seblock.conv1.weight")
     yield Candidate("upcunet", (scale,), options)
+
+
+def _detect_real_cugan_in_order(contents):
+    """ncnn's files: the pro range is folded into the weights, and the program repeats the edge."""
+    if not contents.has("convrelu_0.weight"):
+        return
+    kernels = [shape for name, shape in contents.shapes.items() if name.endswith(".weight")]
+    tails = {(3, 4): 2, (3, 5): 3, (64, 4): 4}
+    transposed = [shape for shape in kernels[: UNET_1_TAIL + 1] if len(shape) == 4 and shape[1:3] in tails]
+    if len(transposed) != 1 or len(kernels) not in (*CUGAN_LAYERS, *(count + 1 for count in CUGAN_LAYERS)):
+        raise MismatchError(f"it has {len(kernels)} layers, and not {' or '.join(map(str, CUGAN_LAYERS))}")
+    options = {"pad": "edge", "clip": False, "pro": False, "gates": len(kernels) >= CUNET_WEIGHTS}
+    yield Candidate("upcunet", (tails[transposed[0][1:3]],), options)
 
 
 def _is_real_cugan(contents):
@@ -166,5 +183,6 @@ PROJECTS = [
     Project("waifu2x (weights in the model's order)", in_order, _detect_in_order),
     Project("nagadomi/nunif", nunif, _detect_nunif),
     Project("bilibili/ailab (Real-CUGAN)", nunif, _detect_real_cugan),
+    Project("nihui/realcugan-ncnn-vulkan", in_order, _detect_real_cugan_in_order),
     Project("tsurumeso/waifu2x-chainer", chainer, _detect_chainer),
 ]

@@ -6,6 +6,7 @@ Each module has:
     matches(path, head)  whether the file looks like this format; `head` is its first 512 bytes, or empty
     read(path)           {name: array}
     files(path)          optional: all files that belong together, the main one first
+    facts(path)          optional: what the file says about the model beside its weights, as a dictionary
 
 Reading never runs code from a file, and `limits` bounds its memory, so files from unknown sources can be read.
 """
@@ -13,6 +14,7 @@ Reading never runs code from a file, and `limits` bounds its memory, so files fr
 import dataclasses
 import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,7 @@ FORMATS = (  # tried in this order; PyTorch is last because it accepts any file 
     "hdf5",
     "matlab",
     "ncnn",
+    "tfjs",
     "waifu2x_json",
     "tensorflow1",
     "onnx",
@@ -42,12 +45,14 @@ class WeightsFile:
         format: The format's name, such as "PyTorch checkpoint".
         sha256: The hash of the file, or of all files that belong together.
         arrays: The arrays by their published names, in the file's order. Floats of any size are float32.
+        facts: What the file says about the model beside its weights, such as its "scale".
     """
 
     path: Path
     format: str
     sha256: str
     arrays: dict[str, np.ndarray]
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def read(path: str | Path) -> WeightsFile:
@@ -65,12 +70,13 @@ def read(path: str | Path) -> WeightsFile:
         else:
             arrays = module.read(path)
         arrays, digest = limits.plain(arrays), files.sha256(*parts)
+        facts = module.facts(path) if hasattr(module, "facts") else {}
     except InputError as error:
         raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
     except Exception as error:  # broken or hostile bytes make parsers raise anything
         reason = limits.line(f"{type(error).__name__}: {error}")
         raise InputError(f"{path} ({module.NAME}) is damaged or has another format: {reason}") from error
-    return WeightsFile(path, module.NAME, digest, arrays)
+    return WeightsFile(path, module.NAME, digest, arrays, facts)
 
 
 def sha256(path: str | Path) -> str:

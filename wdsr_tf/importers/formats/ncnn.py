@@ -1,16 +1,18 @@
 """ncnn's `.param`, a text with one layer per line, and `.bin`, the layers' weights one after the other.
 
-TYPE NAME INPUTS OUTPUTS BLOBS... 0=filters 1=width [11=height] 5=has a bias 6=weights
+Convolution: 0=filters 1=width [11=height] 5=has a bias 6=weights
 flag | weights (out, in, height, width), float16 padded to 4 bytes or float32 | bias, float32
+
+PReLU's slopes and MemoryData's values are float32 without a flag.
 """
 
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers.formats import ncnn_graph
 from wdsr_tf.importers.formats.limits import MAX_BYTES, Budget, shown
 
 NAME = "ncnn .param and .bin"
-MAGIC = b"7767517"
 FLAGS = {0x01306B47: "<f2", 0: "<f4"}
 REFUSED = {0x000D4B38: "8-bit integers", 0x0002C056: "floats for a network of 8-bit integers"}
 CONVOLUTIONS = ("Convolution", "Deconvolution")
@@ -19,14 +21,15 @@ WEIGHTLESS = {
     *("BinaryOp", "UnaryOp", "Eltwise", "Pooling", "Interp", "PixelShuffle", "Dropout", "Slice", "Softmax"),
     *("ReLU", "ELU", "SELU", "Clip", "Sigmoid", "TanH", "HardSigmoid", "HardSwish", "Swish"),
 }
-MAX_PARAM = 2**20  # bytes of text; CUNet's has 7,000
+MAX_PARAM = 2**20  # bytes of text; RRDBNet's has 100,000
+MAX_CONSTANT = 64  # values: constants are colors
 
 
 def matches(path, head):
     """Whether the file is the text, or a `.bin` that begins with one of ncnn's flags."""
     if path.suffix == ".bin":
         return int.from_bytes(head[:4], "little") in FLAGS | REFUSED and len(head) >= 4
-    return head.lstrip().startswith(MAGIC)
+    return head.lstrip().startswith(ncnn_graph.MAGIC.encode())
 
 
 def files(path):
@@ -40,40 +43,60 @@ def files(path):
 
 def read(path):
     """Returns `NAME.weight` and `NAME.bias` in PyTorch's layout, in the order of the layers; uses every byte."""
+    return _read(path)[0]
+
+
+def facts(path):
+    """Returns what the graph says beside its weights: see `ncnn_graph.facts`."""
+    _, layers, constants = _read(path)
+    return ncnn_graph.facts(layers, constants)
+
+
+def _read(path):
+    """Returns (arrays, layers, values of the constants by name)."""
     param, weights = files(path)
     for file, most in ((param, MAX_PARAM), (weights, MAX_BYTES)):
         if file.stat().st_size > most:
             raise InputError(f"{file.name} is larger than {most >> 20} MiB")
     reader = _Bin(weights.read_bytes())
-    arrays = {}
-    for kind, name, values in _layers(param.read_text("utf-8")):
+    arrays, constants = {}, {}
+    layers = ncnn_graph.parse(param.read_text("utf-8"))
+    for layer in layers:
+        kind, name, values = layer.kind, layer.name, layer.values
+        if kind == "MemoryData":
+            shape = (_size(values, 0) * _size(values, 1) * _size(values, 11) * _size(values, 2),)
+            if shape[0] > MAX_CONSTANT:
+                raise InputError(f"layer {shown(name)} has {shape[0]} constants, more than a color needs")
+            constants[name] = reader.take(name, shape, "<f4").tolist()
+            continue
         shape = _shape(kind, name, values)
         if shape is None:
             continue
         if f"{name}.weight" in arrays:
             raise InputError(f"two layers are called {shown(name)}")
+        if kind == "PReLU":
+            arrays[f"{name}.weight"] = reader.take(f"{name}.weight", shape, "<f4")
+            continue
         kernel = reader.kernel(name, shape)
         arrays[f"{name}.weight"] = kernel.swapaxes(0, 1) if kind == "Deconvolution" else kernel
         if values.get(1 if kind == "InnerProduct" else 5, 0):
             arrays[f"{name}.bias"] = reader.take(f"{name}.bias", shape[:1], "<f4")
     reader.finish()
-    return arrays
+    return arrays, layers, constants
 
 
-def _layers(text):
-    """Yields (type, name, {number: integer}) for each layer, without its values that are fractions or lists."""
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    if len(lines) < 2 or lines[0] != [MAGIC.decode()] or len(lines[1]) != 2 or len(lines) - 2 != int(lines[1][0]):
-        raise InputError("the .param must begin with 7767517 and the number of its layers")
-    for kind, name, inputs, outputs, *rest in lines[2:]:
-        pairs = (word.split("=", 1) for word in rest[int(inputs) + int(outputs) :])
-        yield kind, name, {int(key): int(value) for key, value in pairs if value.lstrip("-").isdigit()}
+def _size(values, key):
+    """A side of a constant; 0 stands for a missing axis."""
+    size = values.get(key, 0)
+    return max(1, size) if isinstance(size, int) else 1
 
 
 def _shape(kind, name, values):
     """Returns the shape of a layer's kernel in the file, outputs first, or None if the layer has no weights."""
     if kind in WEIGHTLESS or (kind == "Scale" and values.get(0) == -233):  # one that scales by another blob
         return None
+    if kind == "PReLU":
+        return (_natural(name, values, 0),)
     if kind == "InnerProduct":
         filters, size, window = values.get(0, 0), values.get(2, 0), ()
     elif kind in CONVOLUTIONS:
@@ -87,6 +110,13 @@ def _shape(kind, name, values):
     if min(filters, size, *window) <= 0 or size % each:
         raise InputError(f"layer {shown(name)} has {size} weights for {filters} filters of {window or 'one value'}")
     return (filters, size // each, *window)
+
+
+def _natural(name, values, key):
+    value = values.get(key, 0)
+    if not isinstance(value, int) or value <= 0:
+        raise InputError(f"layer {shown(name)} has an impossible size: {shown(str(value))}")
+    return value
 
 
 class _Bin:

@@ -53,6 +53,11 @@ def read(path):
     return arrays
 
 
+def facts(path):
+    """Returns the container, which tells UpscalerJS's models from those of the project that trained them."""
+    return {"container": "TensorFlow.js"}
+
+
 def _manifest(path):
     with path.open("rb") as file:
         text = file.read(MAX_JSON + 1)
