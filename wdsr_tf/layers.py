@@ -371,6 +371,11 @@ class BranchedConv2D(layers.Layer):
         bias = ops.matmul(ops.matmul(b0, ops.sum(spread, axis=(0, 1))) + b1, project[0, 0]) + b2
         return chain + ops.pad(skip, [(1, 1), (1, 1), (0, 0), (0, 0)]), bias + skip_bias
 
+    @property
+    def kernel(self):
+        """The kernel of the equal 3x3 convolution."""
+        return self.fused()[0]
+
     def call(self, inputs):
         kernel, bias = (ops.cast(part, self.compute_dtype) for part in self.fused())
         return ops.conv(inputs, kernel, padding="same") + bias

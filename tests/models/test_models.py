@@ -6,34 +6,17 @@ import keras
 import numpy as np
 import pytest
 
+from tests.helpers.exported import small
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.models import create_model, get_architecture, list_models
 from wdsr_tf.models.registry import register
 
 EVERY = [(name, scale) for name in list_models() for scale in get_architecture(name).scales]
-SMALLER = {  # in addition to what `small` does
-    "dcscn": {"num_filters": 12, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "nin_filters_2": 4},
-    "dcscn-12": {"num_filters": 12, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "upsampler_filters": 4},
-    "drrn": {"num_units": 2},
-    "rcan": {"num_groups": 1, "reduction": 4},
-    "rdn": {"num_layers": 2, "growth": 4},
-    "rrdbnet": {"growth": 4},
-    "rrdn": {"num_groups": 1, "num_layers": 2, "growth": 4},
-    "vdsr": {"num_layers": 3},
-}
 ODD = 13, 10  # not square, so that swapped axes show; one size, because JAX compiles for each size
 TRACING_IS_SLOWER = keras.backend.backend() == "tensorflow"  # for a step or two
 LR_PATCH = {"cunet": 64, "upcunet": 44}  # these crop more than a 16 x 16 patch has
 HALF_IS_SLOW = {"cunet", "upcunet"}  # their widths are fixed, and CPUs multiply float16 in software
-
-
-def small(name):
-    """Returns hyperparameters of a small network."""
-    known = get_architecture(name).hyperparameters
-    usual = {"num_filters": 8, "num_res_blocks": 1}
-    return {key: value for key, value in usual.items() if key in known} | SMALLER.get(name, {})
-
 
 PRECISIONS = [
     pytest.param(name, precision, marks=[pytest.mark.slow] * (name in HALF_IS_SLOW and precision == "mixed_float16"))

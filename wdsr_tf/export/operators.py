@@ -71,6 +71,32 @@ def pixel_shuffle(graph, layer, x):
     return _shuffled(graph, x, layer.scale, layer.order)
 
 
+def pixel_unshuffle(graph, layer, x):
+    return graph.op("SpaceToDepth", x, blocksize=layer.factor)
+
+
+def channels(graph, layer, x):
+    return graph.op("Slice", x, int64(layer.start), int64(layer.stop), int64(1))
+
+
+def contrast(graph, layer, x):
+    mean = graph.op("GlobalAveragePool", x)
+    difference = graph.op("Sub", x, mean)
+    variance = graph.op("GlobalAveragePool", graph.op("Mul", difference, difference))
+    return graph.op("Add", mean, graph.op("Sqrt", graph.op("Max", variance, np.float32(1e-12))))
+
+
+def branched_conv(graph, layer, x):
+    kernel, bias = (ops.convert_to_numpy(part) for part in layer.fused())
+    return _convolve(graph, layer.name, x, kernel.transpose(3, 2, 0, 1), bias, pads=[1, 1, 1, 1])
+
+
+def bicubic_shrink(graph, layer, x):
+    factor = layer.scale / layer.inner
+    scales = graph.constant(f"{layer.name}/scales", np.array([1, 1, factor, factor], "float32"), dtype="float32")
+    return graph.op("Resize", x, "", scales, mode="cubic", cubic_coeff_a=-0.75)
+
+
 def batch_norm(graph, layer, x):
     channels = layer.moving_mean.shape
     gamma = layer.gamma if layer.scale else np.ones(channels, "float32")
@@ -112,11 +138,13 @@ def activation(graph, layer, x):
 def activate(graph, function, x):
     """Applies a layer's `activation` argument."""
     name = getattr(function, "__name__", "linear")
+    if name == "silu":
+        return graph.op("Mul", x, graph.op("Sigmoid", x))
     kinds = {"relu": "Relu", "selu": "Selu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
     if name == "linear":
         return x
     if name not in kinds:
-        raise InputError(f"The activation {name} can't be exported to ONNX. Supported: {', '.join(kinds)}.")
+        raise InputError(f"The activation {name} can't be exported to ONNX. Supported: {', '.join(kinds)}, silu.")
     return graph.op(kinds[name], x)
 
 
@@ -160,29 +188,38 @@ def zero_padding(graph, layer, x):
 
 
 def inference_pad(graph, layer, x):
-    size = layer.size
-    if layer.mode == "symmetric":
-        return mirrored(graph, x, size)
+    if layer.mode in ("symmetric", "reflect"):
+        return mirrored(graph, x, layer.size, layer.multiple, repeat=layer.mode == "symmetric")
     mode = {"edge": "edge", "zeros": "constant"}[layer.mode]
-    return graph.op("Pad", x, int64(0, 0, size, size, 0, 0, size, size), mode=mode)
+    if layer.multiple > 1:
+        _refuse(layer, f"pads to a multiple in mode {layer.mode}")
+    return graph.op("Pad", x, int64(0, 0, layer.size, layer.size, 0, 0, layer.size, layer.size), mode=mode)
 
 
-def mirrored(graph, x, size):
-    """Pads by `size` pixels in NumPy's "symmetric" mode, which ONNX's Pad doesn't have.
+def mirrored(graph, x, size, multiple, repeat):
+    """Pads by `size` pixels, and at the end up to a multiple, in NumPy's "symmetric" (`repeat`) or "reflect" mode.
 
-    Gathers by computed indices, so that images may be smaller than `size`.
+    ONNX's Pad doesn't have the former. Gathers by computed indices, so that images may be smaller than `size`.
     """
     for axis in (HEIGHT, WIDTH):
         length = graph.op("Squeeze", graph.length(x, axis))
-        index = graph.op("Range", int64(-size)[0], graph.op("Add", length, int64(size)[0]), int64(1)[0])
+        end = graph.op("Add", length, int64(size)[0])
+        if multiple > 1:
+            padded = graph.op("Add", end, int64(size)[0])
+            end = graph.op("Add", end, graph.op("Mod", graph.op("Neg", padded), int64(multiple)[0]))
+        index = graph.op("Range", int64(-size)[0], end, int64(1)[0])
         period = graph.op("Mul", length, int64(2)[0])
+        if not repeat:
+            period = graph.op("Max", graph.op("Sub", period, int64(2)[0]), int64(1)[0])
         index = graph.op("Mod", index, period)
-        back = graph.op("Sub", graph.op("Sub", period, int64(1)[0]), index)
+        back = graph.op("Sub", graph.op("Sub", period, int64(int(repeat))[0]), index)
         x = graph.op("Gather", x, graph.op("Min", index, back), axis=axis)
     return x
 
 
 def pad_to_multiple(graph, layer, x):
+    if layer.mode == "reflect":
+        return mirrored(graph, x, 0, layer.multiple, repeat=False)
     lengths = graph.op("Shape", x, start=HEIGHT, end=WIDTH + 1)
     missing = graph.op("Mod", graph.op("Neg", lengths), int64(layer.multiple))
     return graph.op("Pad", x, graph.op("Concat", int64(0, 0, 0, 0, 0, 0), missing, axis=0), mode="edge")
@@ -191,6 +228,7 @@ def pad_to_multiple(graph, layer, x):
 def crop_to_match(graph, layer, x, like):
     lengths = graph.op("Shape", like, start=HEIGHT, end=WIDTH + 1)
     ends = graph.op("Mul", graph.op("Sub", lengths, int64(2 * layer.border)), int64(layer.scale))
+    ends = graph.op("Add", ends, int64(layer.keep)) if layer.keep else ends
     return graph.op("Slice", x, int64(0, 0), ends, int64(HEIGHT, WIDTH))
 
 
@@ -303,13 +341,18 @@ WRITERS = {
     layers.SeparableConv2D: separable_conv,
     layers.UpSampling2D: nearest,
     layers.ZeroPadding2D: zero_padding,
+    own.BicubicShrink: bicubic_shrink,
+    own.BranchedConv2D: branched_conv,
+    own.Channels: channels,
     own.ClipThrough: clip_through,
+    own.ContrastPooling2D: contrast,
     own.CropToMatch: crop_to_match,
     own.GroupedConv2D: conv,
     own.InferencePad: inference_pad,
     own.LeakyReLU: leaky_relu,
     own.PadToMultiple: pad_to_multiple,
     own.PixelShuffle: pixel_shuffle,
+    own.PixelUnshuffle: pixel_unshuffle,
     own.WeightNormConv2D: conv,
     carn.Upsampler: upsampler,
     luma.PreUpscale: pre_upscale,

@@ -1,4 +1,4 @@
-"""Folding weight normalization and branches, transferring weights between networks, and data-dependent initialization."""
+"""Folding into plain convolutions, transferring weights between networks, and data-dependent initialization."""
 
 import keras
 import numpy as np
