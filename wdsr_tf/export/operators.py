@@ -196,7 +196,7 @@ def inference_pad(graph, layer, x):
     return graph.op("Pad", x, int64(0, 0, layer.size, layer.size, 0, 0, layer.size, layer.size), mode=mode)
 
 
-def mirrored(graph, x, size, multiple, repeat):
+def mirrored(graph, x, size, multiple=1, repeat=True):
     """Pads by `size` pixels, and at the end up to a multiple, in NumPy's "symmetric" (`repeat`) or "reflect" mode.
 
     ONNX's Pad doesn't have the former. Gathers by computed indices, so that images may be smaller than `size`.
