@@ -122,11 +122,7 @@ class PixelShuffle(layers.Layer):
         self.order = check_choice("order", order, ("keras", "pytorch"))
 
     def call(self, inputs):
-        if self.order == "pytorch":
-            batch, height, width, channels = ops.shape(inputs)
-            split = ops.reshape(inputs, (batch, height, width, channels // self.scale**2, self.scale**2))
-            inputs = ops.reshape(ops.swapaxes(split, -1, -2), (batch, height, width, channels))
-        return ops.depth_to_space(inputs, self.scale)
+        return pixel_shuffle(inputs, self.scale, self.order)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
@@ -134,6 +130,15 @@ class PixelShuffle(layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"scale": self.scale, "order": self.order}
+
+
+def pixel_shuffle(x, scale: int, order: str):
+    """See `PixelShuffle`."""
+    if order == "pytorch":
+        batch, height, width, channels = ops.shape(x)
+        split = ops.reshape(x, (batch, height, width, channels // scale**2, scale**2))
+        x = ops.reshape(ops.swapaxes(split, -1, -2), (batch, height, width, channels))
+    return ops.depth_to_space(x, scale)
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")

@@ -18,7 +18,8 @@ from wdsr_tf.models import create_model, get_architecture, list_models
 pytest.importorskip("tensorflow")
 
 from wdsr_tf.export import formats
-from wdsr_tf.export.export import Export, aside, check_tile, exact, export
+from wdsr_tf.export.export import Export, aside, check_tile, exact
+from wdsr_tf.export.model import export_model
 from wdsr_tf.export.parity import LIMITS
 from wdsr_tf.files import ABANDONED, sha256
 from wdsr_tf.receptive_field import ReceptiveField
@@ -171,19 +172,19 @@ def test_tiles_that_cannot_be_exact_are_refused(tile, receptive_field, message):
     check_tile(9, ReceptiveField(radius=4))
 
 
-def test_export_writes_a_checkpoint_under_its_name_and_returns_the_cards(tmp_path):
+def test_a_checkpoint_is_exported_under_its_name_with_its_checksum(tmp_path):
     model = network()
     checkpoint.save(model, tmp_path / "mine.keras")
-    (card,) = export(tmp_path / "mine.keras", tmp_path / "out", formats=["saved_model"])
+    (card,), _ = export_model(tmp_path / "mine.keras", tmp_path / "out", formats=["saved_model"])
     assert card == json.loads((tmp_path / "out" / "mine.saved_model.json").read_text())
     assert card["checkpoint_sha256"] == sha256(tmp_path / "mine.keras")
-    (card,) = export(model, tmp_path / "out", formats=["saved_model"], half=True)
+    (card,), _ = export_model(model, tmp_path / "out", formats=["saved_model"], half=True)
     assert (card["file"], card["precision"]) == ("espcn-x2.saved_model", "float16")
 
 
-def test_export_refuses_an_unknown_format_before_it_writes(tmp_path):
+def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(InputError, match="Unknown export format 'onx'"):
-        export(network(), tmp_path / "out", formats=["saved_model", "onx"])
+        export_model(network(), tmp_path / "out", formats=["saved_model", "onx"])
     assert not (tmp_path / "out").exists()
 
 

@@ -50,7 +50,7 @@ def test_the_drawn_image_is_noisy_for_networks_that_keep_the_size():
 def test_a_model_that_equals_keras_passes(model, samples):
     report = parity.measure(running(model), samples, "float32", image=False)
     assert report["limit"] == 1e-2
-    assert [picture["maximum"] for picture in report["pictures"].values()] == [0, 0, 0]
+    assert [figures["maximum"] for figures in report["pictures"].values()] == [0, 0, 0]
     assert report["pictures"]["drawn"]["psnr_difference"] == 0 and report["seconds_per_megapixel"] > 0
 
 

@@ -87,10 +87,10 @@ def test_training_pads_nothing_and_inference_repeats_borders(body_size, cropped)
     for weights in model.weights:
         weights.assign(np.random.default_rng(0).uniform(0, 0.1, weights.shape))
     lr = np.full((1, 12, 10, 3), 90.0)
-    trained, whole = (keras.ops.convert_to_numpy(model(lr, training=training)) for training in (True, False))
+    trained, inferred = (keras.ops.convert_to_numpy(model(lr, training=training)) for training in (True, False))
     assert trained.shape == (1, 24 - cropped, 20 - cropped, 3)
     # On a constant image, only repeated pixels keep the borders constant.
-    np.testing.assert_allclose(whole, np.broadcast_to(trained[:, :1, :1], whole.shape), rtol=1e-5)
+    np.testing.assert_allclose(inferred, np.broadcast_to(trained[:, :1, :1], inferred.shape), rtol=1e-5)
 
 
 def test_one_set_of_weights_fits_every_scale():

@@ -12,55 +12,15 @@ from pathlib import Path
 
 import keras
 
-from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import card as cards
-from wdsr_tf.export import formats as registry
-from wdsr_tf.export import parity
+from wdsr_tf.export import formats, parity
 from wdsr_tf.files import ABANDONED, TEMPORARY, sha256
 from wdsr_tf.models import SRModel, fold
 from wdsr_tf.models.receptive_field import of_graph
 from wdsr_tf.receptive_field import ReceptiveField
 
 TILE = 128
-
-
-def export(
-    model: SRModel | str | Path,
-    outdir: str | Path,
-    *,
-    formats: Iterable[str] = ("onnx",),
-    half: bool = False,
-    image: bool = False,
-    tile: int = TILE,
-) -> list[dict]:
-    """Exports a model and writes a model card next to each file.
-
-    Every exported file is run in its own runtime and compared with Keras before it is written.
-
-    Args:
-        model: a model, or the path of a checkpoint (`.keras`), whose name the files take.
-        outdir: folder to write to; created if it doesn't exist.
-        formats: "onnx", "openvino", "litert" or "saved_model".
-        half: whether to store the weights in float16.
-        image: whether the exported model takes and returns uint8, clipped and rounded.
-        tile: height and width of the input in pixels, for formats with a fixed size (litert).
-
-    Returns:
-        The model cards, one for each format.
-
-    Raises:
-        InputError: a format is unknown, its packages aren't installed, it can't represent the model, or it computes
-            something else than Keras. Formats before that one are written, nothing of it is.
-    """
-    names = registry.demand(formats)
-    if isinstance(model, SRModel):
-        exporter = Export(model, f"{model.architecture}-x{model.scale}", half=half, image=image, tile=tile)
-    else:
-        path = Path(model)
-        loaded = checkpoint.load(path)
-        exporter = Export(loaded, path.stem, half=half, image=image, tile=tile, sha256=sha256(path))
-    return [exporter.write(name, outdir) for name in names]
 
 
 class Export:
@@ -102,7 +62,7 @@ class Export:
             InputError: the format can't represent the model, or computes something else than Keras. `outdir` stays as
                 it was.
         """
-        form, module = registry.FORMATS[name], registry.module(name)
+        form, module = formats.FORMATS[name], formats.module(name)
         with aside(outdir) as folder:
             path = folder / f"{self.name}{form.suffix}"
             try:
@@ -131,7 +91,7 @@ class Export:
         return written, failed
 
     def _card(self, name, path, report):
-        form, backend = registry.FORMATS[name], keras.config.backend()
+        form, backend = formats.FORMATS[name], keras.config.backend()
         versions = {each: metadata.version(each) for each in {*form.packages.values(), form.runtime, backend}}
         card = copy.deepcopy(self.card)
         for end in (card["input"], card["output"]):

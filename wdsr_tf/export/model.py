@@ -1,6 +1,10 @@
-"""Exports a model to files for other runtimes: what `convert.py export` and `wdsr_tf.export` do."""
+"""Exports a model to files for other runtimes: what `wdsr-tf export` and `wdsr_tf.export` do."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
@@ -9,12 +13,27 @@ from wdsr_tf.files import sha256
 from wdsr_tf.importers.load import checkpoint_of
 from wdsr_tf.system.require import require_keras
 
+if TYPE_CHECKING:
+    from wdsr_tf.models import SRModel
 
-def export_model(model, outdir, *, formats=("onnx",), half=False, image=False, tile=128):
+
+def export_model(
+    model: SRModel | str | Path,
+    outdir: str | Path,
+    *,
+    formats: Iterable[str] = ("onnx",),
+    half: bool = False,
+    image: bool = False,
+    tile: int = 128,
+) -> tuple[list[dict], list[InputError]]:
     """Exports a model; `wdsr_tf.export` documents the arguments.
 
     Returns:
-        (cards of what was written, an InputError for each format that failed). A failed format leaves nothing behind.
+        The cards of what was written, and an error for each format that failed, of which nothing is written.
+
+    Raises:
+        InputError: a format is unknown or a package of it isn't installed, or the model or folder can't be used.
+            Nothing is written.
     """
     names = known_formats.demand(formats)
     outdir = Path(outdir)
@@ -27,7 +46,7 @@ def export_model(model, outdir, *, formats=("onnx",), half=False, image=False, t
 
 
 def _loaded(model):
-    """(the `SRModel`, its name in file names, the SHA-256 of its checkpoint or None)."""
+    """Returns the `SRModel`, its name in file names, and the SHA-256 of its checkpoint or None."""
     if hasattr(model, "architecture"):
         return model, f"{model.architecture}-x{model.scale}", None
     path = checkpoint_of(model)

@@ -63,13 +63,12 @@ def upsampler(graph, layer, x):
     """CARN's upsampler: convolution, ReLU and pixel shuffle, with the convolutions of its scale only."""
     for i, factor in enumerate(STAGES[layer.scale]):
         x = conv(graph, layer.active[i], x, name=f"{layer.name}/x{factor}_{i + 1}")
-        x = pixel_shuffle(graph, layer.shuffles[factor], graph.op("Relu", x))
+        x = _shuffled(graph, graph.op("Relu", x), factor, layer.order)
     return x
 
 
 def pixel_shuffle(graph, layer, x):
-    mode = "DCR" if layer.order == "keras" else "CRD"
-    return graph.op("DepthToSpace", x, blocksize=layer.scale, mode=mode)
+    return _shuffled(graph, x, layer.scale, layer.order)
 
 
 def batch_norm(graph, layer, x):
@@ -227,7 +226,7 @@ def pre_upscale(graph, layer, x):
     renormalize = layer.filter == "pillow-bicubic"
     padded = graph.op("Pad", x, int64(0, 0, 2, 2, 0, 0, 2, 2)) if renormalize else mirrored(graph, x, 2)
     phases = _convolve(graph, layer.name, padded, np.tile(kernel, (channels, 1, 1, 1)), None, group=channels)
-    large = graph.op("DepthToSpace", phases, blocksize=layer.scale, mode="CRD")
+    large = _shuffled(graph, phases, layer.scale, "pytorch")
     if not renormalize:
         return large
     # Divide by the sum of the weights inside the image, which is the same convolution of ones.
@@ -235,11 +234,15 @@ def pre_upscale(graph, layer, x):
     ones = graph.op("Expand", np.float32(1), shape)
     ones = graph.op("Pad", ones, int64(0, 0, 2, 2, 0, 0, 2, 2))
     inside = _convolve(graph, f"{layer.name}/inside", ones, kernel, None)
-    return graph.op("Div", large, graph.op("DepthToSpace", inside, blocksize=layer.scale, mode="CRD"))
+    return graph.op("Div", large, _shuffled(graph, inside, layer.scale, "pytorch"))
 
 
 def dropout(graph, layer, x):
     return x
+
+
+def _shuffled(graph, x, scale, order):
+    return graph.op("DepthToSpace", x, blocksize=scale, mode="DCR" if order == "keras" else "CRD")
 
 
 def _convolve(graph, name, x, kernel, bias, kind="Conv", **attributes):

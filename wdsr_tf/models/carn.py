@@ -18,7 +18,7 @@ import keras
 from keras import layers, ops
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.layers import GroupedConv2D, PixelShuffle
+from wdsr_tf.layers import GroupedConv2D, pixel_shuffle
 from wdsr_tf.models.blocks import STAGES, cascade, conv, denormalize, normalize, pytorch_init
 from wdsr_tf.models.registry import register
 
@@ -116,7 +116,6 @@ class Upsampler(layers.Layer):
         self.groups = groups
         self.order = order
         self.scales = SCALES if multi_scale else (scale,)
-        self.shuffles = {factor: PixelShuffle(factor, order, dtype=self.dtype_policy) for factor in (2, 3)}
 
     def build(self, input_shape):
         x = keras.KerasTensor(input_shape)
@@ -137,7 +136,7 @@ class Upsampler(layers.Layer):
     def call(self, x, training=None):
         active = self.active
         for layer, factor in zip(active, STAGES[self.scale], strict=True):
-            x = self.shuffles[factor](ops.relu(layer(x)))
+            x = pixel_shuffle(ops.relu(layer(x)), factor, self.order)
         if training and self.multi_scale:
             idle = [w for layer in self.convs if layer not in active for w in layer.weights]
             x = x + ops.cast(sum(ops.sum(0.0 * w) for w in idle), x.dtype)
