@@ -42,7 +42,7 @@ def opacity(width, height):
 
 
 def compare(a, b):
-    """Returns the largest difference of two files, ignoring colors of transparent pixels, and whether all else agrees."""
+    """Returns the largest difference of two files, except in transparent colors, and whether all else agrees."""
     a, b = Image.open(a), Image.open(b)
     alike = (a.size, a.mode, a.info.get("icc_profile")) == (b.size, b.mode, b.info.get("icc_profile"))
     off = 256
