@@ -24,7 +24,7 @@ def define(flags):
     flags.integer("batch_size", 16, "Patches per batch.", minimum=1)
     flags.integer("batches", 10, "Batches of each way per round.", minimum=1)
     flags.integer("rounds", 9, "Rounds; each way of reading has a turn in each.", minimum=1)
-    flags.string("degrade", "seed-000,level=1", "Recipe that makes LR.")
+    flags.string("degrade", "waifu2x-pytorch,level=1", "Recipe that makes LR.")
 
 
 def run(flags, _words):
@@ -68,9 +68,8 @@ def seconds_of_a_turn(stream, batches):
 def prepare(indir, root, flags):
     """({name: endless iterator of batches}, {name: bytes on disk})."""
     from wdsr_tf import images
-    from wdsr_tf.data import degrade, div2k
-    from wdsr_tf.data.pairs import make_pairs
-    from wdsr_tf.data.patches import StoreConfig, Stored, make_store
+    from wdsr_tf.data import StoreConfig, degrade, div2k, make_pairs, make_store
+    from wdsr_tf.data.patches import Stored
     from wdsr_tf.data.pipeline import training_dataset
     from wdsr_tf.data.sampler import Sampler
     from wdsr_tf.data.sources import Arrays, HRImages, Pairs, files

@@ -6,7 +6,7 @@ from pathlib import Path
 from release import publish, training_images
 from wdsr_tf import weights
 from wdsr_tf.commands.command import Command, say
-from wdsr_tf.data.pairs import make_pairs
+from wdsr_tf.data import make_pairs
 from wdsr_tf.errors import InputError, suggestion
 from wdsr_tf.training.run import Run
 

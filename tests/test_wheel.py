@@ -46,11 +46,11 @@ def wdsr_tf(environment, folder, *words):
     return call([executable(environment, "wdsr-tf"), *words], folder)
 
 
-def size_of(path):
+def is_twice_as_large(path):
     from PIL import Image
 
     with Image.open(path) as image:
-        return image.size
+        return image.size == (2 * WIDTH, 2 * HEIGHT)
 
 
 def test_the_wheel_contains_models_profiles_and_type_information_and_nothing_else(wheel):
@@ -75,7 +75,8 @@ def test_the_light_installation_has_neither_keras_nor_tensorflow(environment, tm
 def test_the_installed_command_upscales_without_greetings(environment, folder):
     done = wdsr_tf(environment, folder, "upscale", "-i", "image.png", "-o", "out")
     assert done.returncode == 0, done.stderr
-    assert size_of(folder / "out" / "image.png") == (2 * WIDTH, 2 * HEIGHT)
+    (result,) = (folder / "out").iterdir()
+    assert is_twice_as_large(result)
     for name in ("Keras", "TensorFlow", "Warning", "warning"):
         assert name not in done.stdout + done.stderr
 
@@ -84,7 +85,7 @@ def test_the_installed_package_upscales_from_python_and_prints_nothing(environme
     code = "import wdsr_tf; from PIL import Image; wdsr_tf.upscale(Image.open('image.png')).save('large.png')"
     done = call([executable(environment, "python"), "-W", "error", "-c", code], folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert size_of(folder / "large.png") == (2 * WIDTH, 2 * HEIGHT)
+    assert is_twice_as_large(folder / "large.png")
 
 
 def test_upscaling_does_not_import_keras_where_it_is_installed(folder):
@@ -115,7 +116,7 @@ def test_the_command_prints_the_version_of_the_wheel(environment, wheel, tmp_pat
 
 
 def test_a_missing_extra_is_reported_with_a_command_that_pip_accepts(environment, wheel, folder):
-    done = wdsr_tf(environment, folder, "train", "--profile", "wdsr-a-8", "--dataset", ".")
+    done = wdsr_tf(environment, folder, "train", "--profile", "wdsr-a-8")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     command = re.search(r"pip install .*", done.stderr)
     assert command, done.stderr

@@ -81,8 +81,8 @@ def upscale(
     Args:
         image: a path; a NumPy array H x W (gray), H x W x 1, H x W x 3 or H x W x 4 (with alpha) of type uint8, uint16,
             or float32 or float64 in [0, 1]; or a PIL image.
-        model: a checkpoint, an ONNX file of ours, or any published weights file; a folder of checkpoints to choose from;
-            or a loaded model. Default: the bundled models.
+        model: a checkpoint, an ONNX file of ours, or any published weights file; a folder of checkpoints to choose
+            from; or a loaded model. Default: the bundled models.
         scale: factor, such as 2 or 3.5. Default: the model's.
         size: size of the result in pixels instead of a factor: "4000x" (width), "x3000" (height) or "4000x3000".
         noise: level of JPEG noise to remove, 0 to 3. Default: noise is removed from JPEG images below quality 93 if
@@ -310,4 +310,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]  # what pydoc and completion show

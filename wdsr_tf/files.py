@@ -39,7 +39,10 @@ def sweep(folder: str | Path) -> None:
                     path.unlink()
 
 
-def sha256(path: str | Path) -> str:
-    """Returns the SHA-256 of the file at `path` in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(*paths: str | Path) -> str:
+    """Returns the SHA-256 of the files at `paths`, one after the other, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with Path(path).open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()

@@ -138,8 +138,8 @@ def test_a_weights_file_is_a_start_too(train, dataset, finished, tmp_path):
         (["--set=flavor=official"], "variant"),
         (["--training-images=1-80"], "80"),
         (["--lr-patch-size=400"], "400"),
-        (["--degrade=seed-00"], "seed-000"),
-        (["--degrade=seed-000,level=3"], "level"),
+        (["--degrade=waifu2x-pytorc"], "waifu2x-pytorch"),
+        (["--degrade=waifu2x-pytorch,level=3"], "level"),
         (["--min-bytes=9"], "min_bytes has no effect here: it applies only with degrade"),
         (["--profile=wdsr-a-8", "--momentum=0.5"], "momentum has no effect here: it applies only to optimizer sgd"),
         (["--set=num_filters=x"], "cannot be built with {'num_filters': 'x'}"),
@@ -170,27 +170,11 @@ def test_the_entry_point_ends_with_the_same_message(dataset, tmp_path):
 @pytest.mark.parametrize(
     "typed",
     [
-        "--seed=-1",
-        "--ema=1.5",
-        "--momentum=2",
-        "--learning-rate-step-size=0",
-        "--num-filters=0",
-        "--scale=0",
-        "--num-res-blocks=-1",
-        "--res-expansion=0",
-        "--initial-epoch=-1",
-        "--num-init-batches=-1",
-        "--epochs=0",
-        "--warmup-steps=-1",
-        "--weight-decay=-1",
-        "--clipvalue=-1",
-        "--global-clipnorm=-1",
-        "--seed=4294967296",
-        "--res-scaling=nan",
-        "--learning-rate=inf",
-        "--learning-rate-decay=-1",
+        *("--seed=-1", "--seed=4294967296", "--ema=1.5", "--momentum=2", "--num-filters=0", "--num-res-blocks=-1"),
+        *("--res-expansion=0", "--res-scaling=nan", "--scale=0", "--training-scales=0", "--epochs=0"),
+        *("--initial-epoch=-1", "--num-init-batches=-1", "--warmup-steps=-1", "--weight-decay=-1", "--clipvalue=-1"),
+        *("--global-clipnorm=-1", "--learning-rate=inf", "--learning-rate-decay=-1", "--learning-rate-step-size=0"),
         "--save-models-after-epoch=-1",
-        "--training-scales=0",
     ],
 )
 def test_numbers_out_of_their_range_are_refused(typed):
@@ -273,14 +257,14 @@ def folder(tmp_path_factory):
 
 def test_a_plain_folder_trains_with_lr_made_on_the_fly_and_is_decoded_once(train, folder, tmp_path):
     more = [*TINY[4:], "--model=drrn", "--num-filters=4", "--set=num_units=1", "--training-scales=2,3", "--epochs=1"]
-    more += ["--degrade=seed-000,level=1", "--min-bytes=100", "--active-cropping=0.5", "--steps-per-epoch=2"]
+    more += ["--degrade=waifu2x-pytorch,level=1", "--min-bytes=100", "--active-cropping=0.5", "--steps-per-epoch=2"]
     trained = train(folder, tmp_path, *more)
     assert trained.code == 0, trained.err
     assert "1 of 5" in trained.out
     assert len((run_of(tmp_path) / "history.csv").read_text().splitlines()) == 1 + 1
     arrays = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
     assert len(arrays) == 6
-    again = train(folder, tmp_path, "--degrade=seed-000", "--lr-patch-size=400")
+    again = train(folder, tmp_path, "--degrade=waifu2x-pytorch", "--lr-patch-size=400")
     assert "800 x 800" in again.err
     assert arrays == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
 
@@ -289,7 +273,7 @@ def test_a_store_of_patches_trains_with_data_dependent_initialization(train, fol
     from wdsr_tf.data.patches import StoreConfig, make_store
 
     store = tmp_path / "store.sqlite"
-    report = make_store(folder, store, StoreConfig("seed-000,level=1", 2, 32, patches=3), jobs=1)
+    report = make_store(folder, store, StoreConfig("waifu2x-pytorch,level=1", 2, 32, patches=3), jobs=1)
     assert ["small.png" in reason for _, reason in report.failed] == [True]
     more = [flag for flag in TINY if flag != "--weightnorm"] + ["--set=weight_norm=True", "--num-init-batches=1"]
     trained = train(store, tmp_path, *more, "--epochs=1")
@@ -301,6 +285,6 @@ def test_a_store_of_patches_trains_with_data_dependent_initialization(train, fol
 def test_a_dataset_trains_from_its_hr_images_alone(train, dataset, tmp_path):
     for split in ("train", "valid"):
         shutil.copytree(dataset / f"TOY_{split}_HR", tmp_path / "hr" / f"TOY_{split}_HR")
-    trained = train(tmp_path / "hr", tmp_path, *TINY, "--epochs=1", "--degrade=seed-000,level=2")
+    trained = train(tmp_path / "hr", tmp_path, *TINY, "--epochs=1", "--degrade=waifu2x-pytorch,level=2")
     assert trained.code == 0, trained.err
     assert not (tmp_path / "cache").exists()

@@ -71,7 +71,7 @@ def test_hr_images_are_checked_and_needed_in_both_splits(root):
     with pytest.raises(InputError, match=r"(?s)4 HR images of .*0002\.npy: is float32"):
         div2k.hr_images(root, "train")
     shutil.rmtree(root / "SET_valid_HR")
-    with pytest.raises(InputError, match=r"SET_valid_HR: there is no such folder; training needs both splits"):
+    with pytest.raises(InputError, match=r"SET_valid_HR: no such folder; training needs both splits"):
         div2k.hr_images(root, "valid")
 
 

@@ -82,15 +82,15 @@ def test_bicubic_reproduces_its_published_figure_on_set5(reference):
 
 
 def test_the_published_wdsr_reproduces_its_published_figure_on_set5(reference, tmp_path):
-    from wdsr_tf.importers.tensors import Tensors, land
+    from wdsr_tf.importers.tensors import assign
     from wdsr_tf.models import create_model
 
     model = create_model("wdsr-a", 2, num_filters=32, num_res_blocks=8, res_expansion=6)
     with np.load(reference / "weights" / "wdsr_a_8_e6_x2.npz") as arrays:
-        tensors = Tensors(arrays)
+        tensors = dict(arrays)
     parts = {"head": "head", "tail_x2": "tail", "skip_x2": "skip"}
     parts |= {f"body_{i}_{part}": f"body.{i}.{k}" for i in range(8) for part, k in (("expand", 0), ("project", 2))}
-    land(model, tensors, {ours: tensors.conv(theirs) for ours, theirs in parts.items()})
+    assign(model, tensors, lambda tensors, model: {ours: tensors.conv(theirs) for ours, theirs in parts.items()})
     checkpoint.save(model, tmp_path / "published.keras")
 
     set5 = of_benchmark(reference / "images" / "benchmark" / "Set5", 2)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 TOLERANCE = 2e-5  # of the output's maximum: ten times the difference of two independent float32 implementations
@@ -12,8 +12,8 @@ TOLERANCE = 2e-5  # of the output's maximum: ten times the difference of two ind
 def golden_model(arrays, layout, name, scale, **hyperparameters):
     """Returns the network `name` with the weights `w/...` of a reference file, imported by the function `layout`."""
     model = create_model(name, scale, **hyperparameters)
-    tensors = Tensors({key[2:]: array for key, array in arrays.items() if key.startswith("w/")})
-    land(model, tensors, layout(tensors, model))
+    tensors = {key[2:]: array for key, array in arrays.items() if key.startswith("w/")}
+    assign(model, tensors, layout)
     return model
 
 

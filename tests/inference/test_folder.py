@@ -129,6 +129,6 @@ def test_an_output_folder_that_is_a_file_is_refused_first(tmp_path):
 
 
 def test_an_unknown_format_is_refused_with_those_that_there_are():
-    with pytest.raises(InputError, match="Unknown format 'jpgg'. Did you mean 'jpg'.*Formats: png, "):
+    with pytest.raises(InputError, match=r"Unknown format 'jpgg'. Did you mean 'jpg'.*Formats: png, "):
         suffix_of("jpgg")
     assert suffix_of("WebP") == ".webp" and suffix_of(None) is None

@@ -56,7 +56,7 @@ def test_values_that_are_not_finite_are_blamed_on_the_image(upscale, value):
 
 @pytest.mark.parametrize("shape", [(4,), (4, 4, 2), (4, 4, 5), (0, 4, 3), (1, 4, 4, 3)])
 def test_other_shapes_are_refused(upscale, shape):
-    with pytest.raises(InputError, match="H x W x 3.*shape"):
+    with pytest.raises(InputError, match=r"H x W x 3.*shape"):
         upscale(np.zeros(shape, "uint8"))
 
 

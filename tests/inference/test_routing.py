@@ -55,7 +55,7 @@ def test_noise_is_removed_once_and_first(tmp_path):
     assert chosen(tmp_path, None, 1) == ["noise1_scale2.0x_model"]
     assert chosen(tmp_path, 1, 1) == ["noise1_model"]
     assert chosen(tmp_path, 4, 3) == ["noise3_model", "scale2.0x_model", "scale2.0x_model"]
-    with pytest.raises(InputError, match="No model removes noise of level 2. Levels: 1, 3"):
+    with pytest.raises(InputError, match=r"No model removes noise of level 2. Levels: 1, 3"):
         chosen(tmp_path, 2, 2)
 
 
@@ -91,7 +91,7 @@ def test_a_model_in_memory_is_the_only_candidate():
 @pytest.mark.parametrize("scale", ["2", 2.5, 0, None, True])
 def test_a_checkpoint_whose_scale_is_no_whole_number_is_damaged(tmp_path, scale):
     write(tmp_path, forged=scale)
-    with pytest.raises(InputError, match="forged.keras .* is damaged"):
+    with pytest.raises(InputError, match=r"forged.keras .* is damaged"):
         find_models(tmp_path)
 
 

@@ -202,7 +202,7 @@ def test_what_the_format_cannot_hold_is_refused_before_any_work(upscaler, tmp_pa
 
 def test_files_above_the_limit_are_refused(upscaler, tmp_path):
     images.write(tmp_path / "a.png", RGB)
-    with pytest.raises(InputError, match="max.pixels"):
+    with pytest.raises(InputError, match=r"max.pixels"):
         upscaler(max_pixels=100).upscale_file(tmp_path / "a.png", tmp_path / "b.png")
 
 

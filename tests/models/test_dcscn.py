@@ -6,7 +6,7 @@ from tests.helpers.networks import assert_equals_golden, golden_model, luma_core
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import rgb_to_y
 from wdsr_tf.importers import dcscn
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 COMPACT = {
@@ -56,7 +56,7 @@ def test_published_compact_weights_reproduce_the_reference_outputs(golden, scale
 def test_dcscn_12_equals_the_reference_output(golden):
     arrays, _ = golden("dcscn_seed_small_x2")
     how = {"num_filters": 48, "min_filters": 12, "nin_filters": 16, "upsampler_filters": 8}
-    model = golden_model(arrays, dcscn.seed, "dcscn-12", 2, **how)
+    model = golden_model(arrays, dcscn.yu45020, "dcscn-12", 2, **how)
     core = keras.Model([model.get_layer(name).output for name in ("normalize", "enlarged")], model.layers[-1].input)
     assert_equals_golden(core([nhwc(arrays["input"]), nhwc(arrays["input_up"])]), nhwc(arrays["output"]))
 
@@ -65,10 +65,9 @@ def test_importing_a_training_checkpoint_ignores_adams_moments(golden):
     arrays, _ = golden("dcscn_c_published_x2")
     weights = {key[2:]: array for key, array in arrays.items() if key.startswith("w/")}
     moments = {f"{name}/{moment}": array for name, array in weights.items() for moment in ("Adam", "Adam_1")}
-    tensors = Tensors(weights | moments | {"beta1_power": np.float32(0.9), "beta2_power": np.float32(0.99)})
+    tensors = weights | moments | {"beta1_power": np.float32(0.9), "beta2_power": np.float32(0.99)}
     model = create_model("dcscn", 2, **COMPACT)
-    land(model, tensors, dcscn.authors(tensors, model))
-    assert tensors.left() == {}
+    assign(model, tensors, dcscn.authors)
 
 
 def test_dropout_is_active_in_training_only():

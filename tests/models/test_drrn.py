@@ -7,7 +7,7 @@ from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.importers import drrn
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.inference.strips import upscale
 from wdsr_tf.models import create_model
 
@@ -53,9 +53,9 @@ def test_inplace_with_batch_normalization_is_refused():
 @pytest.mark.parametrize("number, published", [(2, 37.27), (3, 30.42), (4, 34.07), (5, 32.75)])
 def test_published_weights_reach_their_published_psnr_on_set5(reference, number, published):
     with np.load(reference / "weights" / "drrn_b1u25.npz") as arrays:
-        tensors = Tensors(arrays)
+        tensors = dict(arrays)
     model = create_model("drrn", 3, inplace=True)
-    land(model, tensors, drrn.one_block(tensors, model))
+    assign(model, tensors, drrn.one_block)
     pair = reference / "images" / "benchmark" / "Set5" / "image_SRF_3"
     lr, hr = (images.read(pair / f"img_00{number}_SRF_3_{side}.png") for side in ("LR", "HR"))
     psnr, _ = PROTOCOLS["paper"].measure(upscale(model, lr), hr, 3)

@@ -37,13 +37,13 @@ def test_the_official_variant_equals_the_reference_output(golden, scale):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_harish_vnkt_variant_equals_the_reference_output_with_channels_swapped_to_rgb(golden, scale):
     arrays, _ = golden(f"msrn_seed_b2f16_x{scale}")
-    model = golden_model(arrays, msrn.seed, "msrn", scale, variant="harish-vnkt", last_relu=True, **SMALL)
+    model = golden_model(arrays, msrn.harish_vnkt, "msrn", scale, variant="harish-vnkt", last_relu=True, **SMALL)
     assert_equals_golden(model(nhwc(arrays["input"])[..., ::-1]), nhwc(arrays["output"])[..., ::-1])
 
 
 def test_the_harish_vnkt_variant_goes_below_the_mean_color_without_its_last_relu(golden):
     arrays, _ = golden("msrn_seed_b2f16_x2")
-    model = golden_model(arrays, msrn.seed, "msrn", 2, variant="harish-vnkt", **SMALL)
+    model = golden_model(arrays, msrn.harish_vnkt, "msrn", 2, variant="harish-vnkt", **SMALL)
     sr = np.asarray(model(nhwc(arrays["input"])[..., ::-1]))
     clipped = nhwc(arrays["output"])[..., ::-1]
     mean = clipped.min(axis=(0, 1, 2))  # where the ReLU returned zero

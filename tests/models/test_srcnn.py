@@ -5,7 +5,7 @@ import pytest
 from tests.helpers.networks import assert_equals_golden, golden_model, luma_core, nhwc
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import srcnn
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 SRCNN_PYTORCH = {"padding": "same", "colors": "full-range", "pre_upscaling": "bilinear"}
@@ -20,13 +20,13 @@ def test_parameter_counts_equal_the_published_ones(scale, body_size, count):
 @pytest.mark.parametrize("file, body_size", [("srcnn_915", 1), ("srcnn_955", 5), ("srcnn_published", 1)])
 def test_srcnn_equals_the_reference_output(golden, file, body_size):
     arrays, _ = golden(file)
-    model = golden_model(arrays, srcnn.seed, "srcnn", 2, body_size=body_size, **SRCNN_PYTORCH)
+    model = golden_model(arrays, srcnn.pytorch, "srcnn", 2, body_size=body_size, **SRCNN_PYTORCH)
     assert_equals_golden(luma_core(model, "luma")(nhwc(arrays["input"])), nhwc(arrays["output"]))
 
 
 def test_published_weights_reproduce_the_published_image(golden):
     arrays, _ = golden("srcnn_published")
-    model = golden_model(arrays, srcnn.seed, "srcnn", 2, **SRCNN_PYTORCH)
+    model = golden_model(arrays, srcnn.pytorch, "srcnn", 2, **SRCNN_PYTORCH)
     lr = arrays["real_input_rgb_u8"][None]
     upscaled = keras.Model(model.input, model.get_layer("enlarged").output)(lr)
     assert_equals_golden(np.asarray(upscaled) / 255, nhwc(arrays["upscaled_rgb"]))
@@ -67,18 +67,18 @@ def test_the_authors_weights_reproduce_the_output_of_their_code(body_size):
     how = {f"weights_{name}": rng.normal(size=shape) / shape[0] for name, shape in shapes.items()}
     how |= {f"biases_conv{i}": rng.normal(size=(n, 1)) for i, n in ((1, 6), (2, 3), (3, 1))}
     model = create_model("srcnn", 2, num_filters=6, body_size=body_size)
-    tensors = Tensors(how)
-    land(model, tensors, srcnn.matlab(tensors, model))
+    tensors = how
+    assign(model, tensors, srcnn.matlab)
     luma = rng.uniform(size=(11, 14, 1))
     assert_equals_golden(luma_core(model, "luma")(luma[None])[0], in_matlab(luma, how))
 
 
 def test_the_authors_weights_of_another_size_are_listed_in_the_error():
     how = {f"weights_conv{i}": np.zeros(shape) for i, shape in ((1, (81, 64)), (2, (64, 25, 32)), (3, (32, 25)))}
-    tensors = Tensors(how | {f"biases_conv{i}": np.zeros((n, 1)) for i, n in ((1, 64), (2, 32), (3, 1))})
+    tensors = how | {f"biases_conv{i}": np.zeros((n, 1)) for i, n in ((1, 64), (2, 32), (3, 1))}
     model = create_model("srcnn", 2, body_size=1)
     with pytest.raises(InputError, match=r"wrong shape: body is \[\(64, 25, 32\), \(32,\)\]"):
-        land(model, tensors, srcnn.matlab(tensors, model))
+        assign(model, tensors, srcnn.matlab)
 
 
 @pytest.mark.parametrize("body_size, cropped", [(1, 12), (5, 16)])

@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.gradients import squared_error_gradients
 from tests.helpers.networks import assert_equals_golden
 from wdsr_tf.importers import krasserm
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.layers import WeightNormConv2D
 from wdsr_tf.models import create_model
 
@@ -61,8 +61,8 @@ def our_results(case):
 def test_weights_saved_by_tensorflow_addons_reproduce_its_output(oracle, read):
     arrays = (read_layers if read.endswith(".weights.h5") else read_legacy)(oracle / read)
     model = create_model("wdsr-b", 2, num_res_blocks=2, num_filters=8, weight_norm=True, variant="official")
-    tensors = Tensors(arrays)
-    land(model, tensors, krasserm.in_order(tensors, model))
+    tensors = dict(arrays)
+    assign(model, tensors, krasserm.in_order)
     with np.load(oracle / "wdsr_b.npz") as io:
         assert_equals_golden(model(io["x"]), io["y"])
 

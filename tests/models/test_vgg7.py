@@ -5,7 +5,7 @@ import pytest
 from tests.helpers.networks import assert_equals_golden, golden_model, nhwc
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import formats, waifu2x
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 from wdsr_tf.models.luma import COLORS
 
@@ -47,9 +47,9 @@ def test_chainer_weights_are_imported_by_number_in_any_order(golden, first):
 
 
 def test_published_chainer_weights_keep_a_ramp(reference):
-    tensors = Tensors(formats.read(reference / "weights/waifu2x/vgg_7/anime_style_scale_rgb.npz").arrays)
+    tensors = formats.read(reference / "weights/waifu2x/vgg_7/anime_style_scale_rgb.npz").arrays
     model = create_model("vgg7", 2)
-    land(model, tensors, waifu2x.chainer(tensors, model))
+    assign(model, tensors, waifu2x.chainer)
     lr = np.stack([np.arange(20.0, 180, 2.5)] * 3, axis=-1)[None, None].repeat(20, axis=1)
     # A ramp stays a ramp. With two kernels swapped it wouldn't.
     difference = np.asarray(model(lr))[0, :, 8:-8] - lr[0].repeat(2, axis=0).repeat(2, axis=1)[:, 8:-8]

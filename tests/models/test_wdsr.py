@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.networks import assert_equals_golden, golden_model, nhwc
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import krasserm, wdsr
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 PLAIN_COUNTS = [  # network, blocks, expansion, parameters at x2, x3 and x4
@@ -121,8 +121,8 @@ def test_weights_from_tensorflow_addons_reproduce_its_output(reference, file, re
     # Its mean is 127.5 and ours is DIV2K's, so we shift the image by the difference.
     model = create_model("wdsr-b", 2, num_res_blocks=2, weight_norm=True, variant="official")
     with h5py.File(reference / "golden" / file) as weights:
-        tensors = Tensors(read(weights))
-    land(model, tensors, krasserm.in_order(tensors, model))
+        tensors = read(weights)
+    assign(model, tensors, krasserm.in_order)
     with np.load(reference / "golden" / "tfa_wdsr_b_b2_x2_io.npz") as io:
         shift = 255 * np.array([0.4488, 0.4371, 0.4040]) - 127.5
         assert_equals_golden(model(io["x"] + shift) - shift, io["y"])

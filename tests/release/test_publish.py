@@ -17,7 +17,7 @@ from release import leaks, publish, training_images
 from release.publish import Bundled
 from tests.conftest import REPOSITORY
 from wdsr_tf import checkpoint, images
-from wdsr_tf.data.pairs import make_pairs
+from wdsr_tf.data import make_pairs
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import sha256
 from wdsr_tf.models import create_model

@@ -48,7 +48,8 @@ def test_equal_configs_give_equal_bits_in_one_process_and_in_two(dataset, tmp_pa
     program = f"""
     from wdsr_tf.training.config import TrainingConfig
     from wdsr_tf.training.train import train
-    print(train(TrainingConfig(**{SMALL}, dataset={str(dataset)!r}, outdir={str(tmp_path / "third")!r}), log=None).folder)
+    config = TrainingConfig(**{SMALL}, dataset={str(dataset)!r}, outdir={str(tmp_path / "third")!r})
+    print(train(config, log=None).folder)
     """
     argv = [sys.executable, "-c", textwrap.dedent(program)]
     done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True)

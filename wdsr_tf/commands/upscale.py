@@ -11,8 +11,8 @@ BAR = "{percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} megapixels, {remaining} le
 
 DESCRIPTION = """\
 Reads an image or a folder of them: PNG, JPEG, WebP, TIFF, BMP, AVIF and GIF with 8 or 16 bits, gray, transparent or \
-animated. Results that are already there are kept. An image that fails is reported at the end, doesn't stop the others, \
-and makes the exit code 1."""
+animated. Results that are already there are kept. An image that fails is reported at the end, doesn't stop the \
+others, and makes the exit code 1."""
 
 
 def define(flags):
@@ -37,8 +37,8 @@ def define(flags):
     flags.integer(
         "noise",
         None,
-        "Remove JPEG noise of this level, 0 to 3; the bundled models remove any. Default: noise of JPEG files is removed "
-        "below quality 93.",
+        "Remove JPEG noise of this level, 0 to 3; the bundled models remove any. Default: remove the noise of JPEG "
+        "files below quality 93.",
         minimum=0,
         maximum=3,
     )

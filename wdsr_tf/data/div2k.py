@@ -43,7 +43,7 @@ def load(path: Path | str) -> np.ndarray:
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        raise InputError(f"{path}: no such file") from None
     except Exception as error:  # NumPy raises all kinds of exceptions on a broken header
         raise InputError(f"{path}: not a complete .npy file ({error})") from error
 
@@ -68,7 +68,7 @@ def dataset_names(root: Path | str) -> list[str]:
 def dataset_name(root: Path | str) -> str:
     """Returns the name of the one dataset in the folder `root`; raises InputError if there is none, or several."""
     if not Path(root).is_dir():
-        raise InputError(f"{root}: there is no such folder; convert.py makes datasets")
+        raise InputError(f"{root}: no such folder; convert.py makes datasets")
     names = dataset_names(root)
     if not names:
         raise InputError(f"{root}: no dataset found, that is, no folder NAME_train_HR. convert.py makes datasets.")
@@ -100,7 +100,7 @@ def pairs(
     for folder in (hr_dir, lr_dir):
         if not folder.is_dir():
             has = sorted(path.relative_to(root).as_posix() for path in root.glob("*_LR_*/X*"))
-            raise InputError(f"{folder}: there is no such folder; for LR, {root} has {', '.join(has) or 'none'}")
+            raise InputError(f"{folder}: no such folder; for LR, {root} has {', '.join(has) or 'none'}")
 
     stems = _chosen(hr_dir, _stems(hr_dir, "") | _stems(lr_dir, f"x{scale}"), ids)
     chosen = [Pair(stem, lr_dir / f"{stem}x{scale}.npy", hr_dir / f"{stem}.npy") for stem in stems]
@@ -113,7 +113,7 @@ def hr_images(root: Path | str, split: str, ids: Iterable[int] | None = None) ->
     root = Path(root)
     hr_dir = root / hr_folder(dataset_name(root), split)
     if not hr_dir.is_dir():
-        raise InputError(f"{hr_dir}: there is no such folder; training needs both splits, {' and '.join(SPLITS)}")
+        raise InputError(f"{hr_dir}: no such folder; training needs both splits, {' and '.join(SPLITS)}")
     chosen = [hr_dir / f"{stem}.npy" for stem in _chosen(hr_dir, _stems(hr_dir, ""), ids)]
     _report(f"{len(chosen)} HR images of {root}", [fault for path in chosen for fault in _shape(path)[1]])
     return chosen

@@ -53,7 +53,7 @@ def jpeg_tree(
 def destinations(indir: Path, outdir: Path, quality: int) -> list[tuple[Path, str]]:
     """Returns (folder of images, folder in `outdir` for the copies) for each folder to copy."""
     if not indir.is_dir():
-        raise InputError(f"{indir}: there is no such folder")
+        raise InputError(f"{indir}: no such folder")
     name, ending = indir.resolve().name, f"_jpeg_{quality}"
     other = re.search(r"_jpeg_(\d+)$", outdir.name)
     if other and other[0] != ending:

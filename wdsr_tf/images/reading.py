@@ -26,11 +26,11 @@ def find(folder: Path | str) -> list[Path]:
     """Returns the images below `folder` by their suffixes, sorted, without hidden files and folders.
 
     Raises:
-        InputError: if there is no such folder.
+        InputError: if no such folder.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
+        raise InputError(f"{folder}: no such folder")
     return sorted(
         path
         for path in folder.rglob("*")
@@ -113,7 +113,7 @@ def reading_errors(path: Path | str) -> Iterator[None]:
     except UnidentifiedImageError:
         raise InputError(f"{path}: not an image in a supported format ({', '.join(READ)})") from None
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        raise InputError(f"{path}: no such file") from None
     except InputError as error:
         raise InputError(f"{path}: can't be read: {error}") from None
     except MemoryError:

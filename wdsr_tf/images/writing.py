@@ -134,9 +134,9 @@ class _PillowWriter:
         self._values = None
 
 
-def as_image(values: np.ndarray, form: Format) -> Image.Image:
-    """Returns the Pillow image to save as `form` from uint8 H x W x 1 (gray), 2 (gray and alpha), 3 or 4."""
-    if form.name == "GIF":
+def as_image(values: np.ndarray, form: Format | None = None) -> Image.Image:
+    """Returns a Pillow image of H x W x 1 (gray), 2 (gray and alpha), 3 or 4; with a palette if `form` is GIF."""
+    if form and form.name == "GIF":
         return gif.paletted(values)
     return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
 

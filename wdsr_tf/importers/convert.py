@@ -1,28 +1,39 @@
-"""Published weights file -> checkpoint, and checkpoint -> weights file: what `convert.py weights` does."""
+"""A published weights file -> a checkpoint, and a checkpoint -> a weights file."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import load
-from wdsr_tf.importers.export_weights import demand_suffix, export_weights, layout_of
+from wdsr_tf.importers.export_weights import check_suffix, export_weights, layout_of
 from wdsr_tf.system.require import require_keras
 
 
-def to_checkpoint(source, target, *, model="auto", scale=None, hyperparameters=None, license=None, log=None):
-    """Converts a weights file of any known project and format into a checkpoint, which records where it came from.
+def to_checkpoint(
+    source: str | Path,
+    target: str | Path,
+    *,
+    model: str = "auto",
+    scale: int | None = None,
+    hyperparameters: dict[str, Any] | None = None,
+    license: str | None = None,
+    log: Callable[[str], None] | None = None,
+) -> None:
+    """Converts a weights file of any supported project and format into a checkpoint, which records its source.
 
     Args:
-        source: the weights file.
-        target: the checkpoint (.keras), written atomically.
-        model: architecture, for weights that fit several.
-        scale: scale, for weights that fit several; default: what the weights are for.
-        hyperparameters: dictionary of hyperparameters that the weights don't determine.
-        license: the license of the weights, to record in the checkpoint.
-        log: called with each line about what was recognized and written.
+        source: The weights file.
+        target: The checkpoint (.keras), written atomically.
+        model: Architecture, for weights that fit several.
+        scale: Scale, for weights that fit several; by default the only one.
+        hyperparameters: Dictionary of hyperparameters that the weights don't determine.
+        license: The license of the weights, to record in the checkpoint.
+        log: Called with each line about what was recognized and written.
 
     Raises:
-        InputError: if the file can't be read, isn't recognized, or fits several models; `target` isn't touched.
+        InputError: The file can't be read, isn't recognized, or fits several models; `target` isn't touched.
     """
     source, target, log = Path(source), Path(target), log or (lambda line: None)
     _check_files(source, target)
@@ -35,22 +46,28 @@ def to_checkpoint(source, target, *, model="auto", scale=None, hyperparameters=N
     log(f"{target}: {network.architecture} x{network.scale}{_other_scales(chosen)}")
 
 
-def to_weights(source, target, *, layout=None, log=None):
+def to_weights(
+    source: str | Path,
+    target: str | Path,
+    *,
+    layout: str | None = None,
+    log: Callable[[str], None] | None = None,
+) -> None:
     """Writes the weights of a checkpoint for other programs.
 
     Args:
-        source: the checkpoint (.keras).
-        target: the file to write; its suffix determines the format (.npz, .safetensors, .pth or .pt).
+        source: The checkpoint (.keras).
+        target: The file to write; its suffix determines the format (.npz, .safetensors, .pth or .pt).
         layout: "ours" for names such as layer/weight, or "official" for those of the authors' PyTorch code; default:
             official for .pth and .pt, otherwise ours.
-        log: called with each line about what was written.
+        log: Called with each line about what was written.
 
     Raises:
-        InputError: if the checkpoint can't be read, or the format or layout can't hold it; `target` isn't touched.
+        InputError: The checkpoint can't be read, or the format or layout can't hold it; `target` isn't touched.
     """
     source, target, log = Path(source), Path(target), log or (lambda line: None)
     _check_files(source, target)
-    demand_suffix(target)
+    check_suffix(target)
     checkpoint.read_config(source)
     require_keras(f"Reading {source}")
     network = checkpoint.load(source)

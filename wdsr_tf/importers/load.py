@@ -1,9 +1,11 @@
-"""Any published weights file as a checkpoint, converted once into the user's cache folder."""
+"""Loads any published weights file, converted once into a checkpoint in the user's cache folder."""
 
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
@@ -11,28 +13,38 @@ from wdsr_tf.importers import formats, recognize
 from wdsr_tf.system import caches
 from wdsr_tf.system.require import require_keras
 
-CONVERTER = 1  # raise it when importers make something else of the same file: older conversions are then not used
+if TYPE_CHECKING:
+    from wdsr_tf.models.registry import SRModel
+
+CONVERTER = 1  # increase it when importers change what they make of a file, so that older conversions aren't used
 OPTIONS = (
     "Pass the options in Python as model=, scale= or hyperparameters=, or write a checkpoint with "
     "'wdsr-tf convert weights', which takes these flags."
 )
 
 
-def checkpoint_of(path, *, model="auto", scale=None, hyperparameters=None, log=None):
+def checkpoint_of(
+    path: str | Path,
+    *,
+    model: str = "auto",
+    scale: int | None = None,
+    hyperparameters: dict[str, Any] | None = None,
+    log: Callable[[str], None] | None = None,
+) -> Path:
     """Returns the path of a checkpoint with the weights in `path`.
 
     A checkpoint (`.keras`) is returned as it is. Any other weights file is recognized, converted and kept in the user's
     cache folder under the SHA-256 of all its files, so the next call finds it without reading the weights.
 
     Args:
-        path: a checkpoint or a weights file in any format of `wdsr_tf.importers.formats`.
-        model: name of the architecture, for weights that fit several.
-        scale: upscaling factor, for weights that fit several.
-        hyperparameters: dictionary of the architecture's hyperparameters, for weights that fit several.
-        log: called with one line that says what was recognized, if the file has to be converted.
+        path: A checkpoint or a weights file in any format of `wdsr_tf.importers.formats`.
+        model: Name of the architecture, for weights that fit several.
+        scale: Upscaling factor, for weights that fit several.
+        hyperparameters: Dictionary of the architecture's hyperparameters, for weights that fit several.
+        log: Called with one line that says what was recognized, if the file has to be converted.
 
     Raises:
-        InputError: the file is missing, damaged, of an unknown project, or fits several models.
+        InputError: The file is missing, damaged, from an unknown project, or fits several models.
     """
     path = Path(path)
     if path.suffix.lower() == ".keras":
@@ -46,11 +58,18 @@ def checkpoint_of(path, *, model="auto", scale=None, hyperparameters=None, log=N
     return target
 
 
-def load_model(path, *, model="auto", scale=None, hyperparameters=None, log=None):
+def load_model(
+    path: str | Path,
+    *,
+    model: str = "auto",
+    scale: int | None = None,
+    hyperparameters: dict[str, Any] | None = None,
+    log: Callable[[str], None] | None = None,
+) -> "SRModel":
     """Returns the `SRModel` in a checkpoint or a weights file; see `checkpoint_of`.
 
     Raises:
-        InputError: also if a checkpoint holds another model than the one that is asked for.
+        InputError: As `checkpoint_of`, or a checkpoint holds another model than the arguments describe.
     """
     from wdsr_tf import checkpoint
 
@@ -64,8 +83,8 @@ def load_model(path, *, model="auto", scale=None, hyperparameters=None, log=None
     return checkpoint.load(converted)
 
 
-def scales_of(path):
-    """Returns the scales that a checkpoint or a weights file can be loaded for, sorted. Raises as `checkpoint_of`."""
+def scales_of(path: str | Path) -> tuple[int, ...]:
+    """Returns the scales that a checkpoint or a weights file can be loaded for, sorted; raises like `checkpoint_of`."""
     path = Path(path)
     if path.suffix.lower() == ".keras":
         from wdsr_tf import checkpoint
@@ -82,7 +101,7 @@ def scales_of(path):
 
 
 def _cache(path):
-    """The folder for what is made of the file, in the user's cache folder or in a temporary one."""
+    """Returns the folder for conversions of the file, in the user's cache folder or in a temporary one."""
     return _root(caches.user_cache()) / f"{formats.sha256(path)[:32]}-{CONVERTER}"
 
 
@@ -91,8 +110,14 @@ def _root(cache):
     return caches.first_writable(cache / "checkpoints")
 
 
-def recognized(path, *, model="auto", scale=None, hyperparameters=None):
-    """Returns (the `formats.Source`, the `Candidate` with a scale that its weights are for); see `checkpoint_of`."""
+def recognized(
+    path: str | Path,
+    *,
+    model: str = "auto",
+    scale: int | None = None,
+    hyperparameters: dict[str, Any] | None = None,
+) -> tuple[formats.WeightsFile, recognize.Candidate]:
+    """Returns the `WeightsFile`, and the `Candidate` with a scale that its weights are for; see `checkpoint_of`."""
     source, candidates = _candidates(path)
     try:
         return source, recognize.choose(candidates, model, scale, hyperparameters)
@@ -100,8 +125,8 @@ def recognized(path, *, model="auto", scale=None, hyperparameters=None):
         raise InputError(f"{path} ({source.format}): {error}") from error
 
 
-def build(source, candidate, license=None):
-    """Returns the `SRModel` of what `recognized` returns; `license` is recorded in it."""
+def build(source: formats.WeightsFile, candidate: recognize.Candidate, license: str | None = None) -> "SRModel":
+    """Returns the `SRModel` for what `recognized` returned; its facts record the license."""
     require_keras(f"Converting {source.path}")
     from wdsr_tf.importers.import_weights import import_weights
 

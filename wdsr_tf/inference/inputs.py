@@ -13,7 +13,6 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.images.metadata import orientation
 from wdsr_tf.images.picture import joined_channels
 from wdsr_tf.images.reading import apply_orientation, decode
-from wdsr_tf.images.writing import as_image
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
 
 DTYPES = ("uint8", "uint16", "float32", "float64")
@@ -77,8 +76,8 @@ def _check_floats(values):
         raise InputError("The image has values that aren't finite (NaN or infinity).")
     if least < -SLACK or most > 1 + SLACK:
         raise InputError(
-            f"Float values must lie in 0..1; these range from {least:g} to {most:g}. Divide them by the value of white, "
-            "or pass uint8 or uint16."
+            f"Float values must lie in 0..1; these range from {least:g} to {most:g}. Divide them by the value of "
+            "white, or pass uint8 or uint16."
         )
 
 
@@ -115,6 +114,7 @@ def _to_pil(picture):
     """A PIL image of mode L, LA, RGB, RGBA or I;16, upright, with the metadata that still applies."""
     if picture.rgb.dtype == "uint16" and not (picture.gray and picture.alpha is None):
         picture = images.change_depth(picture, "uint8")  # PIL has no such mode
-    image = as_image(joined_channels(picture, picture.rgb, picture.alpha))
+    pixels = joined_channels(picture, picture.rgb, picture.alpha)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     image.info |= picture.metadata
     return image

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wdsr_tf import images, weights
 from wdsr_tf.errors import InputError
@@ -16,6 +17,12 @@ from wdsr_tf.inference.inputs import read_input
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
 from wdsr_tf.inference.picture import assemble, outline, picture_strips, resized_strips, upscale_picture, write_strips
 from wdsr_tf.inference.size import parse_size
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+
+    from wdsr_tf import Image, Model
 
 MAX_RESULT = 16  # times `max_pixels`: the largest image that is let in, upscaled four times
 
@@ -46,7 +53,7 @@ class Upscaler:
 
     def __init__(
         self,
-        model=None,
+        model: "Model | None" = None,
         *,
         scale: float | str | None = None,
         size: str | tuple | None = None,
@@ -102,7 +109,9 @@ class Upscaler:
             )
         return result
 
-    def upscale(self, image, progress: Callable[[float], None] | None = None):
+    def upscale(
+        self, image: "Image", progress: Callable[[float], None] | None = None
+    ) -> "np.ndarray | PIL.Image.Image":
         """Returns the upscaled image.
 
         Args:

@@ -31,7 +31,10 @@ def missing(package, extra, purpose):
 
 
 def install_command(extra=None):
-    """Returns the pip command that adds `extra` to this installation: a checkout, a wheel, folder or URL, or a release."""
+    """Returns the pip command that adds `extra` to this installation.
+
+    That is a checkout, or a wheel, folder, URL or release that pip installed.
+    """
     extras = f"[{extra}]" if extra else ""
     if _is_checkout(PROJECT):
         where = "." if Path.cwd() == PROJECT else str(PROJECT)

@@ -17,5 +17,5 @@ metrics.py       metrics besides the loss
 callbacks.py     progress, checkpoints, and a stop when the loss isn't finite
 curve.py         the history of a run as an image
 log.py           TensorBoard scalars and panels
-panels.py        validation images beside what the network makes of them
+panels.py        validation images: LR, bicubic, SR and HR side by side
 """

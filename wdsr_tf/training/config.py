@@ -74,7 +74,7 @@ class TrainingConfig:
     )
     downgrade: str = option("bicubic", "LR images to read: bicubic, bicubic_jpeg_90, unknown, ...")
     degrade: str | None = option(
-        None, "Recipe that makes LR from HR during training, such as waifu2x-art; see wdsr_tf/data/degrade.py."
+        None, "Recipe that makes LR from HR during training, such as waifu2x-art; see docs/training.md."
     )
     min_bytes: int = option(
         0, "For LR made during training: prefer patches whose LR takes at least this many bytes as PNG.", minimum=0
@@ -222,7 +222,7 @@ _CONDITIONS = [
 
 
 def without_effect(settings: Mapping[str, object]) -> dict[str, str]:
-    """Returns {name: when it has an effect} for the settings that have none beside the others.
+    """Returns {name: when it has an effect} for the settings that have none because of the others.
 
     Defaults and values that ask for nothing (0, empty) are never among them.
     """

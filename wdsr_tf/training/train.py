@@ -246,21 +246,7 @@ def _first_weights(config, model, batches, resumed, log):
 
 
 def _pretrained(config, log):
-    """The model in a checkpoint or a published weights file."""
-    from wdsr_tf import checkpoint
-    from wdsr_tf.importers import formats, recognize
-    from wdsr_tf.importers.import_weights import import_weights
+    from wdsr_tf.importers.load import load_model, scales_of
 
     path = config.pretrained_model
-    if Path(path).suffix == ".keras":
-        return checkpoint.load(path)
-    read = formats.read(path)
-    try:
-        candidates = recognize.recognize(read.arrays)  # of several, one like the network that will be trained
-        model = config.model if any(config.model == candidate.name for candidate in candidates) else "auto"
-        scale = config.scale if any(config.scale in candidate.scales for candidate in candidates) else None
-        found = recognize.choose(candidates, model, scale)
-        log(f"{path}: {found}")
-        return import_weights(read, found)
-    except InputError as error:
-        raise InputError(f"{path} ({read.format}): {error}") from error
+    return load_model(path, scale=config.scale if config.scale in scales_of(path) else None, log=log)

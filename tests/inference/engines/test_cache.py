@@ -80,7 +80,10 @@ def test_if_no_cache_can_be_written_the_conversion_lasts_as_long_as_the_process(
     code = f"""
 from pathlib import Path
 from wdsr_tf.inference.engines import cache
-print(cache.converted(Path({str(tiny)!r}), "float32", lambda folder: {{"made": (folder / "network").write_text("x")}})[0])
+
+def convert(folder):
+    return {{"made": (folder / "network").write_text("x")}}
+print(cache.converted(Path({str(tiny)!r}), "float32", convert)[0])
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     folder = Path(run.stdout.strip())

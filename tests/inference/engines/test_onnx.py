@@ -67,7 +67,7 @@ def test_a_result_stays_when_the_engine_runs_again(engine):
 @pytest.mark.parametrize(
     "name, package, extra",
     [
-        ("onnx", "onnxruntime", "all"),
+        ("onnx", "onnxruntime", None),
         ("onnx", "onnx", "train"),
         ("onnx", "keras", "train"),
         ("openvino", "openvino", "openvino"),
@@ -80,7 +80,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "fresh.keras").write_bytes(tiny.read_bytes())  # not converted yet
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(InputError, match=rf"needs {package}.*pip install .*\[{extra}\]"):
+    with pytest.raises(InputError, match=rf"needs {package}.*pip install .*{f'[[]{extra}[]]' if extra else ''}"):
         open_engine(tmp_path / "fresh.keras", name)
 
 

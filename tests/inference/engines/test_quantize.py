@@ -10,7 +10,7 @@ from wdsr_tf import checkpoint, images
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.metrics import psnr
 from wdsr_tf.importers import carn
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 if not all(map(importlib.util.find_spec, ("nncf", "onnx", "openvino"))):
@@ -131,9 +131,8 @@ def npz_model(folder, file, name, layout, **hyperparameters):
     """The network in weights/`file`; `layout` maps our layers to the file's."""
     model = create_model(name, 2, **hyperparameters)
     with np.load(folder / "weights" / file) as arrays:
-        tensors = Tensors(arrays)
-        weights = {ours: tensors.conv(theirs) for ours, theirs in layout.items()}
-    land(model, tensors, weights)
+        tensors = dict(arrays)
+        assign(model, tensors, lambda tensors, model: {ours: tensors.conv(theirs) for ours, theirs in layout.items()})
     return model
 
 
@@ -154,8 +153,8 @@ def edsr_8(folder, golden):
 def carn_x2(folder, golden):
     model = create_model("carn", 2)
     with np.load(folder / "weights" / "carn_x2.npz") as arrays:
-        tensors = Tensors(arrays)
-    land(model, tensors, carn.official(tensors, model))
+        tensors = dict(arrays)
+    assign(model, tensors, carn.official)
     return model
 
 

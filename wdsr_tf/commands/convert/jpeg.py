@@ -18,7 +18,7 @@ def define(flags):
 
 def run(flags, words):
     indir, outdir = common.paths(flags)
-    from wdsr_tf.data.jpeg import jpeg_tree
+    from wdsr_tf.data import jpeg_tree
 
     result = jpeg_tree(indir, outdir, flags.jpeg_quality, jobs=flags.jobs, verify=flags.verify)
     return common.report(result, flags)

@@ -12,7 +12,7 @@ def define(flags):
 
 def run(flags, words):
     indir, outdir = common.paths(flags)
-    from wdsr_tf.data.cache import convert_tree
+    from wdsr_tf.data import convert_tree
 
     return common.report(convert_tree(indir, outdir, jobs=flags.jobs, verify=flags.verify), flags)
 

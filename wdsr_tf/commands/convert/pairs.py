@@ -23,7 +23,7 @@ def define(flags):
 def run(flags, words):
     indir, outdir = common.paths(flags)
     scales = parse_scales(flags.scale)
-    from wdsr_tf.data.pairs import make_pairs
+    from wdsr_tf.data import make_pairs
 
     result = make_pairs(
         indir,

@@ -8,7 +8,7 @@ def define(flags):
     common.define_paths(flags, "Folder of images, searched recursively.", "File to write.")
     flags.integer("scale", 2, "Upscaling factor between LR and HR, 1 to 16.", short="s", minimum=1, maximum=16)
     common.define_valid(flags)
-    flags.string("degrade", "seed-000,level=1", "How LR is made: a degradation and its options, with commas.")
+    flags.string("degrade", "waifu2x-pytorch,level=1", "How LR is made: a degradation and its options, with commas.")
     flags.integer("hr_patch_size", 256, "Side of a patch, in HR pixels.", minimum=1)
     flags.integer("patches", 20, "Patches to try in each image, or at most with --grid.", minimum=1)
     flags.integer(
@@ -24,7 +24,7 @@ def define(flags):
 
 def run(flags, words):
     indir, outdir = common.paths(flags)
-    from wdsr_tf.data.patches import StoreConfig, make_store
+    from wdsr_tf.data import StoreConfig, make_store
 
     config = StoreConfig(
         flags.degrade,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from wdsr_tf.errors import InputError, suggestion
 from wdsr_tf.receptive_field import ReceptiveField
-from wdsr_tf.system import extras, memory, quiet
+from wdsr_tf.system import extras, memory
+from wdsr_tf.system.require import require_keras
 
 AUTO = "auto"
 PRECISIONS = {"onnx": ("float32",), "openvino": ("float32", "int8"), "keras": ("float32", "float16")}
@@ -123,6 +124,4 @@ def _open_in_memory(model, name):
 def _load_keras(path):
     if path.suffix == ".onnx":
         raise InputError(f"{path}: an ONNX file runs with the engine 'onnx' or 'openvino', not with 'keras'.")
-    if not extras.is_installed("keras"):
-        raise extras.missing("keras", "train", f"The engine 'keras', which runs {path.name},")
-    quiet.load_keras()
+    require_keras(f"The engine 'keras', which runs {path.name},")

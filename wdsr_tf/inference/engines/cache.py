@@ -18,7 +18,8 @@ from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import sha256
 from wdsr_tf.inference.engines.metadata import Description, describe
-from wdsr_tf.system import caches, extras, quiet
+from wdsr_tf.system import caches, extras
+from wdsr_tf.system.require import require_keras
 
 CONVERTER = 4  # raise it with every change of what is converted: older conversions are then not used
 SIDECAR = "engine.json"
@@ -64,12 +65,12 @@ def can_convert() -> bool:
 
 def write_onnx(checkpoint: Path, path: Path, log=None) -> None:
     """Writes the model in `checkpoint` as float32 ONNX to `path`; its metadata names the checkpoint's SHA-256."""
-    for package in ("keras", "onnx"):
-        if not extras.is_installed(package):
-            raise extras.missing(package, "train", f"Converting {checkpoint.name} to ONNX")
+    purpose = f"Converting {checkpoint.name} to ONNX"
+    if not extras.is_installed("onnx"):
+        raise extras.missing("onnx", "train", purpose)
     if log:
         log(f"{checkpoint}: converting to ONNX; the next start finds the result.")
-    quiet.load_keras()
+    require_keras(purpose)
     from wdsr_tf.export.onnx import to_onnx
 
     network = to_onnx(checkpoints.load(checkpoint))

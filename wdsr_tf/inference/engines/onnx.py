@@ -11,7 +11,7 @@ def load(model, precision="float32", *, log=None):
         with quiet.silenced():
             import onnxruntime
     except ModuleNotFoundError as error:
-        raise extras.missing("onnxruntime", "all", "The engine 'onnx'") from error
+        raise extras.missing("onnxruntime", None, "The engine 'onnx'") from error
     path, facts = cache.onnx_network(model, log)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # it would also print what it raises

@@ -3,7 +3,7 @@ import pytest
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import formats, waifu2x
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 RNG = np.random.default_rng(0)
@@ -15,12 +15,12 @@ LINES = [
     "InnerProduct fc      1 1 b d 0=7 1=1 2=35",
     "Deconvolution up     1 1 c e 0=2 1=4 3=2 4=3 6=160",
 ]
-SHAPES = {"conv1": (5, 3, 1, 3), "fc": (7, 5), "up": (2, 5, 4, 4)}  # as the file has them; `up` has no bias
+SHAPES = {"conv1": (5, 3, 1, 3), "fc": (7, 5), "up": (2, 5, 4, 4)}  # in the file; `up` has no bias
 
 
 @pytest.fixture
 def network(tmp_path):
-    """`network()` writes LINES and random weights and returns the path of the text and the weights by name."""
+    """`network()` writes LINES and random weights, and returns the path of the text and the weights by name."""
 
     def write(lines=LINES, flag=HALF, end=b""):
         weights, data = {}, b""
@@ -51,7 +51,7 @@ def test_either_file_gives_all_weights_in_pytorchs_layout(network, flag, suffix)
         np.testing.assert_array_equal(array, weights[name])
 
 
-def test_the_hash_is_over_both_files(network):
+def test_the_hash_covers_both_files(network):
     path, _ = network()
     first = formats.read(path).sha256
     assert formats.read(path.with_suffix(".bin")).sha256 == first
@@ -68,10 +68,9 @@ def test_the_hash_is_over_both_files(network):
         ("cunet", 1, "cunet/noise1_model.bin"),
     ],
 )
-def test_published_networks_land_and_keep_a_smooth_picture_as_it_is(reference, name, scale, file):
+def test_published_models_reproduce_a_smooth_image(reference, name, scale, file):
     model = create_model(name, scale)
-    tensors = Tensors(formats.read(reference / "weights" / "waifu2x" / file).arrays)
-    land(model, tensors, waifu2x.in_order(tensors, model))
+    assign(model, formats.read(reference / "weights" / "waifu2x" / file).arrays, waifu2x.in_order)
     ramp = np.arange(20.0, 180.0, 2.5 / scale)
     hr = np.stack([ramp + 20, ramp, 200 - ramp], axis=-1)
     sr = np.asarray(model(hr[None, None, ::scale].repeat(24, axis=1)))
@@ -83,17 +82,17 @@ def replaced(old, new):
 
 
 @pytest.mark.parametrize(
-    "how, said",
+    "options, message",
     [
-        ({"end": bytes(4)}, "but the layers of the .param take"),
-        ({"lines": LINES[:-1]}, "but the layers of the .param take"),
+        ({"end": bytes(4)}, "but the layers of the .param use"),
+        ({"lines": LINES[:-1]}, "but the layers of the .param use"),
         ({"lines": replaced("6=45", "6=44")}, "has 44 weights for 5 filters"),
         ({"lines": replaced("0=5 ", "0=0 ")}, "weights for 0 filters"),
         ({"lines": replaced("6=160", "6=320")}, "ends within 'up.weight'"),
-        ({"lines": replaced("6=160", "6=9999999968")}, "take more than"),
+        ({"lines": replaced("6=160", "6=9999999968")}, "have more than"),
         ({"lines": replaced("5=1 6=45", "5=0 6=45")}, "of an unknown kind"),
-        ({"lines": replaced("6=45", "6=45 8=1")}, "8-bit integers"),
-        ({"lines": replaced("Deconvolution up", "BatchNorm up")}, "'up' is of type 'BatchNorm'"),
+        ({"lines": replaced("6=45", "6=45 8=1")}, "8-bit or shared weights"),
+        ({"lines": replaced("Deconvolution up", "BatchNorm up")}, "'up' has the unsupported type 'BatchNorm'"),
         ({"lines": replaced("fc ", "conv1 ")}, "two layers are called 'conv1'"),
         ({"lines": replaced("0=5 ", "0=five ")}, "weights for 0 filters"),
         ({"lines": [*LINES, "Noop"]}, "damaged"),
@@ -102,22 +101,22 @@ def replaced(old, new):
         ({"flag": 0x01020304}, "of an unknown kind"),
     ],
 )
-def test_files_that_do_not_belong_together_are_refused(network, how, said):
-    path, _ = network(**how)
-    with pytest.raises(InputError, match=said):
+def test_inconsistent_files_are_refused(network, options, message):
+    path, _ = network(**options)
+    with pytest.raises(InputError, match=message):
         formats.read(path)
 
 
 @pytest.mark.parametrize("missing", [".param", ".bin"])
-def test_the_file_beside_it_is_missed_by_name(network, missing):
+def test_a_missing_file_is_named(network, missing):
     path, _ = network()
     path.with_suffix(missing).unlink()
-    with pytest.raises(InputError, match=f"model{missing} is missing beside it"):
+    with pytest.raises(InputError, match=f"model{missing} is missing; it belongs beside"):
         formats.read(path.with_suffix({".param": ".bin", ".bin": ".param"}[missing]))
 
 
 def test_a_wrong_number_of_layers_is_refused(network):
     path, _ = network()
     path.write_text(path.read_text().replace("5 5", "6 5"))
-    with pytest.raises(InputError, match="its first lines are not"):
+    with pytest.raises(InputError, match="must begin with 7767517 and the number"):
         formats.read(path)

@@ -7,7 +7,7 @@ from tests.helpers.networks import assert_equals_golden
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import formats, krasserm
 from wdsr_tf.importers.formats import hdf5
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 RNG = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def keras_2(tmp_path):
 
 @pytest.fixture
 def eleven():
-    """A network of eleven convolutions, so that the tenth comes behind the second."""
+    """A model with eleven convolutions, so that an alphabetical order would be wrong."""
     convolutions = [keras.layers.Conv2D(2, 1, bias_initializer="normal") for _ in range(11)]
     return keras.Sequential([keras.Input((None, None, 2)), *convolutions, keras.layers.Dropout(0.5)])
 
@@ -48,22 +48,22 @@ def conv(name):
     }
 
 
-def test_keras_2_weights_come_in_the_order_of_the_attributes(keras_2):
+def test_keras_2_weights_have_the_order_of_the_attributes(keras_2):
     layers = {"conv2d_62": conv("conv2d_62"), "add_3": {}, "conv2d_7": conv("conv2d_7")}
     arrays = hdf5.read(keras_2(layers))
     assert list(arrays) == [f"{n}/{n}/{part}" for n in ("conv2d_62", "conv2d_7") for part in ("kernel", "bias")]
     np.testing.assert_array_equal(arrays["conv2d_7/conv2d_7/kernel"], layers["conv2d_7"]["conv2d_7/kernel:0"])
 
 
-def test_a_list_of_layers_that_is_too_long_for_one_attribute_is_put_together(keras_2):
+def test_a_list_of_layers_split_over_attributes_is_joined(keras_2):
     layers = {f"conv2d_{i}": conv(f"conv2d_{i}") for i in range(3)}
     arrays = hdf5.read(keras_2(layers, parts=3))
     assert [name.split("/")[0] for name in arrays][::2] == list(layers)
 
 
 @pytest.mark.parametrize("suffix", ["weights.h5", "h5"])
-def test_what_keras_3_saves_comes_in_the_order_of_its_layers(eleven, suffix, tmp_path):
-    path = tmp_path / f"network.{suffix}"
+def test_keras_3_weights_have_the_order_of_the_layers(eleven, suffix, tmp_path):
+    path = tmp_path / f"model.{suffix}"
     eleven.save_weights(path) if suffix == "weights.h5" else eleven.save(path)
     arrays = list(hdf5.read(path).values())
     wanted = [weight for layer in eleven.layers for weight in layer.get_weights() if weight.dtype == "float32"]
@@ -72,7 +72,7 @@ def test_what_keras_3_saves_comes_in_the_order_of_its_layers(eleven, suffix, tmp
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_weights_of_half_precision_come_as_float32(tmp_path):
+def test_half_precision_becomes_float32(tmp_path):
     path = tmp_path / "half.weights.h5"
     with h5py.File(path, "w") as file:
         file["layers/conv2d/vars/0"] = np.array([1.5, -2.25], "f2")
@@ -84,31 +84,28 @@ def test_weights_of_half_precision_come_as_float32(tmp_path):
 
 
 @pytest.mark.parametrize("initialized", [True, False])
-def test_tensorflow_addons_takes_the_norm_for_a_gain_that_it_has_not_initialized(keras_2, initialized):
+def test_the_norm_replaces_a_gain_that_tensorflow_addons_has_not_initialized(keras_2, initialized):
     v, n = RNG.normal(size=(3, 3, 2, 4)).astype("f4"), "weight_normalization"
     weights = {"g:0": np.full(4, 7, "f4"), "kernel:0": v, "bias:0": np.zeros(4, "f4"), "initialized:0": initialized}
     arrays = hdf5.read(keras_2({n: {f"{n}/{part}": values for part, values in weights.items()}}))
     assert list(arrays) == [f"{n}/{n}/{part}" for part in ("g", "kernel", "bias")]
     gain = np.full(4, 7) if initialized else np.linalg.norm(v.reshape(-1, 4), axis=0)
-    np.testing.assert_allclose(arrays[f"{n}/{n}/g"], gain, rtol=1e-6)  # a float32 and a float64 sum
+    np.testing.assert_allclose(arrays[f"{n}/{n}/g"], gain, rtol=1e-6)  # sums in float32 and float64
 
 
 @pytest.mark.parametrize("file", ["tfa_wdsr_b_b2_x2.h5", "tfa_wdsr_b_b2_x2.weights.h5"])
-def test_weights_of_tensorflow_addons_give_its_output(reference, file):
-    # Its graph has mean 127.5 where ours has DIV2K's: the same network on a picture moved by the difference.
+def test_tensorflow_addons_weights_give_its_output(reference, file):
+    # Its graph subtracts 127.5, ours DIV2K's mean: the same network on an image shifted by the difference.
     model = create_model("wdsr-b", 2, num_res_blocks=2, weight_norm=True, variant="official")
-    tensors = Tensors(hdf5.read(reference / "golden" / file))
-    land(model, tensors, krasserm.in_order(tensors, model))
+    assign(model, hdf5.read(reference / "golden" / file), krasserm.in_order)
     with np.load(reference / "golden" / "tfa_wdsr_b_b2_x2_io.npz") as io:
         shift = 255 * np.array([0.4488, 0.4371, 0.4040]) - 127.5
         assert_equals_golden(model(io["x"] + shift) - shift, io["y"])
 
 
-def test_the_published_wdsr_lands(reference):
+def test_every_array_of_the_published_wdsr_is_assigned(reference):
     model = create_model("wdsr-b", 4, num_res_blocks=32, weight_norm=True, variant="official")
-    tensors = Tensors(hdf5.read(reference / "weights" / "wdsr_b_32_x4.h5"))
-    land(model, tensors, krasserm.in_order(tensors, model))
-    assert tensors.left() == {}
+    assign(model, hdf5.read(reference / "weights" / "wdsr_b_32_x4.h5"), krasserm.in_order)
 
 
 def soft(file):
@@ -143,7 +140,7 @@ def large_pieces(file):
 
 
 def text(file):
-    file["layers/conv2d/vars/0"] = "no number"
+    file["layers/conv2d/vars/0"] = "text"
     file["layers/conv2d_1"] = np.zeros(3)
 
 
@@ -152,16 +149,16 @@ def text(file):
     [
         (soft, "is a link"),
         (external, "is a link"),
-        (stored_outside, "lies in another file"),
-        (virtual, "lies in another file"),
+        (stored_outside, "is stored in another file"),
+        (virtual, "is stored in another file"),
         (circle, "under another name"),
-        (bomb, "take more than"),
-        (large_pieces, "packed in pieces"),
-        (text, "is an array where a layer should be"),
+        (bomb, "have more than"),
+        (large_pieces, "compressed in chunks"),
+        (text, "is an array; expected a layer"),
         (lambda file: file.create_group("model"), "no weights of Keras layers"),
     ],
 )
-def test_what_lies_outside_or_is_no_weight_is_refused(tmp_path, write, said):
+def test_data_outside_the_file_and_implausible_data_are_refused(tmp_path, write, said):
     with h5py.File(tmp_path / "secret.h5", "w") as file:
         file["data"] = np.zeros(4, "f4")
         file["layers/conv2d/vars/0"] = np.zeros(4, "f4")
@@ -180,7 +177,7 @@ def test_a_missing_dataset_is_named(keras_2):
         hdf5.read(path)
 
 
-def test_a_file_that_is_cut_off_is_refused(keras_2):
+def test_a_truncated_file_is_refused(keras_2):
     path = keras_2({"conv2d": conv("conv2d")})
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(InputError, match="truncated"):

@@ -6,14 +6,14 @@ import pytest
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import formats, waifu2x
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 RNG = np.random.default_rng(0)
 
 
 def convolution(channels, filters, size=3, kind="nn.SpatialConvolutionMM"):
-    """One convolution as waifu2x exports it."""
+    """Returns a convolution as waifu2x exports it."""
     first = (channels, filters) if "Full" in kind else (filters, channels)
     planes = {"nInputPlane": channels, "nOutputPlane": filters, "kW": size, "kH": size, "class_name": kind}
     return planes | {
@@ -24,19 +24,19 @@ def convolution(channels, filters, size=3, kind="nn.SpatialConvolutionMM"):
 
 @pytest.fixture
 def file(tmp_path):
-    """`file(thing)` writes it as JSON and returns the path."""
+    """`file(content)` writes JSON and returns the path."""
 
-    def write(thing):
+    def write(content):
         path = tmp_path / "scale2.0x_model.json"
-        path.write_text(thing if isinstance(thing, str) else json.dumps(thing))
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
         return path
 
     return write
 
 
-def test_convolutions_come_in_order_in_pytorchs_layout(file):
+def test_convolutions_have_pytorchs_layout_and_the_files_order(file):
     layers = [convolution(3, 4), convolution(4, 5, 2, "cudnn.SpatialConvolution")]
-    del layers[1]["class_name"]  # as in the first files
+    del layers[1]["class_name"]  # as in the earliest files
     arrays = formats.read(file(layers)).arrays
     assert {name: array.shape for name, array in arrays.items()} == {
         "0.weight": (4, 3, 3, 3),
@@ -47,26 +47,25 @@ def test_convolutions_come_in_order_in_pytorchs_layout(file):
     np.testing.assert_array_equal(arrays["1.weight"], np.float32(layers[1]["weight"]))
 
 
-def test_a_full_convolution_is_transposed_as_pytorchs(file):
+def test_a_full_convolution_is_transposed_like_pytorchs(file):
     layer = convolution(6, 3, 4, "nn.SpatialFullConvolution")
     array = formats.read(file([layer])).arrays["0.weight"]
     assert array.shape == (6, 3, 4, 4)
     np.testing.assert_array_equal(array, np.float32(layer["weight"]))
 
 
-def test_a_network_that_is_exported_as_waifu2x_does_lands(file):
+def test_a_model_exported_by_waifu2x_is_assigned(file):
     widths = (3, 16, 32, 64, 128, 128, 256)
     layers = [convolution(*pair) for pair in itertools.pairwise(widths)]
     layers.append(convolution(256, 3, 4, "nn.SpatialFullConvolution") | {"bias": [0, 0, 0]})
     layers[0]["model_config"] = {"arch_name": "upconv_7", "channels": 3}
     model = create_model("upconv7", 2)
-    tensors = Tensors(formats.read(file(layers)).arrays)
-    land(model, tensors, waifu2x.in_order(tensors, model))
+    assign(model, formats.read(file(layers)).arrays, waifu2x.in_order)
     kernel = np.float32(layers[-1]["weight"])
     np.testing.assert_array_equal(model.get_layer("tail_x2").get_weights()[0], kernel.transpose(2, 3, 1, 0))
 
 
-def test_the_golden_network_read_from_json_is_the_same(golden, file):
+def test_the_reference_model_is_the_same_in_json(golden, file):
     arrays, _ = golden("vgg7_published_ukbench")
     kernels = [array for name, array in arrays.items() if name.startswith("w/") and array.ndim == 4]
     biases = [array for name, array in arrays.items() if name.startswith("w/") and array.ndim == 1]
@@ -85,24 +84,24 @@ def changed(**changes):
 
 
 @pytest.mark.parametrize(
-    "thing, said",
+    "content, message",
     [
-        (changed(weight=convolution(3, 5)["weight"]), "should have"),
-        (changed(bias=[0.5]), "should have"),
-        (changed(bias=["a", "b", "c", "d"]), "more in it than numbers"),
+        (changed(weight=convolution(3, 5)["weight"]), "expected numbers of shape"),
+        (changed(bias=[0.5]), "expected numbers of shape"),
+        (changed(bias=["a", "b", "c", "d"]), "expected numbers"),
         (changed(bias=[[0.1], 0.2, 0.3, 0.4]), "damaged"),
-        (changed(bias=[0, 0, 0, 1e999]), "not finite"),
-        (changed(class_name="nn.SpatialDilatedConvolution"), "is of class"),
-        (changed(class_name=["nn.Linear"]), "is of class"),
-        (changed(nOutputPlane=10**8), "take more than"),
-        (changed(nOutputPlane="4"), "which no weight has"),
+        (changed(bias=[0, 0, 0, 1e999]), "aren't finite"),
+        (changed(class_name="nn.SpatialDilatedConvolution"), "has class"),
+        (changed(class_name=["nn.Linear"]), "has class"),
+        (changed(nOutputPlane=10**8), "have more than"),
+        (changed(nOutputPlane="4"), "impossible shape"),
         ([{"weight": []}], "object 0 has no nInputPlane"),
-        ([{}, 5], "no list of objects"),
+        ([{}, 5], "expected a list of objects"),
         ('[{"weight": [1, 2', "damaged"),
         ('[{"weight":' + "[" * 100_000, "damaged"),
-        ('[{"weight": [' + "[]," * 2_500_001 + "[]]}]", "larger than any network"),
+        ('[{"weight": [' + "[]," * 2_500_001 + "[]]}]", "larger than 64 MiB or has more than"),
     ],
 )
-def test_what_is_no_network_is_refused(file, thing, said):
-    with pytest.raises(InputError, match=said):
-        formats.read(file(thing))
+def test_invalid_content_is_refused(file, content, message):
+    with pytest.raises(InputError, match=message):
+        formats.read(file(content))
