@@ -1,24 +1,29 @@
-# `make` alone lists the commands. The first one that needs it makes .venv and installs what constraints.txt pins.
+# `make` installs everything into .venv, at the versions that constraints.txt pins; `make help` lists the other targets.
 
 PYTHON ?= python3
 PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 python3.11,$(PYTHON))
-JAX_PACKAGES := keras jax jaxlib numpy pillow absl-py h5py ml_dtypes tensorboard tqdm pytest
 TFA_VECTORS := build/tfa
 NETWORKS ?= wdsr_tf/weights
+JAX_TESTS ?=
 
-.PHONY: help demo web web-serve test test-all test-jax test-tfa test-web lint clean
+.PHONY: install help demo web web-serve test test-all test-wheel test-jax test-tfa test-web docs lint clean
+
+install: .venv/installed
 
 help:
-	@echo 'make demo      upscale the pictures of demo/ into out/'
-	@echo 'make test      run the tests (10 minutes at most on two cores)'
-	@echo 'make test-all  run the slow ones as well'
-	@echo 'make test-jax  run the tests with JAX, where TensorFlow is not installed'
-	@echo 'make test-tfa  hold our weight normalization against that of tensorflow-addons (needs Python 3.11)'
-	@echo 'make web       build the page that upscales in a browser, into web/dist (needs Node.js 20.19 or newer)'
-	@echo 'make web-serve build and serve it; web/README.md says how it goes to a web server'
-	@echo 'make test-web  test the page in Chromium (Debian: apt install chromium; else CHROMIUM=/path/to/it)'
-	@echo 'make lint      check the style'
-	@echo 'make clean     remove what was built and the caches; .venv*, out/ and output/ stay'
+	@echo 'make            install everything into .venv'
+	@echo 'make demo       upscale the images in demo/ into out/'
+	@echo 'make test       run the tests (8 minutes at most on two cores)'
+	@echo 'make test-all   run the slow tests as well'
+	@echo 'make test-wheel build the wheel, install it into an empty environment and upscale with it'
+	@echo 'make test-jax   run the tests with JAX in an environment without TensorFlow; JAX_TESTS=... selects some'
+	@echo 'make test-tfa   compare weight normalization with tensorflow-addons (needs Python 3.11)'
+	@echo 'make web        build the browser page into web/dist (needs Node.js 20.19 or newer)'
+	@echo 'make web-serve  build and serve the browser page; web/README.md describes deployment'
+	@echo 'make test-web   test the browser page in Chromium (Debian: apt install chromium; or CHROMIUM=/path/to/it)'
+	@echo 'make docs       build the documentation into build/docs; a broken link is an error'
+	@echo 'make lint       check style and formatting'
+	@echo 'make clean      remove build outputs and caches; .venv*, out/ and output/ are kept'
 
 # $(call make_venv,FOLDER,LOWEST,HIGHEST): makes FOLDER with the first of PYTHONS that is 3.LOWEST to 3.HIGHEST.
 define make_venv
@@ -28,21 +33,21 @@ define make_venv
             2>/dev/null && break; \
     done; \
     test $$python != none || { \
-        echo 'There is no Python 3.$(2) to 3.$(3) with its venv module (Debian and Ubuntu: python3-venv) among' \
-            '$(PYTHONS). Name yours: make PYTHON=/path/to/python'; \
+        echo 'None of $(PYTHONS) is Python 3.$(2) to 3.$(3) with the venv module (Debian and Ubuntu: python3-venv).' \
+            'Pass one: make PYTHON=/path/to/python'; \
         exit 1; }; \
-    echo "making $(1) with $$($$python --version)"; \
+    echo "Creating $(1) with $$($$python --version)"; \
     $$python -m venv $(1); }
 endef
 
-.venv/installed: constraints.txt pyproject.toml
+.venv/installed: constraints.txt pyproject.toml setup.py
 	$(call make_venv,.venv,11,13)
-	.venv/bin/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e '.[all,dev,docs]'
 	@touch $@
 
-.venv-jax/installed: constraints.txt Makefile
+.venv-jax/installed: constraints.txt pyproject.toml setup.py
 	$(call make_venv,.venv-jax,11,13)
-	.venv-jax/bin/python -m pip install --quiet -c constraints.txt $(JAX_PACKAGES)
+	.venv-jax/bin/python -m pip install --quiet -c constraints.txt -e '.[jax]' pytest
 	@touch $@
 
 .venv-tfa/installed: constraints-tfa.txt
@@ -59,9 +64,12 @@ test: .venv/installed
 test-all: .venv/installed
 	.venv/bin/python -m pytest -m 'slow or not slow'
 
+test-wheel: .venv/installed
+	.venv/bin/python -m pytest -m 'slow or not slow' tests/test_wheel.py
+
 test-jax: .venv-jax/installed
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null || { echo '.venv-jax has TensorFlow: remove it'; exit 1; }
-	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python -m pytest
+	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python -m pytest $(JAX_TESTS)
 
 test-tfa: .venv/installed .venv-tfa/installed
 	.venv-tfa/bin/python -W ignore tests/models/tfa_oracle.py $(TFA_VECTORS)
@@ -80,6 +88,9 @@ web-serve: web
 
 test-web: web
 	cd web && NETWORKS=$(NETWORKS) npm test
+
+docs: .venv/installed
+	.venv/bin/python -m mkdocs build --quiet --strict --site-dir build/docs
 
 lint: .venv/installed
 	.venv/bin/python -m ruff check .

@@ -1,1 +1,1 @@
-"""Speed beside a peer, in one run and in turns: prints ratios, asserts nothing."""
+"""Speed, memory and size, each measured by one command: `python -m benchmarks.inference`. Nothing is asserted."""

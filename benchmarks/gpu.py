@@ -1,199 +1,158 @@
-"""Training on a GPU beside PyTorch: python -m benchmarks.gpu -o gpu.json
+"""Training on a GPU compared with PyTorch.
 
-Steps per second of this project's training (Keras on JAX, mixed_float16, pictures in device memory) and of the same
-network in PyTorch (AMP, channels_last, eager and compiled, always the same batch, in device memory), in turn in one
-run; how busy the GPU was meanwhile, as nvidia-smi tells it; and what part of the rate of a large matrix product, taken
-in the same run, the convolutions reach. It needs JAX and PyTorch for CUDA, and no TensorFlow. `--smoke` tries the whole
-of it, tiny, on any processor.
+python -m benchmarks.gpu -o gpu.json
 """
 
 import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-from absl import app, flags
-
-from benchmarks import timing
-from wdsr_tf.commands import flags as cli
+from benchmarks import measuring
+from wdsr_tf.commands.command import Command
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
+from wdsr_tf.system.quiet import load_keras
 
-FLAGS = flags.FLAGS
 NETWORKS = {
     "wdsr-a-16": ("wdsr-a", {"num_res_blocks": 16, "weight_norm": True, "variant": "official"}),
     "edsr-16": ("edsr", {"num_res_blocks": 16}),
     "carn": ("carn", {}),
 }
 BAR = 1.2  # times PyTorch eager
-
-flags.DEFINE_multi_enum("network", list(NETWORKS), list(NETWORKS), "Which networks, at x2.")
-flags.DEFINE_list("batch_sizes", ["16", "64"], "Patches a step.")
-flags.DEFINE_integer("lr_patch_size", 48, "Side of a patch, in LR pixels.", lower_bound=1)
-flags.DEFINE_integer("rounds", 7, "Rounds that are counted, after two that are not.", lower_bound=1)
-flags.DEFINE_integer("steps", 200, "Steps of each contestant per round.", lower_bound=1)
-flags.DEFINE_string("output", None, "JSON file for the figures.", short_name="o")
-flags.DEFINE_bool("smoke", False, "Tiny, on any processor: the figures mean nothing.")
+WARMUP = 2  # rounds
 
 
-def main(_):
+def define(flags):
+    flags.list("networks", list(NETWORKS), "Networks to train, at x2.")
+    flags.list("batch_sizes", ["16", "64"], "Patches per step.")
+    flags.integer("lr_patch_size", 48, "Side of a patch in LR pixels.", minimum=1)
+    flags.integer("rounds", 7, "Rounds that count, after two that don't.", minimum=1)
+    flags.integer("steps", 200, "Steps of each contestant per round.", minimum=1)
+    flags.string("output", None, "JSON file for the figures.", short="o")
+    flags.switch("smoke", False, "Try the benchmark with tiny sizes on any processor; the figures mean nothing.")
+
+
+def run(flags, _words):
     os.environ.setdefault("KERAS_BACKEND", "jax")
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch needs some of the memory, too
-    cli.load_keras()
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leaves memory to PyTorch
+    measuring.chosen(flags.networks, NETWORKS, "network")
+    from benchmarks import pytorch
+
+    load_keras()
     import jax
     import keras
 
-    from benchmarks import peers  # says so where PyTorch is missing
-
     if keras.backend.backend() != "jax":
-        raise InputError("this benchmark trains on JAX: leave KERAS_BACKEND out")
-    if FLAGS.smoke:
-        FLAGS.lr_patch_size, FLAGS.rounds, FLAGS.steps, FLAGS.batch_sizes = 8, 1, 1, ["2"]
-        peers.torch.set_num_threads(1)
-    elif jax.default_backend() != "gpu" or not peers.torch.cuda.is_available():
-        raise InputError("JAX and PyTorch do not both see a GPU here; --smoke tries this benchmark without one")
+        raise InputError("This benchmark trains on JAX; unset KERAS_BACKEND.")
+    if flags.smoke:
+        flags.lr_patch_size, flags.rounds, flags.steps, flags.batch_sizes = 8, 1, 1, ["2"]
+        pytorch.torch.set_num_threads(1)
+    elif jax.default_backend() != "gpu" or not pytorch.torch.cuda.is_available():
+        raise InputError("JAX and PyTorch don't both find a GPU; --smoke tries this benchmark without one.")
     keras.config.set_dtype_policy("mixed_float16")
-    side = FLAGS.lr_patch_size
-    timing.protocol(
-        f"{jax.devices()[0].device_kind}. Patches of {side} x {side} LR, x2, L1, Adam; {FLAGS.steps} steps of each per "
-        f"round, in turn, median of {FLAGS.rounds} rounds after two more. 'Of matrix rate' counts 6 floating-point "
+    side, device = flags.lr_patch_size, jax.devices()[0].device_kind
+    measuring.protocol(
+        f"{device}. Patches of {side} x {side} LR, x2, L1, Adam; {flags.steps} steps of each contestant per round, in "
+        f"turn, median of {flags.rounds} rounds after {WARMUP} more. 'Of matrix rate' counts 6 floating-point "
         "operations for each multiply-add of the network: forward, and twice as many backward."
     )
-    rate = matrix_rate(256 if FLAGS.smoke else 8192)
-    print(f"float16 matrix product: {rate / 1e12:.1f} TFLOP/s\n\n| {' | '.join(Row.TITLES)} |")
-    print("| " + " | ".join("---" for _ in Row.TITLES) + " |")
-    rows = []
+    rate = matrix_rate(256 if flags.smoke else 8192)
+    print(f"float16 matrix product: {rate / 1e12:.1f} TFLOP/s\n")
+    measuring.print_header(*TITLES)
+    results = []
     with tempfile.TemporaryDirectory() as folder:
-        pairs = pictures(Path(folder))
-        for name in FLAGS.network:
-            for batch_size in map(int, FLAGS.batch_sizes):
-                rows.append(measure(name, batch_size, pairs, rate))
-                print(rows[-1].line, flush=True)
-    worst = min(row.figures["times_eager"] for row in rows)
-    print(f"\nbar: {BAR} times PyTorch eager; the least is {worst:.2f}: {'met' if worst >= BAR else 'missed'}")
-    if FLAGS.output:
-        with atomic(FLAGS.output) as temporary:
-            figures = {"device": jax.devices()[0].device_kind, "matrix_flops": rate, "smoke": FLAGS.smoke}
-            figures["rows"] = [row.figures for row in rows]
+        pairs = training_pairs(Path(folder), flags.smoke)
+        for name in flags.networks:
+            for batch_size in map(int, flags.batch_sizes):
+                results.append(measure(name, batch_size, pairs, rate, flags))
+                print_result(results[-1])
+    worst = min(result["times_eager"][0] for result in results)
+    print(f"\nbar: {BAR} times PyTorch eager; the lowest is {worst:.2f}: {'met' if worst >= BAR else 'missed'}")
+    if flags.output:
+        figures = {"device": device, "matrix_flops": rate, "smoke": flags.smoke, "rows": results}
+        with atomic(flags.output) as temporary:
             temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-class Row:
-    """What was measured of one network at one batch size."""
+TITLES = (
+    "network",
+    "batch",
+    "ours, steps/s",
+    "PyTorch eager",
+    "compiled",
+    "times eager (range)",
+    "times compiled",
+    "GPU busy: ours, eager, compiled",
+    "of matrix rate",
+)
 
-    TITLES = (
-        "network",
-        "batch",
-        "ours, steps/s",
-        "PyTorch eager",
-        "compiled",
-        "times eager (range)",
-        "times compiled",
-        "GPU busy: ours, eager, compiled",
-        "of matrix rate",
+
+def print_result(result):
+    """Prints the table row of what `measure` returned."""
+    measuring.print_row(
+        result["network"],
+        result["batch_size"],
+        *(f"{rate:.1f}" for rate in result["steps_per_second"].values()),
+        measuring.span(*result["times_eager"]),
+        f"{result['times_compiled'][0]:.2f}",
+        ", ".join("?" if percent is None else f"{percent:.0f} %" for percent in result["busy"].values()),
+        f"{result['of_matrix_rate']:.0%}",
     )
 
-    def __init__(self, name, batch_size, seconds, busy, flops, rate):
-        steps = {who: FLAGS.steps / statistics.median(times) for who, times in seconds.items()}
-        times = {who: timing.ratios(seconds, who)["ours"] for who in ("eager", "compiled")}
-        self.figures = {
-            "network": name,
-            "batch_size": batch_size,
-            "steps_per_second": steps,
-            "times_eager": times["eager"][0],
-            "times_eager_range": times["eager"][1:],
-            "times_compiled": times["compiled"][0],
-            "busy": busy,
-            "of_matrix_rate": flops * steps["ours"] / rate,
-        }
-        cells = [name, batch_size, *(f"{steps[who]:.1f}" for who in ("ours", "eager", "compiled"))]
-        cells += ["{:.2f} ({:.2f}-{:.2f})".format(*times["eager"]), f"{times['compiled'][0]:.2f}"]
-        cells += [", ".join("?" if part is None else f"{part:.0f} %" for part in busy.values())]
-        cells += [f"{self.figures['of_matrix_rate']:.0%}"]
-        self.line = f"| {' | '.join(map(str, cells))} |"
 
-
-def measure(name, batch_size, pairs, rate):
-    """The `Row` of a network at a batch size."""
+def measure(name, batch_size, pairs, rate, flags):
+    """Returns the figures of a network at a batch size; ratios are (median, lowest, highest)."""
     import numpy as np
 
-    from benchmarks import peers
+    from benchmarks import pytorch
     from wdsr_tf.data.sampler import Sampler
     from wdsr_tf.data.sources import Pairs
     from wdsr_tf.models import create_model
     from wdsr_tf.models.multiply_adds import multiply_adds
 
-    kind, hyperparameters = NETWORKS[name]
-    model = create_model(kind, 2, **hyperparameters)
-    sampler = Sampler(Pairs(pairs, 2, FLAGS.lr_patch_size), batch_size)
+    architecture, hyperparameters = NETWORKS[name]
+    model = create_model(architecture, 2, **hyperparameters)
+    sampler = Sampler(Pairs(pairs, 2, flags.lr_patch_size), batch_size)
     batch = [np.ascontiguousarray(x) for x in sampler.batch(0)]
-    backend = "eager" if FLAGS.smoke else "inductor"  # the former needs no compiler
+    eager, compiled = pytorch.twin_to_train(model), pytorch.twin_to_train(model)
+    compiled = pytorch.torch.compile(compiled, backend="eager" if flags.smoke else "inductor")  # eager: no compiler
     contestants = {
-        "ours": ours(model, sampler),
-        "eager": theirs(peer(name, model), *batch),
-        "compiled": theirs(peers.torch.compile(peer(name, model), backend=backend), *batch),
+        "ours": trainer(model, sampler, flags.steps),
+        "eager": pytorch.half_precision_trainer(eager, *batch, flags.steps),
+        "compiled": pytorch.half_precision_trainer(compiled, *batch, flags.steps),
     }
-    with Busy() as busy:
-        watched = {who: busy.watched(who, run) for who, run in contestants.items()}
-        seconds = timing.interleaved(watched, FLAGS.rounds, warmup=2)
-    flops = 6 * multiply_adds(model) * batch_size * FLAGS.lr_patch_size**2
-    return Row(name, batch_size, seconds, busy.parts(contestants), flops, rate)
+    with GpuMonitor() as monitor:
+        watched = {who: monitor.watched(who, contestant) for who, contestant in contestants.items()}
+        seconds = measuring.interleaved(watched, flags.rounds, WARMUP)
+    flops = 6 * multiply_adds(model) * batch_size * flags.lr_patch_size**2
+    steps = {who: flags.steps / statistics.median(times) for who, times in seconds.items()}
+    return {
+        "network": name,
+        "batch_size": batch_size,
+        "steps_per_second": steps,
+        "times_eager": measuring.ratios(seconds, "eager")["ours"],
+        "times_compiled": measuring.ratios(seconds, "compiled")["ours"],
+        "busy": monitor.utilization(contestants),
+        "of_matrix_rate": flops * steps["ours"] / rate,
+    }
 
 
-def ours(model, sampler):
-    """A function that trains `model` as `train.py --device-resident` does."""
+def trainer(model, sampler, steps):
+    """Returns a function that trains `model` for `steps` steps as `train.py --device-resident` does."""
     from wdsr_tf.data import feed
-    from wdsr_tf.training import resident, trainer
+    from wdsr_tf.training import resident
     from wdsr_tf.training.optimizers import create_optimizer
+    from wdsr_tf.training.trainer import compile_model
 
-    trainer.compile_model(model, create_optimizer("adam", 1e-4), "mae")
+    compile_model(model, create_optimizer("adam", 1e-4), "mae")
     batches = feed.endless(resident.train_from(model, sampler))
-    return lambda: model.fit(batches, steps_per_epoch=FLAGS.steps, verbose=0, shuffle=False)
-
-
-def peer(name, model):
-    """The network in PyTorch, as its authors wrote it."""
-    from benchmarks import peers, twins
-
-    if name == "carn":
-        return twins.twin(model).train()
-    blocks = NETWORKS[name][1]["num_res_blocks"]
-    return peers.WDSR(2, blocks) if name.startswith("wdsr") else peers.EDSR(2, blocks)
-
-
-def theirs(module, lr, hr):
-    """A function that trains `module` with automatic mixed precision and channels_last, always on the same batch."""
-    from benchmarks.peers import nn, torch
-
-    device, half = ("cuda", torch.float16) if torch.cuda.is_available() else ("cpu", torch.bfloat16)
-    torch.backends.cudnn.benchmark = True
-    module = module.to(device, memory_format=torch.channels_last)
-    adam = torch.optim.Adam(module.parameters(), 1e-4)
-    scaler = torch.amp.GradScaler(device, enabled=device == "cuda")
-    lr, hr = (
-        torch.from_numpy(x).to(device).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        for x in (lr, hr)
-    )
-
-    def step():
-        adam.zero_grad(set_to_none=True)
-        with torch.autocast(device, half):
-            loss = nn.functional.l1_loss(module(lr.float()), hr.float())
-        scaler.scale(loss).backward()
-        scaler.step(adam)
-        scaler.update()
-
-    def run():
-        for _ in range(FLAGS.steps):
-            step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return run
+    return lambda: model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False)
 
 
 def matrix_rate(size):
@@ -211,23 +170,14 @@ def matrix_rate(size):
     return 2 * size**3 / min(seconds)
 
 
-def pictures(folder):
-    """Pairs of drawn pictures; what they show makes no difference to speed."""
-    import numpy as np
+def training_pairs(folder, smoke):
+    from benchmarks.drawn import draw_pairs
 
-    from benchmarks.pictures import draw
-    from wdsr_tf.data.div2k import Pair
-
-    pairs = []
-    for i, hr in enumerate(draw(4 if FLAGS.smoke else 64, 512, 640)):
-        pairs.append(Pair(f"{i:04d}", folder / f"{i:04d}x2.npy", folder / f"{i:04d}.npy"))
-        np.save(pairs[-1].lr, hr[::2, ::2])
-        np.save(pairs[-1].hr, hr)
-    return pairs
+    return draw_pairs(folder, 4 if smoke else 64, 512, 640, 2)
 
 
-class Busy:
-    """How busy the GPU is while functions run: samples of nvidia-smi, where there is one."""
+class GpuMonitor:
+    """Samples how busy the GPU is while functions run, with nvidia-smi if there is one."""
 
     COMMAND = ("nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "-lms", "100")
 
@@ -250,25 +200,38 @@ class Busy:
             if line.strip().isdigit():
                 self.samples.append((time.perf_counter(), int(line)))
 
-    def watched(self, who, run):
-        """`run`, noting when it ran."""
+    def watched(self, who, function):
+        """Returns `function` with a record of when it ran."""
 
-        def noted():
+        def recorded():
             started = time.perf_counter()
-            run()
+            function()
             self.spans.append((who, started, time.perf_counter()))
 
-        return noted
+        return recorded
 
-    def parts(self, names):
-        """{name: mean utilisation in percent while it ran, or None}; the two rounds of warm-up do not count."""
+    def utilization(self, names):
+        """`{name: mean utilization in percent while it ran, or None}`, without the rounds of warm-up."""
         found = {}
         for name in names:
-            spans = [(start, stop) for who, start, stop in self.spans if who == name][2:]
+            spans = [(start, stop) for who, start, stop in self.spans if who == name][WARMUP:]
             seen = [value for at, value in self.samples if any(start < at < stop for start, stop in spans)]
             found[name] = statistics.mean(seen) if seen else None
         return found
 
 
+COMMAND = Command(
+    "gpu",
+    "Compares training on a GPU with PyTorch.",
+    define,
+    run,
+    description=(
+        "Prints the steps per second of this project (Keras on JAX, mixed_float16, images in device memory) and of the "
+        "same network in PyTorch (AMP, channels_last, eager and compiled, one batch in device memory), how busy the "
+        "GPU was, and which part of the rate of a large matrix product the convolutions got. Needs JAX and PyTorch for "
+        "CUDA."
+    ),
+)
+
 if __name__ == "__main__":
-    app.run(cli.guarded(main), flags_parser=cli.parse)
+    sys.exit(COMMAND.main(sys.argv[1:], "python -m benchmarks.gpu"))

@@ -1,11 +1,7 @@
-"""Training patches per second from pictures that are on disk alone: python -m benchmarks.larger_than_memory
-
-The hardest case of a data set larger than memory: before each turn every file is dropped from the page cache, and a
-turn takes one patch of each picture, so that nothing is read from memory. A cache that holds a part of the set spares
-that part of the waiting.
-"""
+"""Training patches per second from images that aren't in memory: python -m benchmarks.larger_than_memory"""
 
 import os
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -13,75 +9,71 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
 
-from benchmarks import timing
-from wdsr_tf.commands import flags as cli
-from wdsr_tf.data.div2k import Pair
+from benchmarks import measuring
+from benchmarks.drawn import write_pairs
+from wdsr_tf.commands.command import Command
 from wdsr_tf.data.sampler import Sampler, read_ahead
 from wdsr_tf.data.sources import Arrays, Pairs, files
 from wdsr_tf.errors import InputError
 
-FLAGS = flags.FLAGS
-
-flags.DEFINE_string("folder", None, "Where the pictures are made, on the disk to measure; default: a temporary folder.")
-flags.DEFINE_integer("pictures", 512, "Pictures that are made for this run, and removed behind it.", lower_bound=1)
-flags.DEFINE_integer("width", 2040, "Width of an HR picture.", lower_bound=2)
-flags.DEFINE_integer("height", 1356, "Height of an HR picture.", lower_bound=2)
-flags.DEFINE_integer("scale", 2, "Factor between LR and HR.", lower_bound=1)
-flags.DEFINE_integer("batch_size", 16, "Patches per batch.", lower_bound=1)
-flags.DEFINE_integer("lr_patch_size", 48, "Side of a patch, in LR pixels.", lower_bound=1)
-flags.DEFINE_integer("rounds", 5, "Rounds; in each every way has its turn.", lower_bound=1)
-
 BASE = "tf.data, page by page"
 
 
+def define(flags):
+    flags.string("folder", None, "Folder on the disk to measure. Default: a temporary folder.")
+    flags.integer("images", 512, "Images to make for this run.", minimum=1)
+    flags.integer("width", 2040, "Width of an HR image in pixels.", minimum=2)
+    flags.integer("height", 1356, "Height of an HR image in pixels.", minimum=2)
+    flags.integer("scale", 2, "Upscaling factor.", minimum=1)
+    flags.integer("batch_size", 16, "Patches per batch.", minimum=1)
+    flags.integer("lr_patch_size", 48, "Side of a patch in LR pixels.", minimum=1)
+    flags.integer("rounds", 5, "Rounds; each way of reading has a turn in each.", minimum=1)
+
+
 class PageByPage(Arrays):
-    """Memory maps whose pages are read from disk when they are touched, which is what maps do by themselves."""
+    """Memory maps whose pages are read from disk when they are touched, as maps do by default."""
 
     def expect(self, path, first, rows):
         pass
 
 
-def main(_):
+def run(flags, _words):
     if not hasattr(os, "posix_fadvise"):
-        raise InputError("this system has no posix_fadvise, with which files are dropped from the page cache")
-    with tempfile.TemporaryDirectory(dir=FLAGS.folder) as folder:
-        pairs = make_pictures(Path(folder))
-        timing.protocol(protocol(pairs))
+        raise InputError("This system has no posix_fadvise, which drops files from the page cache.")
+    with tempfile.TemporaryDirectory(dir=flags.folder) as folder:
+        pairs = write_pairs(Path(folder), noise(flags), flags.scale)
+        os.sync()  # pages that haven't been written can't be dropped
+        measuring.protocol(protocol(pairs, flags))
         ways = {
             BASE: (PageByPage, from_tf_data),
             "tf.data, read ahead": (Arrays, from_tf_data),
             "Python, page by page": (PageByPage, read_ahead),
             "Python, read ahead": (Arrays, read_ahead),
         }
-        count = -(-FLAGS.pictures // FLAGS.batch_size)  # one pass
-        sizes = FLAGS.scale, FLAGS.lr_patch_size, FLAGS.batch_size
+        count = -(-flags.images // flags.batch_size)  # one pass
+        sizes = flags.scale, flags.lr_patch_size, flags.batch_size
         seconds = {name: [] for name in ways}
-        for turn in range(FLAGS.rounds):
+        for turn in range(flags.rounds):
             for name, (arrays, stream) in ways.items():
                 with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:  # ends with all its maps
                     task = process.submit(seconds_of_a_turn, pairs, arrays, stream, *sizes, turn * count, count)
                     seconds[name].append(task.result())
-        timing.print_table(seconds, BASE, count * FLAGS.batch_size, "patches")
+        measuring.print_rates(seconds, BASE, count * flags.batch_size, "patches")
 
 
-def make_pictures(folder):
-    """Pairs of uint8 `.npy` of noise; what they show makes no difference to a disk that does not compress."""
-    random, pairs = np.random.default_rng(0), []
-    lr_size = FLAGS.height // FLAGS.scale, FLAGS.width // FLAGS.scale
-    for i in range(FLAGS.pictures):
-        pairs.append(Pair(f"{i:04d}", folder / f"{i:04d}x{FLAGS.scale}.npy", folder / f"{i:04d}.npy"))
-        for path, (height, width) in ((pairs[i].lr, lr_size), (pairs[i].hr, [n * FLAGS.scale for n in lr_size])):
-            np.save(path, np.frombuffer(random.bytes(height * width * 3), "uint8").reshape(height, width, 3))
-    os.sync()  # the page cache gives up no page that has yet to be written
-    return pairs
+def noise(flags):
+    """Yields HR images; what they show makes no difference to a disk that doesn't compress."""
+    random = np.random.default_rng(0)
+    height, width = (length // flags.scale * flags.scale for length in (flags.height, flags.width))
+    for _ in range(flags.images):
+        yield np.frombuffer(random.bytes(height * width * 3), "uint8").reshape(height, width, 3)
 
 
 def seconds_of_a_turn(pairs, arrays, stream, scale, lr_patch_size, batch_size, start, count):
-    """Of the `count` batches from number `start` on, with every file on disk alone; for a process of its own."""
+    """Seconds for `count` batches from number `start` on, with no file in the page cache; for a process of its own."""
     sampler = Sampler(Pairs(pairs, scale, lr_patch_size, arrays(files(pairs), 0)), batch_size)
-    batches = stream(sampler, start)  # begins to read when it is asked for the first batch
+    batches = stream(sampler, start)  # starts reading when the first batch is requested
     drop(files(pairs))
     before = time.perf_counter()
     for _ in range(count):
@@ -96,31 +88,41 @@ def from_tf_data(sampler, start):
 
 
 def drop(paths):
-    """Takes files out of the page cache."""
+    """Drops files from the page cache."""
     for path in paths:
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def sequential(paths):
-    """Bytes per second in which whole files come from the disk."""
+    """Bytes per second at which the disk delivers whole files."""
     drop(paths)
     before = time.perf_counter()
     return sum(len(path.read_bytes()) for path in paths) / (time.perf_counter() - before)
 
 
-def protocol(pairs):
+def protocol(pairs, flags):
     total = sum(path.stat().st_size for path in files(pairs))
-    hr_patch_size = FLAGS.lr_patch_size * FLAGS.scale
+    hr_patch_size = flags.lr_patch_size * flags.scale
     return (
-        f"{os.cpu_count()} CPU cores, load average {os.getloadavg()[0]:.1f} before the first round; the disk gives "
-        f"{sequential(files(pairs[:40])) / 1e6:,.0f} MB/s of whole files. {FLAGS.pictures} pictures of {FLAGS.width} x "
-        f"{FLAGS.height} and their LR x{FLAGS.scale}, uint8 .npy, {total / 1e9:.1f} GB, all dropped from the page "
-        "cache (posix_fadvise, DONTNEED) before each turn; a turn is one pass, a patch of each picture: "
-        f"{hr_patch_size} x {hr_patch_size} HR and {FLAGS.lr_patch_size} x {FLAGS.lr_patch_size} LR, flipped and "
-        f"rotated, batches of {FLAGS.batch_size}. {FLAGS.rounds} rounds; in each, every way in turn."
+        f"The disk delivers {sequential(files(pairs[:40])) / 1e6:,.0f} MB/s of whole files. {flags.images} images of "
+        f"{flags.width} x {flags.height} and their LR x{flags.scale}, uint8 .npy, {total / 1e9:.1f} GB, all dropped "
+        "from the page cache (posix_fadvise, DONTNEED) before each turn; a turn takes one patch of each image: "
+        f"{hr_patch_size} x {hr_patch_size} HR and {flags.lr_patch_size} x {flags.lr_patch_size} LR, flipped and "
+        f"rotated, batches of {flags.batch_size}. {flags.rounds} rounds, each way in turn."
     )
 
 
+COMMAND = Command(
+    "larger_than_memory",
+    "Measures training patches per second from images that aren't in memory.",
+    define,
+    run,
+    description=(
+        "The hardest case of a dataset larger than memory: before each turn every file is dropped from the page cache, "
+        "and a turn takes one patch of each image, so nothing comes from memory."
+    ),
+)
+
 if __name__ == "__main__":
-    app.run(cli.guarded(main), flags_parser=cli.parse)
+    sys.exit(COMMAND.main(sys.argv[1:], "python -m benchmarks.larger_than_memory"))

@@ -1,48 +1,55 @@
 """Where OpenVINO spends its time, by kind of operator: python -m benchmarks.operators"""
 
 import collections
+import sys
 import tempfile
 from pathlib import Path
 
-from absl import app, flags
+from benchmarks import measuring
+from benchmarks.inference import NETWORKS, make_network, noise
+from wdsr_tf.commands.command import Command
 
-from benchmarks import timing
-from benchmarks.inference import network, picture  # whose flag --network serves here, too
-from wdsr_tf.inference.engines import cache, openvino, quantize
-
-FLAGS = flags.FLAGS
 RUNS = 9
-SHOWN = 5  # kinds of operators a table
+SHOWN = 5  # kinds of operators per table
 
 
-def main(_):
-    timing.protocol(
-        f"Milliseconds by kind of operator and kernel, from OpenVINO's own counters, of the fastest of {RUNS} pictures "
-        f"of 256 x 256; the {SHOWN} kinds that take most."
+def define(flags):
+    flags.list("networks", list(NETWORKS), "Networks to profile, at x2.")
+
+
+def run(flags, _words):
+    measuring.chosen(flags.networks, NETWORKS, "network")
+    measuring.protocol(
+        f"Milliseconds by kind of operator and kernel, from OpenVINO's own counters, of the fastest of {RUNS} images "
+        f"of 256 x 256; the {SHOWN} slowest kinds."
     )
     with tempfile.TemporaryDirectory() as folder:
-        for name in FLAGS.network:
-            _, path = network(name, Path(folder))
+        for name in flags.networks:
+            _, path = make_network(name, Path(folder))
             for precision in ("float32", "int8"):
                 profile(f"{name}, {precision}", path, precision)
 
 
 def profile(title, checkpoint, precision):
-    """Prints a table of one network."""
-    convert = quantize.network if precision == "int8" else lambda path: cache.onnx_network(path, "openvino")
-    core = openvino.library().Core()
+    """Prints a table for one network."""
+    from wdsr_tf.inference.engines import cache, quantize
+    from wdsr_tf.system.openvino import compile_network, load_openvino
+
+    convert = quantize.network if precision == "int8" else cache.onnx_network
+    core = load_openvino().Core()
     core.set_property("CPU", {"PERF_COUNT": True})
-    lr = picture(256, 256).astype("float32")
-    request = openvino.compile_network(core, core.read_model(convert(checkpoint)[0]), lr.shape).create_infer_request()
+    lr = noise(256, 256).astype("float32")
+    request = compile_network(core, core.read_model(convert(checkpoint)[0]), lr.shape).create_infer_request()
     fastest = min((counted(request, lr) for _ in range(RUNS)), key=lambda kinds: sum(ms for ms, _ in kinds.values()))
     total = sum(ms for ms, _ in fastest.values())
-    print(f"\n{title}: {total:.0f} ms\n\n| operators | how many | ms | part |\n| --- | --- | --- | --- |")
+    print(f"\n{title}: {total:.0f} ms\n")
+    measuring.print_header("operators", "count", "ms", "part")
     for kind, (ms, count) in sorted(fastest.items(), key=lambda item: -item[1][0])[:SHOWN]:
-        print(f"| {kind} | {count} | {ms:.0f} | {ms / total:.0%} |", flush=True)
+        measuring.print_row(kind, count, f"{ms:.0f}", f"{ms / total:.0%}")
 
 
 def counted(request, lr):
-    """{kind: (milliseconds, how many)} of one picture."""
+    """{kind: (milliseconds, count)} of one image."""
     request.infer([lr])
     kinds = collections.defaultdict(lambda: (0.0, 0))
     for operator in request.profiling_info:
@@ -52,5 +59,7 @@ def counted(request, lr):
     return kinds
 
 
+COMMAND = Command("operators", "Prints where OpenVINO spends its time, by kind of operator.", define, run)
+
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(COMMAND.main(sys.argv[1:], "python -m benchmarks.operators"))

@@ -1,71 +1,52 @@
-"""Training patches per second beside a PyTorch DataLoader: python -m benchmarks.pipeline
+"""Training patches per second compared with a PyTorch DataLoader: python -m benchmarks.pipeline
 
-The peer is written here: two workers, each of which loads both whole arrays for every patch, as EDSR-PyTorch does.
-It needs PyTorch, which this project does not: pip install torch
+The DataLoader has two workers, each of which loads both whole arrays for every patch, as EDSR-PyTorch does.
+PyTorch isn't a dependency of the project: pip install torch
 """
 
-import os
 import random
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-from absl import app, flags
-
-from benchmarks import timing
-from benchmarks.pictures import draw
-from wdsr_tf.commands import flags as cli
-from wdsr_tf.data.div2k import Pair
+from benchmarks import measuring
+from wdsr_tf.commands.command import Command
 from wdsr_tf.errors import InputError
 
-FLAGS = flags.FLAGS
-
-flags.DEFINE_integer("pictures", 24, "Pictures that are made for this run.", lower_bound=1)
-flags.DEFINE_integer("width", 2040, "Width of an HR picture.", lower_bound=2)
-flags.DEFINE_integer("height", 1356, "Height of an HR picture.", lower_bound=2)
-flags.DEFINE_integer("scale", 2, "Factor between LR and HR.", lower_bound=1)
-flags.DEFINE_integer("batch_size", 16, "Patches per batch.", lower_bound=1)
-flags.DEFINE_integer("lr_patch_size", 48, "Side of a patch, in LR pixels.", lower_bound=1)
-flags.DEFINE_integer("workers", 2, "Workers of the DataLoader.", lower_bound=1)
-flags.DEFINE_integer("rounds", 9, "Rounds; in each every loader has its turn.", lower_bound=1)
-flags.DEFINE_float("seconds", 2.0, "Of each turn.", lower_bound=0.1)
-
-WARM_UP = 16  # batches before the clock starts in each turn: what was read ahead while others had theirs is gone
+WARMUP = 16  # batches before the clock starts in each turn, so that what was read ahead in between doesn't count
 PEER = "PyTorch DataLoader, whole arrays"
 
 
-def main(argv):
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError("the peer of this benchmark needs PyTorch: pip install torch") from error
+def define(flags):
+    flags.integer("images", 24, "Images to make for this run.", minimum=1)
+    flags.integer("width", 2040, "Width of an HR image in pixels.", minimum=2)
+    flags.integer("height", 1356, "Height of an HR image in pixels.", minimum=2)
+    flags.integer("scale", 2, "Upscaling factor.", minimum=1)
+    flags.integer("batch_size", 16, "Patches per batch.", minimum=1)
+    flags.integer("lr_patch_size", 48, "Side of a patch in LR pixels.", minimum=1)
+    flags.integer("workers", 2, "Workers of the DataLoader.", minimum=1)
+    flags.integer("rounds", 9, "Rounds; each loader has a turn in each.", minimum=1)
+    flags.number("seconds", 2.0, "Seconds per turn.", minimum=0.1)
+
+
+def run(flags, _words):
+    from benchmarks.drawn import draw_pairs
 
     with tempfile.TemporaryDirectory() as folder:
-        pairs = make_pictures(Path(folder))
-        loaders = {PEER: peer(torch, pairs)}  # first: its workers fork before TensorFlow starts threads
-        loaders |= ours(pairs)
-        timing.protocol(protocol())
+        pairs = draw_pairs(Path(folder), flags.images, flags.height, flags.width, flags.scale)
+        loaders = {PEER: peer(pairs, flags)}  # first: its workers fork before TensorFlow starts threads
+        loaders |= ours(pairs, flags)
+        measuring.protocol(protocol(flags))
         seconds = {name: [] for name in loaders}
-        for _ in range(FLAGS.rounds):
+        for _ in range(flags.rounds):
             for name, loader in loaders.items():
-                seconds[name].append(seconds_per_patch(loader))
-        timing.print_table(seconds, PEER, 1, "patches")
+                seconds[name].append(seconds_per_batch(loader, flags.seconds) / flags.batch_size)
+        measuring.print_rates(seconds, PEER, 1, "patches")
 
 
-def make_pictures(folder):
-    """Pairs of drawn pictures as uint8 `.npy`; what they show makes no difference to speed."""
-    pairs, scale = [], FLAGS.scale
-    for i, hr in enumerate(draw(FLAGS.pictures, FLAGS.height // scale * scale, FLAGS.width // scale * scale)):
-        pair = Pair(f"{i:04d}", folder / f"{i:04d}x{scale}.npy", folder / f"{i:04d}.npy")
-        np.save(pair.lr, hr[::scale, ::scale])
-        np.save(pair.hr, hr)
-        pairs.append(pair)
-    return pairs
-
-
-def ours(pairs):
-    """Our `tf.data` pipeline, with memory maps and in memory, as endless iterators of batches."""
+def ours(pairs, flags):
+    """{name: endless iterator of batches} of our tf.data pipeline, with memory maps and in memory."""
     from wdsr_tf.data.pipeline import training_dataset
     from wdsr_tf.data.sampler import Sampler
     from wdsr_tf.data.sources import Arrays, Pairs, files
@@ -74,15 +55,19 @@ def ours(pairs):
     for name, memory_fraction in (("tf.data, memory maps", 0.0), ("tf.data, in memory", 1.0)):
         arrays = Arrays(files(pairs), memory_fraction)
         if arrays.in_memory != bool(memory_fraction):
-            raise InputError("the pictures do not fit into the free memory: take fewer --pictures")
-        source = Pairs(pairs, FLAGS.scale, FLAGS.lr_patch_size, arrays)
-        loaders[name] = iter(training_dataset(Sampler(source, FLAGS.batch_size)))
+            raise InputError("The images don't fit into the free memory. Use fewer --images.")
+        source = Pairs(pairs, flags.scale, flags.lr_patch_size, arrays)
+        loaders[name] = iter(training_dataset(Sampler(source, flags.batch_size)))
     return loaders
 
 
-def peer(torch, pairs):
+def peer(pairs, flags):
     """An endless iterator of the DataLoader's batches; they stay uint8, which spares it a conversion."""
-    size, scale = FLAGS.lr_patch_size, FLAGS.scale
+    import numpy as np
+
+    from benchmarks.pytorch import torch
+
+    size, scale = flags.lr_patch_size, flags.scale
 
     class Patches(torch.utils.data.Dataset):
         def __len__(self):
@@ -99,29 +84,31 @@ def peer(torch, pairs):
 
     dataset = Patches()
     endless = torch.utils.data.RandomSampler(dataset, replacement=True, num_samples=10**9)
-    return iter(torch.utils.data.DataLoader(dataset, FLAGS.batch_size, sampler=endless, num_workers=FLAGS.workers))
+    return iter(torch.utils.data.DataLoader(dataset, flags.batch_size, sampler=endless, num_workers=flags.workers))
 
 
-def seconds_per_patch(loader):
-    for _ in range(WARM_UP):
+def seconds_per_batch(loader, at_least):
+    """The mean over batches for `at_least` seconds, after the warm-up."""
+    for _ in range(WARMUP):
         next(loader)
     batches, start = 0, time.perf_counter()
-    while (passed := time.perf_counter() - start) < FLAGS.seconds:
+    while (passed := time.perf_counter() - start) < at_least:
         next(loader)
         batches += 1
-    return passed / (batches * FLAGS.batch_size)
+    return passed / batches
 
 
-def protocol():
-    hr_patch_size = FLAGS.lr_patch_size * FLAGS.scale
+def protocol(flags):
+    hr_patch_size = flags.lr_patch_size * flags.scale
     return (
-        f"{os.cpu_count()} CPU cores, load average {os.getloadavg()[0]:.1f} before the first round. {FLAGS.pictures} "
-        f"pictures of {FLAGS.width} x {FLAGS.height} and their LR x{FLAGS.scale}, uint8 .npy, page cache warm; patches "
-        f"of {hr_patch_size} x {hr_patch_size} HR and {FLAGS.lr_patch_size} x {FLAGS.lr_patch_size} LR, flipped and "
-        f"rotated, batches of {FLAGS.batch_size}; DataLoader with {FLAGS.workers} workers. {FLAGS.rounds} rounds; in "
-        f"each, every loader in turn for {FLAGS.seconds} s behind {WARM_UP} batches of warm-up."
+        f"{flags.images} images of {flags.width} x {flags.height} and their LR x{flags.scale}, uint8 .npy, page cache "
+        f"warm; patches of {hr_patch_size} x {hr_patch_size} HR and {flags.lr_patch_size} x {flags.lr_patch_size} LR, "
+        f"flipped and rotated, batches of {flags.batch_size}; DataLoader with {flags.workers} workers. {flags.rounds} "
+        f"rounds, each loader in turn for {flags.seconds} s after {WARMUP} batches of warm-up."
     )
 
 
+COMMAND = Command("pipeline", "Compares training patches per second with a PyTorch DataLoader.", define, run)
+
 if __name__ == "__main__":
-    app.run(cli.guarded(main), flags_parser=cli.parse)
+    sys.exit(COMMAND.main(sys.argv[1:], "python -m benchmarks.pipeline"))

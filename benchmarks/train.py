@@ -1,62 +1,68 @@
-"""Training steps per second beside the same network, optimizer and batch in PyTorch.
+"""Training steps per second compared with the same network, optimizer and batch in PyTorch.
 
-python -m benchmarks.train --network wdsr-a-8 --rounds 9
+python -m benchmarks.train --networks wdsr-a-8 --rounds 9
 """
 
 import os
+import sys
 
-import numpy as np
-from absl import app, flags
+from benchmarks import measuring
+from wdsr_tf.commands.command import Command
 
-from benchmarks import timing
-from wdsr_tf.commands import flags as cli
-
-FLAGS = flags.FLAGS
-flags.DEFINE_multi_enum("network", ["wdsr-a-8", "edsr-16"], ["wdsr-a-8", "wdsr-a-16", "edsr-16"], "Which networks.")
-flags.DEFINE_integer("rounds", 9, "Rounds that are counted, after one that is not.", lower_bound=1)
-flags.DEFINE_integer("steps", 3, "Steps of each contestant per round.", lower_bound=1)
-flags.DEFINE_integer("batch_size", 16, "Patches of 48 x 48 LR per step, x2.", lower_bound=1)
-flags.DEFINE_integer("threads", 2, "Threads of PyTorch, and of TensorFlow.", lower_bound=1)
+NETWORKS = ("wdsr-a-8", "wdsr-a-16", "edsr-16")
 
 
-def main(_):
-    from benchmarks import peers  # says so where PyTorch is missing
+def define(flags):
+    flags.list("networks", ["wdsr-a-8", "edsr-16"], "Networks to train, at x2.")
+    flags.integer("rounds", 9, "Rounds that count, after one that doesn't.", minimum=1)
+    flags.integer("steps", 3, "Steps of each contestant per round.", minimum=1)
+    flags.integer("batch_size", 16, "Patches of 48 x 48 LR pixels per step.", minimum=1)
+    flags.integer("threads", 2, "Threads of PyTorch, and of TensorFlow.", minimum=1)
 
-    peers.torch.set_num_threads(FLAGS.threads)
+
+def run(flags, _words):
+    measuring.chosen(flags.networks, NETWORKS, "network")
+    from benchmarks import pytorch
+
+    pytorch.torch.set_num_threads(flags.threads)
     for kind in ("INTRAOP", "INTEROP"):  # read when TensorFlow runs its first operation
-        os.environ[f"TF_NUM_{kind}_THREADS"] = str(FLAGS.threads)
+        os.environ[f"TF_NUM_{kind}_THREADS"] = str(flags.threads)
+    import numpy as np
+
     random = np.random.default_rng(0)
-    lr = random.integers(0, 256, (FLAGS.batch_size, 48, 48, 3), dtype="uint8")
-    hr = random.integers(0, 256, (FLAGS.batch_size, 96, 96, 3), dtype="uint8")
-    timing.protocol(
-        f"Batch {FLAGS.batch_size} of 48 x 48 LR, x2, L1, Adam, float32, zero padding, {FLAGS.threads} threads; "
-        f"{FLAGS.steps} steps of each per round, in turn, median of {FLAGS.rounds} rounds after one more."
+    lr = random.integers(0, 256, (flags.batch_size, 48, 48, 3), dtype="uint8")
+    hr = random.integers(0, 256, (flags.batch_size, 96, 96, 3), dtype="uint8")
+    measuring.protocol(
+        f"Batch {flags.batch_size} of 48 x 48 LR, x2, L1, Adam, float32, zero padding, {flags.threads} threads; "
+        f"{flags.steps} steps of each contestant per round, in turn, median of {flags.rounds} rounds after one more."
     )
-    for name in FLAGS.network:
-        kind, blocks = name.rsplit("-", 1)
-        build = peers.WDSR if kind == "wdsr-a" else peers.EDSR
-        default = peers.trainer(build(2, int(blocks)), lr, hr)
-        channels_last = peers.trainer(build(2, int(blocks)), lr, hr, channels_last=True)
-        contestants = {
-            "wdsr_tf": ours(kind, int(blocks), lr, hr),
-            "PyTorch": lambda step=default: [step() for _ in range(FLAGS.steps)],
-            "PyTorch channels_last": lambda step=channels_last: [step() for _ in range(FLAGS.steps)],
+    for name in flags.networks:
+        model = make_network(name)
+        default, channels_last = pytorch.twin_to_train(model), pytorch.twin_to_train(model)
+        steps = {
+            "wdsr_tf": lambda model=model: model.train_on_batch(lr, hr),
+            "PyTorch": pytorch.trainer(default, lr, hr),
+            "PyTorch channels_last": pytorch.trainer(channels_last, lr, hr, channels_last=True),
         }
+        contestants = {who: lambda step=step: [step() for _ in range(flags.steps)] for who, step in steps.items()}
         print(f"\n{name}\n")
-        timing.print_table(timing.interleaved(contestants, FLAGS.rounds), "PyTorch", FLAGS.steps, "steps")
+        measuring.print_rates(measuring.interleaved(contestants, flags.rounds), "PyTorch", flags.steps, "steps")
 
 
-def ours(kind, blocks, lr, hr):
-    """A function that trains our network for FLAGS.steps steps, compiled as `train.py` does."""
+def make_network(name):
+    """The network with fresh weights, compiled as `train.py` compiles it."""
     from wdsr_tf.models import create_model
-    from wdsr_tf.training import trainer
     from wdsr_tf.training.optimizers import create_optimizer
+    from wdsr_tf.training.trainer import compile_model
 
-    weight_norm = kind == "wdsr-a"
-    model = create_model(kind, 2, num_res_blocks=blocks, weight_norm=weight_norm, variant="official")
-    trainer.compile_model(model, create_optimizer("adam", 1e-3), "mae")
-    return lambda: [model.train_on_batch(lr, hr) for _ in range(FLAGS.steps)]
+    architecture, blocks = name.rsplit("-", 1)
+    wdsr = {"weight_norm": True, "variant": "official"} if architecture == "wdsr-a" else {}
+    model = create_model(architecture, 2, num_res_blocks=int(blocks), **wdsr)
+    compile_model(model, create_optimizer("adam", 1e-3), "mae")
+    return model
 
+
+COMMAND = Command("train", "Compares training steps per second with PyTorch.", define, run)
 
 if __name__ == "__main__":
-    app.run(cli.guarded(main), flags_parser=cli.parse)
+    sys.exit(COMMAND.main(sys.argv[1:], "python -m benchmarks.train"))

@@ -1,60 +1,69 @@
-"""How fast the page is beside `demo.py --engine onnx`: one picture, one network, in turn.
+"""Speed of the browser page compared with ONNX Runtime: make web && python -m benchmarks.web"""
 
-make web && python -m benchmarks.web
-
-The bar of this project: WebAssembly with threads reaches 30 % of native ONNX Runtime's speed. Both read the file, run
-the network and make a PNG; opening the network and a first round for warming up are not counted.
-"""
-
+import functools
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from absl import app, flags
+from benchmarks import measuring
+from wdsr_tf.commands.command import Command
+from wdsr_tf.errors import InputError
 
-from benchmarks import timing
-from wdsr_tf.commands import flags as cli
-from wdsr_tf.inference.routing import networks
-from wdsr_tf.inference.upscaler import Size, Upscaler
-
-FLAGS = flags.FLAGS
-flags.DEFINE_string("picture", "demo/harbour.png", "The picture.")
-flags.DEFINE_string("network", "wdsr-a-8-x2", "Which of the page's networks.")
-flags.DEFINE_string("checkpoints", "wdsr_tf/weights", "The folder of checkpoints that the page was made from.")
-flags.DEFINE_string("page_engine", "processor", "processor, one-thread or graphics.")
-flags.DEFINE_integer("rounds", 7, "How often each.", lower_bound=1)
+NATIVE, PAGE = "ONNX Runtime", "page"
 
 
-def main(_):
-    timing.protocol(f"{FLAGS.network}, {FLAGS.picture}, file to PNG, {FLAGS.rounds} rounds in turn")
-    checkpoint = Path(FLAGS.checkpoints) / f"{FLAGS.network}.keras"
-    upscaler = Upscaler(networks(checkpoint), Size(), engine={"name": "onnx", "precision": "float32"})
-    with tempfile.TemporaryDirectory() as folder, page() as browser:
-        print(f"the page: {browser.stdout.readline().strip()}")
+def define(flags):
+    flags.string("image", "demo/harbour.png", "Image to upscale.", short="i")
+    flags.string("model", "wdsr-a-8-x2", "One of the page's models.", short="m")
+    flags.string("checkpoints", "wdsr_tf/weights", "Folder of checkpoints that the page was built from.")
+    flags.choice(
+        "page_engine", "processor", ["processor", "one-thread", "graphics"], "What runs the model in the page."
+    )
+    flags.integer("rounds", 7, "Rounds that count, after one that doesn't.", minimum=1)
+
+
+def run(flags, _words):
+    from wdsr_tf import Upscaler
+
+    measuring.protocol(f"{flags.model}, {flags.image}, file to PNG, {flags.rounds} rounds in turn after one more.")
+    upscaler = Upscaler(Path(flags.checkpoints) / f"{flags.model}.keras", engine="onnx", precision="float32")
+    with tempfile.TemporaryDirectory() as folder, page(flags) as browser:
+        print(f"The page runs on {browser.stdout.readline().strip()}")
         contestants = {
-            "demo.py --engine onnx": lambda: upscaler.upscale(Path(FLAGS.picture), Path(folder) / "sr.png"),
-            "page": lambda: upscale_in(browser),
+            NATIVE: lambda: upscaler.upscale_file(flags.image, Path(folder) / "sr.png"),
+            PAGE: functools.partial(upscale_in, browser),
         }
-        seconds = timing.interleaved(contestants, FLAGS.rounds)
+        seconds = measuring.interleaved(contestants, flags.rounds)
         browser.stdin.close()
     for name, rounds in seconds.items():
         print(f"{name}: {', '.join(f'{each:.2f}' for each in rounds)} s")
-    median, low, high = timing.ratios(seconds, "demo.py --engine onnx")["page"]
-    print(f"the page reaches {median:.0%} ({low:.0%} to {high:.0%}) of demo.py's speed")
+    median, low, high = measuring.ratios(seconds, NATIVE)[PAGE]
+    print(f"The page has {median:.0%} ({low:.0%} to {high:.0%}) of native speed.")
 
 
-def page():
-    """The page in Chromium: enlarges the picture once for every line that it is sent."""
-    words = ["node", "web/test/speed.mjs", FLAGS.picture, FLAGS.network, FLAGS.page_engine]
+def page(flags):
+    """The page in Chromium; upscales the image once for every line that it is sent."""
+    words = ["node", "web/test/speed.mjs", flags.image, flags.model, flags.page_engine]
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
 
 def upscale_in(browser):
     browser.stdin.write("again\n")
     if not browser.stdout.readline():
-        sys.exit("the page ended; what it said stands above")
+        raise InputError("The page ended; its messages are above.")
 
+
+COMMAND = Command(
+    "web",
+    "Compares the browser page with native ONNX Runtime.",
+    define,
+    run,
+    description=(
+        "The project's bar: WebAssembly with threads has at least 30 % of the speed of native ONNX Runtime. Both read "
+        "the file, run the model and make a PNG; opening the model and a first round aren't counted."
+    ),
+)
 
 if __name__ == "__main__":
-    app.run(cli.guarded(main), flags_parser=cli.parse)
+    sys.exit(COMMAND.main(sys.argv[1:], "python -m benchmarks.web"))

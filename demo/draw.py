@@ -1,4 +1,4 @@
-"""Draws the demo pictures, or any number of random scenes to train on: no picture here was ever downloaded.
+"""Draws the demo images, or any number of random scenes to train on; none of them was downloaded.
 
 `python demo/draw.py` draws harbour.png and poster.png beside this file; `--count 24 --size 480 -o DIR` draws scenes.
 """
@@ -8,37 +8,36 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
 from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the script runs from any folder, uninstalled
 
 from wdsr_tf import images
-from wdsr_tf.commands import flags as cli
-
-FLAGS = flags.FLAGS
-flags.DEFINE_string("outdir", str(Path(__file__).resolve().parent), "Where the pictures go.", short_name="o")
-flags.DEFINE_integer("count", 0, "How many random scenes to draw; 0 draws the two demo pictures.", lower_bound=0)
-flags.DEFINE_integer("size", 480, "Height and width of a random scene in pixels.", lower_bound=32)
-flags.DEFINE_integer("seed", 1, "The scenes are the same for the same seed.")
+from wdsr_tf.commands.command import Command, say
 
 WORDS = ("sharp", "edge", "grain", "fine line", "wave", "pixel", "shadow", "bridge", "leaf", "Ink", "1895", "042")
 
 
-def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"what is {argv[1]!r}?")
-    outdir = Path(FLAGS.outdir)
-    if not FLAGS.count:
+def define(flags):
+    folder = str(Path(__file__).resolve().parent)
+    flags.string("outdir", folder, "Folder for the images. Default: the script's own.", short="o")
+    flags.integer("count", 0, "Number of random scenes to draw. Default: 0, which draws the demo images.", minimum=0)
+    flags.integer("size", 480, "Height and width of a random scene in pixels.", minimum=32)
+    flags.integer("seed", 1, "Seed of the random scenes: the same seed draws the same scenes.", minimum=0)
+
+
+def run(flags, words):
+    outdir = Path(flags.outdir)
+    if not flags.count:
         images.write(outdir / "harbour.png", harbour())
         images.write(outdir / "poster.png", poster())
-    for i in range(FLAGS.count):
-        images.write(outdir / f"scene-{i + 1:03d}.png", scene(np.random.default_rng((FLAGS.seed, i)), FLAGS.size))
-    cli.say(f"{FLAGS.count or 2} pictures drawn in {outdir}")
+    for i in range(flags.count):
+        images.write(outdir / f"scene-{i + 1:03d}.png", scene(np.random.default_rng((flags.seed, i)), flags.size))
+    say(f"{flags.count or 2} images written to {outdir}.")
 
 
 class Sheet:
-    """A drawing surface `fine` times as fine as the picture that it becomes; coordinates are the picture's pixels."""
+    """A drawing surface `fine` times as fine as the image that it becomes; coordinates are the image's pixels."""
 
     def __init__(self, background, fine):
         self.image = Image.fromarray(background)
@@ -70,7 +69,7 @@ class Sheet:
         return np.asarray(self.image)
 
     def finished(self):
-        """The picture: each pixel is the mean of those that were drawn for it."""
+        """The image: each pixel is the mean of those that were drawn for it."""
         return np.asarray(self.image.reduce(self.fine))
 
 
@@ -322,7 +321,7 @@ def _halftone(sheet, x, y, width, height, color, pitch=4.0):
 
 
 def scene(rng, size, fine=2):
-    """A random picture to learn from: clouds of color, then shapes, patterns, curves and words at many scales."""
+    """A random image to train on: clouds of color, then shapes, patterns, curves and words at many scales."""
     shape = (size * fine, size * fine)
     stops = [(0, _color(rng)), (rng.uniform(0.3, 0.7), _color(rng)), (1, _color(rng))]
     ground = gradient(shape, stops, across=rng.uniform(0, 2))
@@ -332,8 +331,8 @@ def scene(rng, size, fine=2):
     things = (_blob, _shape, _stripes, _strokes, _words, _words, _rays)
     for _ in range(26):
         thing = things[rng.integers(len(things))]
-        receptive_field = np.exp(rng.uniform(np.log(size / 30), np.log(size / 3)))  # as many small things as large ones
-        thing(sheet, rng, *rng.uniform(0, size, 2), receptive_field)
+        extent = np.exp(rng.uniform(np.log(size / 30), np.log(size / 3)))  # as many small things as large ones
+        thing(sheet, rng, *rng.uniform(0, size, 2), extent)
     return sheet.finished()
 
 
@@ -343,9 +342,9 @@ def _color(rng):
     return tuple(int(c) for c in np.clip(gray + rng.normal(0, 45, 3), 0, 255))
 
 
-def _around(rng, x, y, receptive_field, corners):
+def _around(rng, x, y, extent, corners):
     angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
-    radii = receptive_field * rng.uniform(0.5, 1, corners)
+    radii = extent * rng.uniform(0.5, 1, corners)
     return [(x + r * np.cos(a), y + r * np.sin(a)) for a, r in zip(angles, radii, strict=True)]
 
 
@@ -354,48 +353,48 @@ def _turned(x, y, angle, points):
     return [(x + cos * px - sin * py, y + sin * px + cos * py) for px, py in points]
 
 
-def _blob(sheet, rng, x, y, receptive_field):
-    corners = _around(rng, x, y, receptive_field, 7)
+def _blob(sheet, rng, x, y, extent):
+    corners = _around(rng, x, y, extent, 7)
     ends = [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in zip(corners, corners[1:] + corners[:1], strict=True)]
     outline = [curve(a, b, c, steps=12) for a, b, c in zip(ends[-1:] + ends, corners, ends, strict=False)]
     sheet.polygon([point for part in outline for point in part], (*_color(rng), int(rng.integers(120, 256))))
 
 
-def _shape(sheet, rng, x, y, receptive_field):
-    points = _around(rng, x, y, receptive_field, rng.integers(3, 7))
+def _shape(sheet, rng, x, y, extent):
+    points = _around(rng, x, y, extent, rng.integers(3, 7))
     sheet.polygon(points, (*_color(rng), int(rng.integers(150, 256))))
 
 
-def _stripes(sheet, rng, x, y, receptive_field):
+def _stripes(sheet, rng, x, y, extent):
     pitch, angle, color = rng.uniform(1.5, 9), rng.uniform(0, np.pi), _color(rng)
-    for offset in np.arange(-receptive_field, receptive_field, pitch):
-        half = np.sqrt(receptive_field**2 - offset**2)
+    for offset in np.arange(-extent, extent, pitch):
+        half = np.sqrt(extent**2 - offset**2)
         sheet.line(_turned(x, y, angle, [(offset, -half), (offset, half)]), color, pitch * 0.45)
 
 
-def _strokes(sheet, rng, x, y, receptive_field):
+def _strokes(sheet, rng, x, y, extent):
     """Grass, fur, hair: many thin curves that lean one way."""
     lean, color = rng.uniform(0, 2 * np.pi), np.array(_color(rng))
     for _ in range(70):
         angle = lean + rng.normal(0, 0.25)
-        root = (x + rng.normal(0, receptive_field / 2), y + rng.normal(0, receptive_field / 2))
-        bend, tip = _turned(
-            *root, angle, [(receptive_field * 0.3, rng.normal(0, receptive_field * 0.12)), (receptive_field * 0.6, 0)]
-        )
+        root = (x + rng.normal(0, extent / 2), y + rng.normal(0, extent / 2))
+        bend, tip = _turned(*root, angle, [(extent * 0.3, rng.normal(0, extent * 0.12)), (extent * 0.6, 0)])
         tone = images.to_uint8(color + rng.normal(0, 22)).tolist()
         sheet.line(curve(root, bend, tip, steps=8), tuple(tone), rng.uniform(0.5, 1.6))
 
 
-def _words(sheet, rng, x, y, receptive_field):
-    size, color = np.clip(receptive_field / 3, 6, 60), _color(rng)
+def _words(sheet, rng, x, y, extent):
+    size, color = np.clip(extent / 3, 6, 60), _color(rng)
     for line in range(rng.integers(1, 5)):
         words = " ".join(rng.choice(WORDS, rng.integers(1, 6)))
-        sheet.text(x - receptive_field, y + 1.25 * size * line, words, size, color)
+        sheet.text(x - extent, y + 1.25 * size * line, words, size, color)
 
 
-def _rays(sheet, rng, x, y, receptive_field):
-    _fan(sheet, x, y, receptive_field, _color(rng), rays=rng.integers(6, 40))
+def _rays(sheet, rng, x, y, extent):
+    _fan(sheet, x, y, extent, _color(rng), rays=rng.integers(6, 40))
 
+
+COMMAND = Command("draw", "Draws the demo images, or random scenes to train on.", define, run)
 
 if __name__ == "__main__":
-    app.run(cli.guarded(main), flags_parser=cli.parse)
+    sys.exit(COMMAND.main(sys.argv[1:], "demo/draw.py"))

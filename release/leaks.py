@@ -1,9 +1,9 @@
-"""Whether pictures to train on are among those that networks are measured on: also resized, compressed, turned.
+"""Finds training images that are also benchmark images, even resized, compressed, flipped or rotated.
 
-A picture is known by the sha256 of its file and by a perceptual hash of 64 bits: which of the 8 x 8 lowest frequencies
-of the picture, shrunk to 32 x 32 gray pixels, are above their median. Copies that were resized, compressed to JPEG of
-low quality or made brighter differ in a few bits; different pictures of the sets at hand in 14 and more of them. Parts
-of pictures are not found.
+An image is recognized by the SHA-256 of its file and by a perceptual hash of 64 bits: which of the 8 x 8 lowest
+frequencies of the image, shrunk to 32 x 32 gray pixels, are above their median. Copies that were resized, compressed to
+low JPEG quality or brightened differ in a few bits; different images of our datasets differ in 14 or more. Crops aren't
+recognized.
 """
 
 import csv
@@ -16,20 +16,20 @@ from PIL import Image
 from wdsr_tf import images
 from wdsr_tf.files import atomic, sha256
 
-NEAR = 10  # bits: fewer or as many are the same picture; tests/release/test_leaks.py measures what lies on either side
+NEAR = 10  # bits: up to this distance it's the same image; tests/release/test_leaks.py measures both sides
 SIDE, LOW = 32, 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
-    """A picture that a network was trained on, or its checkpoint chosen by.
+class TrainingImage:
+    """An image that a model was trained on, or that its checkpoint was chosen by.
 
-    Attributes:
-        split: train or valid.
+    Args:
+        split: "train" or "valid".
         name: its folder and name.
-        author, license: as the source states them, or nothing.
+        author, license: as the source states them, or empty.
         sha256: of its file.
-        hash: `perceptual_hash`, in hexadecimal.
+        hash: its `perceptual_hash`, in hexadecimal.
     """
 
     split: str
@@ -41,7 +41,7 @@ class Seen:
 
 
 def perceptual_hash(rgb):
-    """64 bits, as a number, that are nearly the same for what looks the same; `rgb` is H x W x 3, uint8."""
+    """64 bits, as an integer, that hardly differ between images that look the same; `rgb` is H x W x 3, uint8."""
     gray = Image.fromarray(rgb).convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     low = _cosines() @ np.asarray(gray, "float64") @ _cosines().T
     bits = (low > np.median(low)).ravel()
@@ -49,26 +49,26 @@ def perceptual_hash(rgb):
 
 
 def _cosines():
-    """The lowest rows of the cosine transform's matrix."""
+    """The lowest rows of the matrix of the cosine transform."""
     return np.cos(np.pi / SIDE * np.outer(np.arange(LOW), np.arange(SIDE) + 0.5))
 
 
 def distance(a, b):
-    """In how many bits two hashes differ."""
+    """The number of bits in which two hashes differ."""
     return (a ^ b).bit_count()
 
 
-def positions(rgb):
-    """The picture in its eight flips and turns."""
+def orientations(rgb):
+    """Yields the image in its eight flips and rotations."""
     for flipped in (rgb, rgb[:, ::-1]):
         for turns in range(4):
             yield np.ascontiguousarray(np.rot90(flipped, turns))
 
 
-def leaks(seen, paths):
-    """[(path, name of the seen picture, bits)] of the pictures at `paths` that are among the `Seen`; bits 0: equal."""
-    by_sha256 = {each.sha256: each.name for each in seen}
-    hashes = [(int(each.hash, 16), each.name) for each in seen]
+def find_leaks(training_images, paths):
+    """Returns [(path, name of training image, bits)] for those of `paths` that are training images; 0 bits: equal."""
+    by_sha256 = {each.sha256: each.name for each in training_images}
+    hashes = [(int(each.hash, 16), each.name) for each in training_images]
     found = []
     for path in paths:
         if equal := by_sha256.get(sha256(path)):
@@ -81,20 +81,20 @@ def leaks(seen, paths):
 
 
 def nearest(rgb, hashes):
-    """(bits, name) of the nearest of `hashes`, [(hash, name)], to the picture in any of its positions."""
-    own = [perceptual_hash(view) for view in positions(rgb)]
+    """(bits, name) of the hash, of [(hash, name)], that is nearest to the image in any orientation."""
+    own = [perceptual_hash(view) for view in orientations(rgb)]
     return min((distance(mine, theirs), name) for theirs, name in hashes for mine in own)
 
 
-def write(path, seen):
+def write(path, training_images):
     """Writes the list as CSV."""
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field.name for field in dataclasses.fields(Seen)])
-        writer.writerows(dataclasses.astuple(each) for each in seen)
+        writer.writerow([field.name for field in dataclasses.fields(TrainingImage)])
+        writer.writerows(dataclasses.astuple(each) for each in training_images)
 
 
 def read(path):
-    """The list that `write` wrote."""
+    """Reads a list that `write` wrote."""
     with Path(path).open(newline="", encoding="utf-8") as file:
-        return [Seen(**row) for row in csv.DictReader(file)]
+        return [TrainingImage(**row) for row in csv.DictReader(file)]

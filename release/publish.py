@@ -1,41 +1,38 @@
-"""A run of train.py that becomes a network which ships: checked, measured, and written with its card."""
+"""Turns a training run into a bundled model: checks it, measures it, and writes it with its card and as ONNX."""
 
 import dataclasses
 import json
 import os
 import platform
-import re
-import subprocess
-import sys
 from pathlib import Path
 
-from release import leaks
-from release import pictures as ship_pictures
+from release import leaks, training_images
 from wdsr_tf import checkpoint
-from wdsr_tf.commands import flags as cli
+from wdsr_tf.commands.flags import hyphenated
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic
+from wdsr_tf.files import atomic, sha256
+from wdsr_tf.system.quiet import load_keras
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROFILES = REPOSITORY / "profiles"
-COMPUTED = REPOSITORY / "tests" / "data" / "shipped.json"  # what each reaches on a picture that any clone has
-PICTURES = "training-pictures.csv"
+COMPUTED = REPOSITORY / "tests" / "data" / "bundled.json"  # PSNR of each model on `figures.computed_image`
+LIST = "training-pictures.csv"
 LICENSE = "Apache-2.0"
-PSNR = re.compile(r"-psnr-(\d+\.\d+)")  # in a ranked checkpoint's name
-# Flags that say where a run lies and how it is carried out, and one that other schedules have: not what is learned.
+# Settings that don't decide what is learned: where the run is, how it's computed, and learning_rate_decay, which has no
+# effect with these schedules.
 CIRCUMSTANCES = {"dataset", "outdir", "pretrained_model", "memory_fraction", "precision", "print_model_summary"}
-CIRCUMSTANCES |= {"device_resident", "devices", "num_processes", "process_id", "learning_rate_decay"}
+CIRCUMSTANCES |= {"device_resident", "devices", "num_processes", "process_id", "coordinator", "learning_rate_decay"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Shipped:
-    """A network that ships.
+class Bundled:
+    """A bundled model.
 
-    Attributes:
+    Args:
         title, description: for its card.
-        start: the shipped network whose weights it begins with, or None.
-        jpeg: the qualities of JPEG whose noise it takes away, or None.
-        floor: PSNR by set that it has to reach; where `jpeg`, how far above bicubic.
+        floor: the lowest PSNR in dB by benchmark; with `jpeg`, the lowest gain over bicubic.
+        start: the bundled model whose weights the training starts with, or None.
+        jpeg: the range of JPEG qualities whose artifacts it removes, or None.
     """
 
     title: str
@@ -45,183 +42,173 @@ class Shipped:
     jpeg: tuple | None = None
 
     def floor_on(self, name, figure):
-        """The PSNR to reach where `figure` was taken: on the set `name`, whatever stands behind a comma."""
+        """The lowest PSNR for a `figure` on the benchmark `name`, such as "Set5" or "Set5, JPEG 75"."""
         return self.floor[name.partition(",")[0]] + (figure["bicubic"] if self.jpeg else 0)
 
 
-NETWORKS = {
-    "wdsr-a-8-x2": Shipped(
+MODELS = {
+    "wdsr-a-8-x2": Bundled(
         "wdsr-a-8 x2, photographs",
-        "Doubles photographs and drawings that carry no compression noise.",
+        "Upscales photographs and drawings without compression artifacts by 2.",
         {"Set5": 36.4, "Set14": 32.2},
     ),
-    "wdsr-a-8-x3": Shipped(
+    "wdsr-a-8-x3": Bundled(
         "wdsr-a-8 x3, photographs",
-        "Triples photographs and drawings that carry no compression noise.",
+        "Upscales photographs and drawings without compression artifacts by 3.",
         {"Set5": 32.3, "Set14": 28.9},
         start="wdsr-a-8-x2",
     ),
-    "wdsr-a-8-x4": Shipped(
+    "wdsr-a-8-x4": Bundled(
         "wdsr-a-8 x4, photographs",
-        "Enlarges photographs and drawings that carry no compression noise four times.",
+        "Upscales photographs and drawings without compression artifacts by 4.",
         {"Set5": 30.1, "Set14": 27.3},
         start="wdsr-a-8-x2",
     ),
-    "wdsr-a-8-q-x2": Shipped(
-        "wdsr-a-8 x2, JPEG pictures",
-        "Doubles pictures from JPEG files and takes away the noise of their compression.",
+    "wdsr-a-8-q-x2": Bundled(
+        "wdsr-a-8 x2, JPEG images",
+        "Upscales JPEG images by 2 and removes their compression artifacts.",
         {"Set5": 0.8, "Set14": 0.8},
         start="wdsr-a-8-x2",
         jpeg=(50, 95),
     ),
-    "wdsr-b-4-x2": Shipped(
+    "wdsr-b-4-x2": Bundled(
         "wdsr-b-4 x2, small and fast",
-        "Doubles pictures where speed counts more than the last decibel: in browsers and on old machines.",
+        "Upscales images by 2 where speed matters more than the last decibel: in browsers and on old computers.",
         {"Set5": 36.0, "Set14": 32.0},
     ),
 }
 
 
-def publish(name, run, dataset, benchmarks, folder, seconds=None, hardware=None):
-    """Writes the best checkpoint of `run` into `folder`, with its card and what it was trained on."""
-    args = read_args(run)
-    check_recipe(name, args, folder)
-    sessions = logged(run)
-    if ship_pictures.changed(dataset) > sessions[0][0]:
-        raise InputError(f"{dataset}: has changed since {run.folder} began; nobody knows what that was trained on")
-    seen = ship_pictures.of_dataset(dataset)
-    if found := leaks.leaks(seen, ship_pictures.originals(benchmarks)):
-        listed = "".join(f"\n  {link} is {original} ({bits} bits apart)" for original, link, bits in found)
-        raise InputError(f"{run.folder}: was trained on pictures of the benchmarks, and is not published:{listed}")
-    write_pictures(folder / PICTURES, seen, name)
-    source, target = best_checkpoint(run), folder / f"{name}.keras"
-    cli.load_keras()
-    from release import measure as shipped
+def publish(name, run, dataset, benchmarks, folder, *, seconds=None, hardware=None, log=print):
+    """Writes the best checkpoint of a run into `folder`, with its card, its ONNX file and the list of its images.
+
+    Args:
+        name: of the bundled model, a key of `MODELS`.
+        run: the `Run`.
+        dataset: the dataset that the run was trained on.
+        benchmarks: the folder that contains Set5 and Set14.
+        folder: where the model goes.
+        seconds: training time; default: by the run's log, without pauses.
+        hardware: what it was trained on; default: this machine's CPU.
+        log: is called with each line of progress.
+
+    Raises:
+        InputError: if the run didn't follow the model's profile, or saw an image of a benchmark.
+    """
+    config = read_config(run.args)
+    check_recipe(name, config, folder)
+    sessions = logged_sessions(run)
+    if training_images.changed(dataset) > sessions[0][0]:
+        raise InputError(f"{dataset} has changed since {run.folder} started, so the run's training images are unknown.")
+    seen = training_images.of_dataset(dataset)
+    if found := leaks.find_leaks(seen, training_images.hr_images(benchmarks)):
+        listed = "".join(f"\n  {image} is {original} ({bits} bits apart)" for original, image, bits in found)
+        raise InputError(f"{run.folder} was trained on benchmark images and can't be published:{listed}")
+    write_list(folder / LIST, seen, name)
+    source, target = run.best, folder / f"{name}.keras"
+    if source is None:
+        raise InputError(f"{run.models} contains no checkpoint with its PSNR in its name.")
+    load_keras()
+    from release import figures, onnx_models
     from wdsr_tf.export import card
 
-    network, model = NETWORKS[name], checkpoint.load(source)
+    bundled, model = MODELS[name], checkpoint.load(source)
     model.facts = {key: model.facts[key] for key in ("epoch", "ema") if key in model.facts}
     model.facts |= {
-        "title": network.title,
-        "description": network.description,
+        "title": bundled.title,
+        "description": bundled.description,
         "license": LICENSE,
-        "training_data": ship_pictures.summary(seen),
-        "recipe": recipe(name, args, model.facts),
+        "training_data": training_images.summary(seen),
+        "recipe": recipe(name, config, model.facts),
         "command": commands(name),
         "seconds": round(seconds or sum(last - first for first, last in sessions)),
         "hardware": hardware or this_hardware(),
-        "sha256": leaks.sha256(source),
+        "sha256": sha256(source),
     }
-    if network.jpeg:
-        model.facts["jpeg"] = list(network.jpeg)
+    if bundled.jpeg:
+        model.facts["jpeg"] = list(bundled.jpeg)
     with atomic(target) as temporary:
         model.save(temporary)
-        model.facts["figures"] = shipped.figures(temporary, benchmarks)
+        model.facts["figures"] = figures.on_benchmarks(temporary, benchmarks)
     checkpoint.save(model, target)
+    onnx_models.write(target)
     card.write(card.card(model, name), target.with_suffix(""))
-    keep_computed(name, shipped.psnr_of_computed(target))
-    cli.say(f"{target}: epoch {model.facts['epoch']} of {run.folder}, {source.name}")
-    for line in compared(model.facts["figures"], network):
-        cli.say(line)
+    save_computed(name, figures.on_computed_image(target))
+    log(f"{target}: epoch {model.facts['epoch']} of {run.folder}, {source.name}")
+    for line in comparison(model.facts["figures"], bundled):
+        log(line)
 
 
-def read_args(run):
-    """{flag: value} of a run's args.txt."""
-    return flag_values(run.args.read_text(encoding="utf-8").splitlines())
+def read_config(path):
+    """Returns the `TrainingConfig` of a file of flags: a profile, or a run's args.txt."""
+    from wdsr_tf.commands.train import COMMAND, config_of
+
+    flags = COMMAND.flags()
+    flags.parse([f"--profile={path}"])
+    return config_of(flags)
 
 
-def flag_values(lines):
-    """`--scale=2`, `--augment` and `--noaugment` -> {"scale": "2", "augment": "true"} and so on."""
-    values = {}
-    for line in lines:
-        flag, equals, value = line.removeprefix("--").partition("=")
-        if equals:
-            values[flag] = value
-        else:
-            values[flag.removeprefix("no")] = "false" if flag.startswith("no") else "true"
-    return values
+def check_recipe(name, config, folder):
+    """Raises InputError unless the config is that of profiles/bundled-NAME and starts with the right weights."""
+    from wdsr_tf.training.config import flag_name
 
-
-def check_recipe(name, args, folder):
-    """Raises where the run with the flags `args` did not follow profiles/bundled-NAME, or began with other weights."""
-    wanted, typed = profile_args(name), flag_values(cli.read_flags(profile(name)))
+    wanted = read_config(profile(name))
     differing = [
-        f"--{flag.replace('_', '-')} is {args.get(flag)} in the run and {wanted.get(flag)} in the profile"
-        for flag in sorted((args.keys() | typed.keys()) - CIRCUMSTANCES)  # not those that the run's version had not
-        if args.get(flag) != wanted.get(flag)
+        f"{hyphenated(flag_name(field))} is {run} in the run and {expected} in the profile"
+        for field in dataclasses.fields(config)
+        if (run := getattr(config, field.name)) != (expected := getattr(wanted, field.name))
+        and field.name not in CIRCUMSTANCES
     ]
     if differing:
-        raise InputError(
-            f"{profile(name)} is to train the network again, but the run had other flags: {'; '.join(differing)}"
-        )
-    began = args.get("pretrained_model")
-    if bool(began) != bool(NETWORKS[name].start):
-        raise InputError(f"{name} begins with {NETWORKS[name].start or 'fresh weights'}, but the run with {began}")
-    if began:
+        raise InputError(f"The run doesn't follow {profile(name)}: {'; '.join(differing)}.")
+    started = config.pretrained_model
+    if bool(started) != bool(MODELS[name].start):
+        raise InputError(f"{name} starts with {MODELS[name].start or 'fresh weights'}, but the run with {started}.")
+    if started:
         start = start_of(name, folder)
-        origins = {leaks.sha256(start), checkpoint.read_config(start)["facts"]["sha256"]}
-        if leaks.sha256(began) not in origins:
-            raise InputError(f"{name} begins with {start}, but the run began with {began}, which is another network")
+        origins = {sha256(start), checkpoint.read_config(start)["facts"]["sha256"]}
+        if sha256(started) not in origins:
+            raise InputError(f"{name} starts with {start}, but the run with {started}, which is another model.")
 
 
-def profile_args(name):
-    """{flag: value} of every flag of train.py where it is called with the network's profile alone."""
-    code = (  # in a process of its own, because both scripts define flags
-        "import train; from absl import flags; from wdsr_tf import cli; "
-        f"cli.parse(['train.py', {f'--profile={profile(name)}'!r}]); "
-        "known = flags.FLAGS.get_key_flags_for_module('train'); "
-        "print(*(flag.serialize() for flag in known if flag.value is not None), sep='\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return flag_values(filter(None, done.stdout.splitlines()))
-
-
-def write_pictures(path, seen, name):
-    """Writes the list of training pictures, which is one for all networks that ship."""
+def write_list(path, seen, name):
+    """Writes the list of training images, which all bundled models share."""
     others = [other for other in path.parent.glob("*.keras") if other.stem != name]
     if others and path.is_file() and leaks.read(path) != seen:
         raise InputError(
-            f"{path}: lists other pictures than {name} was trained on; remove the networks that were trained on them"
+            f"{path} lists other images than {name} was trained on. Remove the models that were trained on them."
         )
     leaks.write(path, seen)
 
 
-def best_checkpoint(run):
-    """The run's checkpoint with the highest validation PSNR in its name, of raw and averaged weights."""
-    found = [(float(match[1]), path) for path in run.models.glob("*.keras") if (match := PSNR.search(path.name))]
-    if not found:
-        raise InputError(f"{run.models}: holds no ranked checkpoint")
-    return max(found)[1]
-
-
-def recipe(name, args, facts):
-    """The run's flags, and which of its weights were taken, as a sentence."""
-    start = NETWORKS[name].start
-    weights = "moving average of the weights" if facts.get("ema") else "weights as they were, not their moving average"
+def recipe(name, config, facts):
+    """A sentence with the run's settings and which of its weights were chosen."""
+    start = MODELS[name].start
+    weights = "the moving average of the weights" if facts.get("ema") else "the weights, not their moving average"
     parts = [
-        f"{args['epochs']} epochs of {args['steps_per_epoch']} steps, each of {args['batch_size']} patches of "
-        f"{args['lr_patch_size']} x {args['lr_patch_size']} LR pixels",
-        f"LR by {args['degrade']}" if args.get("degrade") else f"LR by MATLAB's {args['downgrade']}",
-        f"{args['optimizer']} with a learning rate of {args['learning_rate']}, {args['schedule']} schedule, "
-        f"{args['warmup_steps']} steps of warm-up",
-        f"loss {args['loss']}",
-        f"begun with the weights of {start}" if start else "begun with fresh weights",
-        f"taken after epoch {facts['epoch']}, where validation PSNR was highest: {weights} with {args['ema']}",
+        f"{config.epochs} epochs of {config.steps_per_epoch} steps with {config.batch_size} patches of "
+        f"{config.lr_patch_size} x {config.lr_patch_size} LR pixels",
+        f"LR by {config.degrade}" if config.degrade else f"LR by MATLAB's {config.downgrade}",
+        f"{config.optimizer} with a learning rate of {config.learning_rate:g}, {config.schedule} schedule, "
+        f"{config.warmup_steps} steps of warm-up",
+        f"loss {config.loss}",
+        f"started with the weights of {start}" if start else "started with fresh weights",
+        f"chosen after epoch {facts['epoch']}, with the highest validation PSNR: {weights} with {config.ema:g}",
     ]
     return "; ".join(parts) + "."
 
 
 def commands(name):
-    """The command lines that make the network again."""
+    """The command lines that train the model again."""
     data = "-i ../shared/images/train291 -i ../shared/images/photos/train --valid ../shared/images/photos/valid"
-    names = [each for each in (NETWORKS[name].start, name) if each]
+    names = [each for each in (MODELS[name].start, name) if each]
     return [f"python -m release.train {each} {data} --benchmarks ../shared/images/benchmark" for each in names]
 
 
-def logged(run):
+def logged_sessions(run):
     """[(start, end of the last epoch)] of the run's sessions in order, in seconds since 1970, by TensorBoard's log.
 
-    A session may have several files, of training and of validation: what overlaps is one.
+    A session may have several files, for training and for validation: those that overlap are one session.
     """
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
@@ -234,7 +221,7 @@ def logged(run):
         else:
             sessions.append((first, last))
     if not sessions:
-        raise InputError(f"{run.log}: holds no log of the training")
+        raise InputError(f"{run.log} contains no log of the training.")
     return sessions
 
 
@@ -248,33 +235,33 @@ def this_hardware():
     return f"{os.cpu_count()} cores of {model}"
 
 
-def keep_computed(name, psnr):
-    """Puts the figure on the computed picture beside those of the other networks, for the tests."""
-    kept = json.loads(COMPUTED.read_text(encoding="utf-8")) if COMPUTED.is_file() else {}
-    kept[name] = round(psnr, 4)
+def save_computed(name, psnr):
+    """Saves the PSNR on the computed image with those of the other models, for the tests."""
+    saved = json.loads(COMPUTED.read_text(encoding="utf-8")) if COMPUTED.is_file() else {}
+    saved[name] = round(psnr, 4)
     with atomic(COMPUTED) as temporary:
-        temporary.write_text(json.dumps(dict(sorted(kept.items())), indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(dict(sorted(saved.items())), indent=2) + "\n", encoding="utf-8")
 
 
-def compared(figures, network):
-    """Lines: each figure beside bicubic's and the floor."""
+def comparison(figures, bundled):
+    """Yields a line per benchmark that compares the figures with bicubic's and the floor."""
     for name, figure in figures.items():
-        floor = network.floor_on(name, figure)
-        verdict = "reached" if figure["psnr"] >= floor else "MISSED"
+        floor = bundled.floor_on(name, figure)
+        verdict = "met" if figure["psnr"] >= floor else "MISSED"
         yield (
-            f"{name}: {figure['psnr']:.2f} dB, SSIM {figure['ssim']:.4f}, bicubic {figure['bicubic']:.2f}; "
-            f"the floor of {floor:.2f} is {verdict}"
+            f"{name}: {figure['psnr']:.2f} dB, SSIM {figure['ssim']:.4f}, bicubic {figure['bicubic']:.2f} dB; "
+            f"floor {floor:.2f} dB: {verdict}"
         )
 
 
 def profile(name):
-    """The file of flags that the network `name` is trained with."""
+    """The file of flags that the model is trained with."""
     return PROFILES / f"bundled-{name}"
 
 
 def start_of(name, folder):
-    """The checkpoint in `folder` that the training of the network `name` begins with."""
-    path = folder / f"{NETWORKS[name].start}.keras"
+    """The checkpoint in `folder` that the training of the model starts with."""
+    path = folder / f"{MODELS[name].start}.keras"
     if not path.is_file():
-        raise InputError(f"{name} begins with the weights of {path.stem}: ship that one first")
+        raise InputError(f"{name} starts with the weights of {path.stem}. Train that model first.")
     return path

@@ -38,6 +38,14 @@ def golden(reference):
     return read
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory):
+    """Converted weights go to a temporary folder, also in processes that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def policy():
     """Sets the global dtype policy for one test: `policy("mixed_float16")`."""

@@ -26,7 +26,7 @@ def saved(model, tmp_path):
 
 
 def without(path, member):
-    """The zip file at `path` without one of its members."""
+    """Removes a member from the zip file at `path`."""
     with zipfile.ZipFile(path) as archive:
         kept = {name: archive.read(name) for name in archive.namelist() if name != member}
     with zipfile.ZipFile(path, "w") as archive:
@@ -40,7 +40,7 @@ def assert_refused(path, reason):
     assert str(path) in str(caught.value)
 
 
-def test_facts_travel_with_a_checkpoint(tmp_path):
+def test_facts_are_saved_in_a_checkpoint(tmp_path):
     model = create_model("wdsr-b", 2, num_res_blocks=1, num_filters=5)
     model.facts["psnr"] = 34.5
     checkpoint.save(model, tmp_path / "model.keras")
@@ -61,11 +61,11 @@ def test_a_recipe_is_read_without_importing_keras(saved):
     assert config["hyperparameters"]["num_filters"] == 5
 
 
-def test_keras_alone_reads_a_checkpoint(model, saved):
+def test_keras_loads_a_checkpoint_by_itself(model, saved):
     assert keras.saving.load_model(saved).recipe == model.recipe
 
 
-def test_a_training_network_comes_back_with_its_optimizer(tmp_path):
+def test_a_compiled_network_is_loaded_with_its_optimizer(tmp_path):
     model = create_model("wdsr-b", 2, num_res_blocks=1, num_filters=5)
     model.compile(keras.optimizers.Adam(1e-3), "mae", jit_compile=False)
     model.train_on_batch(np.zeros((1, 8, 8, 3), "uint8"), np.zeros((1, 16, 16, 3), "uint8"))
@@ -82,15 +82,15 @@ def test_a_missing_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.99])
 def test_a_truncated_file_is_refused(saved, part):
-    whole = saved.read_bytes()
-    saved.write_bytes(whole[: int(part * len(whole))])
-    assert_refused(saved, "not a whole .keras file")
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(part * len(content))])
+    assert_refused(saved, "not a complete .keras file")
 
 
-def test_a_zip_of_something_else_is_refused(tmp_path):
+def test_a_zip_file_of_something_else_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         archive.writestr("letter.txt", "Dear Sir")
-    assert_refused(tmp_path / "model.keras", "not a whole .keras file")
+    assert_refused(tmp_path / "model.keras", "not a complete .keras file")
 
 
 @pytest.mark.parametrize("config", ["{", "[]", "{}", '{"registered_name": "other>Model"}'])
@@ -102,22 +102,22 @@ def test_a_config_that_is_not_ours_is_refused(tmp_path, config):
 
 def test_a_foreign_keras_file_is_refused(tmp_path):
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "model.keras")
-    assert_refused(tmp_path / "model.keras", "not a network of wdsr_tf")
+    assert_refused(tmp_path / "model.keras", "not a model of wdsr_tf")
 
 
 def test_a_file_without_its_weights_is_refused(saved):
     without(saved, "model.weights.h5")
-    assert_refused(saved, "cannot be loaded")
+    assert_refused(saved, "can't be loaded")
 
 
 def test_a_file_with_a_damaged_byte_is_refused(saved):
     content = bytearray(saved.read_bytes())
     content[len(content) // 2] ^= 0xFF
     saved.write_bytes(content)
-    assert_refused(saved, "cannot be loaded")
+    assert_refused(saved, "can't be loaded")
 
 
-def test_a_failing_save_leaves_the_old_checkpoint(model, saved, monkeypatch):
+def test_a_failing_save_keeps_the_old_checkpoint(model, saved, monkeypatch):
     before = saved.read_bytes()
 
     def half(path):

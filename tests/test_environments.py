@@ -11,12 +11,8 @@ CONDA = ["environment-cpu.yml", "environment-gpu.yml"]
 
 
 def name(requirement):
-    """`tensorflow[and-cuda]>=2.21` -> `tensorflow`, spelt as package indexes compare names."""
+    """`tensorflow[and-cuda]>=2.21` -> `tensorflow`, spelled as package indexes compare names."""
     return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
-
-
-def names(requirements):
-    return sorted(map(name, requirements))
 
 
 def lines(file):
@@ -46,13 +42,21 @@ def conda(file):
     return plain, pip
 
 
-def makefile_list(variable):
-    return next(line.partition(":=")[2].split() for line in lines("Makefile") if line.startswith(f"{variable} :="))
+def test_the_light_install_is_what_upscaling_needs():
+    assert sorted(map(name, PROJECT["dependencies"])) == ["absl-py", "numpy", "onnxruntime", "pillow", "tqdm"]
+
+
+def test_the_extra_all_has_every_extra_for_users():
+    (all_of_them,) = EXTRAS["all"]
+    listed = re.fullmatch(r"wdsr-tf\[(.*)\]", all_of_them)[1].split(",")
+    assert set(listed) == EXTRAS.keys() - {"all", "jax", "dev", "docs"}
 
 
 def test_every_requirement_is_pinned_at_a_version_that_it_allows():
     pinned = pins("constraints.txt")
     for requirement in PROJECT["dependencies"] + [r for extra in EXTRAS.values() for r in extra]:
+        if name(requirement) == "wdsr-tf":
+            continue
         assert name(requirement) in pinned
         least = requirement.partition(">=")[2]
         assert not least or version(pinned[name(requirement)]) >= version(least)
@@ -64,17 +68,14 @@ def test_each_package_is_pinned_once(file):
 
 
 @pytest.mark.parametrize("file", CONDA)
-def test_conda_installs_exactly_what_the_project_needs_at_the_pinned_versions(file):
+def test_conda_installs_the_project_with_every_extra_at_the_pinned_versions(file):
     _, pip = conda(file)
-    assert pip[0] == "-c constraints.txt"
-    assert names(pip[1:]) == names(PROJECT["dependencies"] + EXTRAS["dev"])
+    assert pip[:2] == ["-c constraints.txt", "-e .[all,dev,docs]"]
 
 
 def test_conda_files_differ_only_in_cuda():
     cpu, gpu = map(conda, CONDA)
-    assert [entry.replace("[and-cuda]", "") for entry in gpu[1]] == cpu[1]
-    assert "tensorflow[and-cuda]" in gpu[1]
-    assert gpu[0][1:] == cpu[0][1:]
+    assert gpu == (cpu[0], [*cpu[1], "tensorflow[and-cuda]"])
     pinned = pins("constraints.txt")
     assert {"nvidia-cudnn-cu12", "nvidia-cublas-cu12", "nvidia-cuda-runtime-cu12"} <= pinned.keys()
 
@@ -87,14 +88,22 @@ def test_conda_and_make_use_a_python_that_the_project_supports():
         assert int(python.removeprefix("python=3.")) in supported
     assert f"\t$(call make_venv,.venv,{supported[0]},{supported[-1]})" in lines("Makefile")
     assert f"\t$(call make_venv,.venv-jax,{supported[0]},{supported[-1]})" in lines("Makefile")
+    listed = [entry for entry in PROJECT["classifiers"] if "Python :: 3." in entry]
+    assert listed == [f"Programming Language :: Python :: 3.{minor}" for minor in supported]
 
 
-def test_the_jax_environment_is_the_project_with_jax_in_the_place_of_tensorflow():
-    wanted = PROJECT["dependencies"] + EXTRAS["jax"] + ["pytest"]
-    assert names(makefile_list("JAX_PACKAGES")) == [n for n in names(wanted) if n != "tensorflow"]
+def test_make_installs_the_project_with_every_extra():
+    installed = "\t.venv/bin/python -m pip install --quiet -c constraints.txt -e '.[all,dev,docs]'"
+    assert installed in lines("Makefile")
 
 
-def test_the_oracle_has_the_versions_that_the_design_names():
+def test_the_jax_environment_has_what_training_needs_with_jax_in_the_place_of_tensorflow():
+    jax = set(map(name, EXTRAS["jax"]))
+    assert {"jax", "jaxlib"} <= jax and "tensorflow" not in jax
+    assert jax - {"jax", "jaxlib"} <= set(map(name, EXTRAS["train"]))
+
+
+def test_the_tensorflow_addons_environment_has_the_versions_that_the_design_names():
     pinned = pins("constraints-tfa.txt")
     assert pinned["tensorflow"] == "2.15.1" and pinned["keras"] == "2.15.0" and pinned["tensorflow-addons"] == "0.23.0"
     assert version(pinned["numpy"])[0] == 1

@@ -9,7 +9,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.losses import LOSSES, LUMA, binary_filters, get_loss
 from wdsr_tf.models import create_model
 
-ROUNDING = 1e-6  # relative: float32 means of a hundred numbers
+ROUNDING = 1e-6  # relative, of float32 means of a hundred numbers
 
 
 def value(name, hr, sr):
@@ -17,7 +17,7 @@ def value(name, hr, sr):
 
 
 @pytest.mark.parametrize(
-    "name, golden_name, factor",  # what we report is so many times the value on 0..1
+    "name, golden_name, factor",  # our loss is `factor` times the reference value, which is on 0..1
     [
         ("mae", "l1", 255),
         ("mse", "mse", 255**2),
@@ -28,26 +28,26 @@ def value(name, hr, sr):
         ("waifu2x-huber", "waifu2x clipped weighted huber (gamma .1, weights*3, prediction clipped to 0..1)", 1),
     ],
 )
-def test_losses_equal_the_golden_values(golden, name, golden_name, factor):
+def test_losses_equal_the_reference_values(golden, name, golden_name, factor):
     arrays, facts = golden("losses")
     ours = value(name, 255 * nhwc(arrays["target"]), 255 * nhwc(arrays["pred"]))
     assert ours == pytest.approx(factor * facts["values"][golden_name], rel=ROUNDING)
 
 
-def test_clipped_mean_square_error_is_that_of_a_clipped_picture(golden):
+def test_clipped_mse_equals_mse_of_a_clipped_image(golden):
     arrays, facts = golden("losses")
     clipped = np.clip(nhwc(arrays["pred"]), 0, 1)
     ours = value("mse", 255 * nhwc(arrays["target"]), 255 * clipped)
     assert ours == pytest.approx(255**2 * facts["values"]["clipped_mse"], rel=ROUNDING)
 
 
-def test_huber_is_square_below_its_threshold_and_straight_above():
+def test_huber_is_quadratic_below_its_threshold_and_linear_above():
     hr = np.zeros((1, 1, 2, 3), "float32")
     assert value("huber", hr, hr + 255 * 0.05) == pytest.approx(0.05**2 / 2)
     assert value("huber", hr, hr + 255 * 0.5) == pytest.approx(0.1 * (0.5 - 0.05))
 
 
-def test_weights_act_on_their_own_colors():
+def test_each_color_has_its_own_weight():
     hr = np.zeros((1, 4, 5, 3), "float32")
     for color, weight in enumerate(LUMA):
         sr = hr.copy()
@@ -55,15 +55,15 @@ def test_weights_act_on_their_own_colors():
         assert value("weighted-mse", hr, sr) == pytest.approx(weight * 30**2 / 3)
 
 
-def test_the_gradient_of_waifu2x_huber_is_not_clipped_or_weighted_again():
+def test_the_gradient_of_waifu2x_huber_skips_the_clip_and_the_weights():
     hr = np.full((1, 1, 3, 3), 0.5, "float32") * 255
-    sr = hr + 255 * np.array([0.02, 0.4, 0.7], "float32").reshape(1, 1, 3, 1)  # the last one is clipped to 1
+    sr = hr + 255 * np.array([0.02, 0.4, 0.7], "float32").reshape(1, 1, 3, 1)  # the last value is clipped to 1
     error = np.multiply.outer([0.02, 0.4, 0.5], 3 * np.array(LUMA))
     expected = np.clip(error, -0.1, 0.1) / 9 / 255
     np.testing.assert_allclose(gradient(lambda x: get_loss("waifu2x-huber")(hr, x), sr)[0, 0], expected, rtol=1e-5)
 
 
-def test_lbp_compares_responses_to_its_filters():
+def test_lbp_compares_the_responses_to_its_filters():
     random = np.random.default_rng(0)
     hr, sr = random.uniform(0, 255, (2, 5, 4, 3)), random.uniform(-60, 315, (2, 5, 4, 3))
     difference = (np.clip(sr, 0, 255) - hr) / 255
@@ -78,21 +78,21 @@ def test_lbp_passes_gradients_through_the_clip():
     assert gradient(lambda x: get_loss("lbp")(hr, x), hr + 300).any()
 
 
-def test_lbp_filters_are_binary_sparse_and_always_the_same():
+def test_lbp_filters_are_binary_sparse_and_reproducible():
     filters = binary_filters(128, 11)
     assert np.array_equal(filters, binary_filters(128, 11))
     assert not np.array_equal(filters, binary_filters(128, 12))
     assert set(np.unique(filters)) == {-1, 0, 1}
-    # 0.9 n draws with repetition leave exp(-0.9) of n places alone; 3,375 places: 0.9 % of standard error.
+    # 0.9 n draws with replacement miss exp(-0.9) of n positions; 3,375 positions have a standard error of 0.9 %.
     assert (filters[..., 3:] != 0).mean() == pytest.approx(1 - np.exp(-0.9), abs=0.03)
     for color in range(3):
-        picture = np.zeros((3, 3, 3))
-        picture[1, 1, color] = 1
-        assert np.array_equal(filters[..., color], picture)
+        expected = np.zeros((3, 3, 3))
+        expected[1, 1, color] = 1
+        assert np.array_equal(filters[..., color], expected)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_is_zero_for_equal_pictures_and_takes_what_a_model_gives(name):
+def test_every_loss_is_zero_for_equal_images_and_accepts_uint8_targets(name):
     hr = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), "uint8")
     floor = 0.255 if name == "charbonnier" else 0.0
     assert value(name, hr, hr.astype("float32")) == pytest.approx(floor, abs=1e-6)
@@ -100,7 +100,7 @@ def test_every_loss_is_zero_for_equal_pictures_and_takes_what_a_model_gives(name
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_comes_back_from_a_checkpoint(name, tmp_path):
+def test_every_loss_is_restored_from_a_checkpoint(name, tmp_path):
     model = create_model("espcn", 2, num_filters=4)
     model.compile("sgd", get_loss(name))
     model.optimizer.build(model.trainable_variables)
@@ -111,6 +111,6 @@ def test_every_loss_comes_back_from_a_checkpoint(name, tmp_path):
     assert keras.saving.serialize_keras_object(loaded.loss) == keras.saving.serialize_keras_object(get_loss(name))
 
 
-def test_an_unknown_loss_is_refused_with_those_that_there_are():
-    with pytest.raises(InputError, match="known are mae, mse, weighted-mse"):
+def test_an_unknown_loss_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match=r"Unknown loss 'l1'.*Choose from mae, mse, weighted-mse"):
         get_loss("l1")

@@ -1,33 +1,44 @@
-"""Checkpoints: standard `.keras` files that know their own recipe.
+"""Checkpoints: standard `.keras` files that contain the recipe of their network.
 
-`keras.saving.load_model` reads them wherever `wdsr_tf` is installed; these functions add atomic writes, clear errors
-and a look at the recipe that imports no Keras.
+`keras.saving.load_model` reads them wherever `wdsr_tf` is installed. These functions add atomic writes, clear errors,
+and a way to read the recipe without importing Keras.
 """
+
+from __future__ import annotations
 
 import json
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
 
+if TYPE_CHECKING:
+    from wdsr_tf.models import SRModel
+
 
 class CheckpointError(InputError):
-    """A file that is not a whole checkpoint of this house; the message names the file and the reason."""
+    """A file isn't a complete checkpoint of this package. The message names the file and the reason."""
 
 
-def save(model, path):
-    """Writes `model`, with its optimizer if it is compiled, to `path` (suffix `.keras`)."""
+def save(model: SRModel, path: str | Path) -> None:
+    """Writes `model` to `path` (suffix `.keras`), with its optimizer if it is compiled."""
     with atomic(path) as temporary:
         model.save(temporary)
 
 
-def load(path, compile=False):
-    """Reads the network at `path` under the global dtype policy; `compile=True` restores its optimizer as well.
+def load(path: str | Path, compile: bool = False) -> SRModel:
+    """Loads the model at `path` under the global dtype policy.
 
-    Raises CheckpointError where the file is missing, broken, or not one of ours.
+    Args:
+        path: a `.keras` file.
+        compile: whether to restore the optimizer and the loss too.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or not a checkpoint of this package.
     """
-    read_config(path)  # one plain reason, before Keras builds anything
+    read_config(path)  # a clear error before Keras starts building
     import keras
 
     import wdsr_tf.models  # noqa: F401  (registers the model class)
@@ -35,22 +46,26 @@ def load(path, compile=False):
     try:
         return keras.saving.load_model(path, compile=compile)
     except Exception as error:  # Keras raises whatever the broken part raised
-        raise CheckpointError(f"{path}: cannot be loaded: {error}") from error
+        raise CheckpointError(f"{path}: can't be loaded: {error}") from error
 
 
-def read_config(path):
-    """The recipe in the file at `path`: architecture, scale, hyperparameters, facts. Imports no Keras."""
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Returns a checkpoint's `architecture`, `scale`, `hyperparameters` and `facts`, without importing Keras.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or not a checkpoint of this package.
+    """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file")
+        raise CheckpointError(f"{path}: no such file")
     try:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
-    except Exception as error:  # zipfile and zlib raise whatever the broken bytes led to
-        raise CheckpointError(f"{path}: is not a whole .keras file ({error})") from error
+    except Exception as error:  # zipfile and zlib raise many types for damaged files
+        raise CheckpointError(f"{path}: not a complete .keras file ({error})") from error
     if not isinstance(config, dict) or config.get("registered_name") != "wdsr_tf>SRModel":
-        raise CheckpointError(f"{path}: is a Keras file, but not a network of wdsr_tf")
+        raise CheckpointError(f"{path}: a Keras file, but not a model of wdsr_tf")
     recipe = config.get("config")
     if not isinstance(recipe, dict) or not {"architecture", "scale", "hyperparameters"} <= recipe.keys():
-        raise CheckpointError(f"{path}: says it is a network of wdsr_tf, but its recipe is incomplete")
+        raise CheckpointError(f"{path}: a model of wdsr_tf, but its recipe is incomplete")
     return recipe

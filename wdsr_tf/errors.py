@@ -1,22 +1,44 @@
-"""The one error that a person can mend, and the word that was probably meant."""
+"""Errors that a user can fix, and spelling suggestions for their messages."""
 
 import difflib
+from collections.abc import Iterable
+from typing import TypeVar
+
+Choice = TypeVar("Choice")
 
 
 class InputError(ValueError):
-    """What was given cannot be used: the message says what was given and what would do.
+    """An input can't be used. The message says what's wrong, what was given and what to do.
 
-    The commands print the message alone and exit with 1; any other exception is a defect and keeps its traceback.
+    The commands print the message alone and exit with 1. Any other exception is a bug and keeps its traceback.
     """
 
-    _keras_call_info_injected = True  # so Keras does not wrap the message when a layer raises it
+    _keras_call_info_injected = True  # so Keras doesn't wrap the message when a layer raises it
 
 
-def suggestion(word, known):
+class OutOfMemory(Exception):  # noqa: N818  (not an error yet: the caller retries with smaller tiles)
+    """A batch of tiles doesn't fit into memory. Raised by engines."""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
     """Returns `"Did you mean 'numpy'? "` for a message, or an empty string if no word in `known` is similar."""
-    near = difflib.get_close_matches(str(word), list(known), n=1)
+    near = difflib.get_close_matches(str(word), [str(each) for each in known], n=1)
     return f"Did you mean {near[0]!r}? " if near else ""
 
 
-class OutOfMemory(Exception):  # noqa: N818  (no error yet: smaller tiles follow)
-    """What an engine raises when a batch of tiles does not fit into memory."""
+def check_choice(what: str, given: Choice, choices: Iterable[Choice]) -> Choice:
+    """Returns `given` if it is one of `choices`.
+
+    Args:
+        what: what is chosen, for the message: "model", "filter".
+        given: the value to check.
+        choices: the allowed values.
+
+    Raises:
+        InputError: `given` isn't among them. The message lists them and suggests the most similar one.
+    """
+    choices = list(choices)
+    if given not in choices:
+        known = ", ".join(map(str, choices))
+        raise InputError(f"Unknown {what} {given!r}. {suggestion(given, choices)}Choose from {known}.")
+    return given

@@ -1,22 +1,23 @@
-"""Files that are either whole or absent: everything that the house writes goes through `atomic`."""
+"""Atomic writes, cleanup after killed processes, and checksums."""
 
 import contextlib
 import hashlib
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.\w+)?")  # what `atomic` names its temporary files
-ABANDONED = 3600  # seconds without a change behind which nobody writes to one any more
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.\w+)?")  # the names of `atomic`'s temporary files
+ABANDONED = 3600  # seconds without a change after which a temporary file has no writer anymore
 
 
 @contextlib.contextmanager
-def atomic(path):
-    """Yields a temporary path beside `path`; renames it to `path` on success, removes it on failure.
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path next to `path`; renames it to `path` on success and removes it on failure.
 
-    The temporary name keeps the suffix (Pillow and Keras choose the format by it) and begins with a dot, so that
-    no glob of ours takes a half-written file for a whole one. Missing parent folders are made.
+    The temporary name keeps the suffix, by which Pillow and Keras choose the format, and begins with a dot, so that
+    none of our globs finds a half-written file. Missing parent folders are created.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,8 +29,8 @@ def atomic(path):
         temporary.unlink(missing_ok=True)
 
 
-def sweep(folder):
-    """Removes from `folder`, not from those in it, the temporary files of `atomic` that a kill left there."""
+def sweep(folder: str | Path) -> None:
+    """Removes abandoned temporary files of `atomic` from `folder`, but not from its subfolders."""
     folder = Path(folder)
     for path in folder.iterdir() if folder.is_dir() else ():
         if TEMPORARY.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
@@ -38,7 +39,10 @@ def sweep(folder):
                     path.unlink()
 
 
-def sha256(path):
-    """Of the file at `path`, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(*paths: str | Path) -> str:
+    """Returns the SHA-256 of the files at `paths`, one after the other, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with Path(path).open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()

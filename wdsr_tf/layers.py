@@ -1,27 +1,33 @@
-"""Layers that Keras lacks."""
+"""Layers that Keras doesn't have, or that its backends get wrong."""
 
 import keras
 from keras import layers, ops
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, check_choice
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class WeightNormConv2D(layers.Layer):
-    """A convolution whose kernel is `g * v / ||v||`, one g and one norm per output channel.
+    """A convolution with the kernel `g * v / ||v||`, where g and the norm are per output channel.
 
-    Salimans and Kingma, 2016, https://arxiv.org/abs/1602.07868. Weights, in this order: g (filters,), v (kernel
-    height, kernel width, channels, filters), bias (filters,). g and v stay in float32 and so does the norm, also under
-    mixed precision, because half precision loses small squares; the finished kernel is cast last.
+    Salimans and Kingma, 2016, https://arxiv.org/abs/1602.07868. The weights, in this order, are g (filters,), v
+    (kernel_size, kernel_size, channels, filters) and bias (filters,). Under mixed precision, g, v and the norm stay in
+    float32, because half precision loses small squares; only the resulting kernel is cast.
 
-    `g_initializer=None` starts g at ||v||, so that the layer begins as the plain convolution with kernel v.
+    Args:
+        filters: number of output channels.
+        kernel_size: side of the square kernel.
+        padding: "same" (zeros) or "valid".
+        g_initializer: None starts g at ||v||, so that the layer begins as a plain convolution with the kernel v.
+        kernel_initializer: initializer of v.
+        bias_initializer: initializer of the bias.
     """
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        padding="same",
+        filters: int,
+        kernel_size: int,
+        padding: str = "same",
         g_initializer=None,
         kernel_initializer="glorot_uniform",
         bias_initializer="zeros",
@@ -47,7 +53,7 @@ class WeightNormConv2D(layers.Layer):
 
     @property
     def kernel(self):
-        """The effective kernel, float32, of the shape of v."""
+        """The effective kernel in float32, with the shape of v."""
         return self.v * (self.g / _norm(self.v))
 
     def call(self, inputs):
@@ -55,9 +61,9 @@ class WeightNormConv2D(layers.Layer):
         return ops.conv(inputs, kernel, padding=self.padding) + self.bias
 
     def compute_output_shape(self, input_shape):
-        lost = 0 if self.padding == "same" else self.kernel_size - 1
+        cropped = 0 if self.padding == "same" else self.kernel_size - 1
         batch, height, width, _ = input_shape
-        return (batch, height and height - lost, width and width - lost, self.filters)
+        return (batch, height and height - cropped, width and width - cropped, self.filters)
 
     def get_config(self):
         return super().get_config() | {
@@ -76,10 +82,10 @@ def _norm(v):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class GroupedConv2D(layers.Conv2D):
-    """A convolution in `groups`, made of one convolution per group.
+    """A grouped convolution, computed as one convolution per group.
 
-    Keras hands grouped convolutions to XLA alone on TensorFlow: compiled anew for every size of picture, and on CPU
-    twenty times slower to train than this.
+    With TensorFlow, Keras runs grouped convolutions through XLA, which recompiles for every image size and trains
+    twenty times slower on CPUs than this.
     """
 
     def convolution_op(self, inputs, kernel):
@@ -89,9 +95,10 @@ class GroupedConv2D(layers.Conv2D):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class LeakyReLU(layers.LeakyReLU):
-    """Keras's LeakyReLU in other operations.
+    """LeakyReLU as a difference of two ReLUs.
 
-    TensorFlow 2.21 fuses a convolution, a sum and its own LeakyRelu on CPUs, and the slope is 0.2 from then on.
+    On CPUs, TensorFlow 2.21 fuses a convolution, an addition and its LeakyRelu, and then ignores the slope and uses
+    0.2.
     """
 
     def call(self, inputs):
@@ -102,23 +109,20 @@ class LeakyReLU(layers.LeakyReLU):
 class PixelShuffle(layers.Layer):
     """Rearranges (H, W, C * scale^2) to (scale * H, scale * W, C).
 
-    Input channels are ordered (row, column, color) as in TensorFlow and Keras. `order="pytorch"` takes (color, row,
-    column), for grouped convolutions, whose output channels an importer cannot permute.
+    Args:
+        scale: upscaling factor.
+        order: order of the input channels: "keras" is (row, column, color), as in `ops.depth_to_space`; "pytorch" is
+            (color, row, column). The latter is for weights of grouped convolutions, whose output channels an importer
+            can't permute.
     """
 
-    def __init__(self, scale, order="keras", **kwargs):
+    def __init__(self, scale: int, order: str = "keras", **kwargs):
         super().__init__(**kwargs)
-        if order not in ("keras", "pytorch"):
-            raise ValueError(f"order is {order!r}; it can be 'keras' or 'pytorch'")
         self.scale = scale
-        self.order = order
+        self.order = check_choice("order", order, ("keras", "pytorch"))
 
     def call(self, inputs):
-        if self.order == "pytorch":
-            batch, height, width, channels = ops.shape(inputs)
-            split = ops.reshape(inputs, (batch, height, width, channels // self.scale**2, self.scale**2))
-            inputs = ops.reshape(ops.swapaxes(split, -1, -2), (batch, height, width, channels))
-        return ops.depth_to_space(inputs, self.scale)
+        return pixel_shuffle(inputs, self.scale, self.order)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
@@ -128,20 +132,28 @@ class PixelShuffle(layers.Layer):
         return super().get_config() | {"scale": self.scale, "order": self.order}
 
 
+def pixel_shuffle(x, scale: int, order: str):
+    """See `PixelShuffle`."""
+    if order == "pytorch":
+        batch, height, width, channels = ops.shape(x)
+        split = ops.reshape(x, (batch, height, width, channels // scale**2, scale**2))
+        x = ops.reshape(ops.swapaxes(split, -1, -2), (batch, height, width, channels))
+    return ops.depth_to_space(x, scale)
+
+
 @keras.saving.register_keras_serializable("wdsr_tf")
 class InferencePad(layers.Layer):
-    """Pads height and width by `size` on each side at inference, and not at all in training (as dropout in reverse).
+    """Pads height and width at inference only, so that an unpadded network trains on clean borders.
 
-    An unpadded network then trains on clean borders, and at inference still returns the whole picture. `mode` is one
-    of "symmetric" (.. b a | a b ..), "edge" (.. a a | a b ..) and "zeros". Pictures may be smaller than `size`.
+    Args:
+        size: pixels to add on each side. Images may be smaller.
+        mode: "symmetric" (.. b a | a b ..), "edge" (.. a a | a b ..) or "zeros".
     """
 
-    def __init__(self, size, mode="symmetric", **kwargs):
+    def __init__(self, size: int, mode: str = "symmetric", **kwargs):
         super().__init__(**kwargs)
-        if mode not in ("symmetric", "edge", "zeros"):
-            raise ValueError(f"mode is {mode!r}; it can be 'symmetric', 'edge' or 'zeros'")
         self.size = size
-        self.mode = mode
+        self.mode = check_choice("padding mode", mode, ("symmetric", "edge", "zeros"))
 
     def call(self, inputs, training=None):
         if training:
@@ -154,12 +166,12 @@ class InferencePad(layers.Layer):
     def _check_patch(self, shape):
         if any(length is not None and length <= 2 * self.size for length in shape[1:3]):
             raise InputError(
-                f"training takes {self.size} pixels off each side here, and the patch has {shape[1]} x {shape[2]}: "
-                "give a larger --lr-patch-size"
+                f"Training crops {self.size} pixels from each side, which leaves nothing of a patch of {shape[1]} x "
+                f"{shape[2]}. Choose a larger LR patch size."
             )
 
     def _extend(self, inputs, axis):
-        # Gathered by index rather than by ops.pad, which refuses to mirror more than the picture holds.
+        # Gathers by index, because ops.pad can't mirror more pixels than the image has.
         length = ops.shape(inputs)[axis]
         index = ops.arange(-self.size, length + self.size, dtype="int32")
         if self.mode == "edge":
@@ -171,8 +183,8 @@ class InferencePad(layers.Layer):
 
     def compute_output_spec(self, inputs, training=None):
         batch, height, width, channels = inputs.shape
-        grown = 0 if training else 2 * self.size
-        shape = (batch, height and height + grown, width and width + grown, channels)
+        padding = 0 if training else 2 * self.size
+        shape = (batch, height and height + padding, width and width + padding, channels)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self):
@@ -181,9 +193,9 @@ class InferencePad(layers.Layer):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class PadToMultiple(layers.Layer):
-    """Repeats the last row and column until height and width are multiples of `multiple`; in training too."""
+    """Repeats the last row and column until height and width are multiples of `multiple`, in training too."""
 
-    def __init__(self, multiple, **kwargs):
+    def __init__(self, multiple: int, **kwargs):
         super().__init__(**kwargs)
         self.multiple = multiple
 
@@ -197,8 +209,8 @@ class PadToMultiple(layers.Layer):
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
-        grow = [length and length + -length % self.multiple for length in (height, width)]
-        return (batch, *grow, channels)
+        padded = [length and length + -length % self.multiple for length in (height, width)]
+        return (batch, *padded, channels)
 
     def get_config(self):
         return super().get_config() | {"multiple": self.multiple}
@@ -206,12 +218,12 @@ class PadToMultiple(layers.Layer):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class CropToMatch(layers.Layer):
-    """Of `[x, like]`, cuts x at its bottom and right to `scale` times the size of `like` less `border` on each side.
+    """Takes `[x, like]` and crops the bottom and right of x to `scale` * (the size of `like` - 2 * `border`).
 
-    Behind an unpadded network it takes off what `PadToMultiple` added.
+    At the end of an unpadded network, this undoes `PadToMultiple`.
     """
 
-    def __init__(self, scale, border, **kwargs):
+    def __init__(self, scale: int, border: int, **kwargs):
         super().__init__(**kwargs)
         self.scale = scale
         self.border = border
@@ -223,8 +235,8 @@ class CropToMatch(layers.Layer):
 
     def compute_output_shape(self, input_shape):
         (batch, _, _, channels), like = input_shape
-        cut = [length and self.scale * (length - 2 * self.border) for length in like[1:3]]
-        return (batch, *cut, channels)
+        cropped = [length and self.scale * (length - 2 * self.border) for length in like[1:3]]
+        return (batch, *cropped, channels)
 
     def get_config(self):
         return super().get_config() | {"scale": self.scale, "border": self.border}
@@ -232,12 +244,12 @@ class CropToMatch(layers.Layer):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class ClipThrough(layers.Layer):
-    """Clips to `low`..`high`; gradients pass as if it did not, so that what was clipped goes on learning.
+    """Clips to `low`..`high`, but passes gradients unchanged, so that clipped values keep learning.
 
-    What is not finite comes out as NaN rather than as white or black.
+    Infinities and NaN become NaN rather than white or black.
     """
 
-    def __init__(self, low, high, **kwargs):
+    def __init__(self, low: float, high: float, **kwargs):
         super().__init__(**kwargs)
         self.low = low
         self.high = high

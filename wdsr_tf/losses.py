@@ -1,39 +1,41 @@
-"""Losses by name: `get_loss("mae")`. All take HR and SR as RGB in 0..255.
+"""Losses by name: `get_loss("mae")`. All of them compare HR and SR as RGB in 0..255.
 
-    mae, mse          mean absolute and mean squared error
-    weighted-mse      mean of w * d^2 with the weights w of R, G and B in luma, as rounded in LUMA (seed 001)
+    mae, mse          mean absolute error, mean squared error
+    weighted-mse      mean of w * d^2 with the luma weights w of R, G and B in LUMA (yu45020/Waifu2x)
     charbonnier       mean of sqrt(d^2 + 0.255^2)
-    huber             Huber's loss with threshold 0.1
-    weighted-huber    Huber's loss with threshold 1 of each color, times 3 * w (seed 000)
-    waifu2x-huber     Huber's loss with threshold 0.1 of 3 * w * d, SR clipped (waifu2x: huber)
-    lbp               Huber's loss with threshold 0.1 between responses to 128 random filters (waifu2x: lbp)
+    huber             Huber loss with threshold 0.1
+    weighted-huber    Huber loss with threshold 1 of each color, times 3 * w (yu45020/Waifu2x)
+    waifu2x-huber     Huber loss with threshold 0.1 of 3 * w * d, SR clipped (waifu2x: huber)
+    lbp               Huber loss with threshold 0.1 between responses to 128 random filters (waifu2x: lbp)
 
-The first four are reported on 0..255, the others on 0..1, for which their thresholds were published: d is SR - HR
-there. Gradients on 0..255 are 255 times (mae, charbonnier) or 65025 times those on 0..1: that matters to SGD, and to
-Adam only for its epsilon.
+The first four are reported on 0..255. The others are reported on 0..1, the range of their published thresholds; there,
+d is SR - HR. Gradients on 0..255 are 255 times (mae, charbonnier) or 65025 times (the squared errors) those on 0..1:
+this matters to SGD, and to Adam only through its epsilon.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import check_choice
 
 LUMA = (0.29891, 0.58661, 0.11448)  # of R, G and B, as waifu2x rounds them
 
 
-def get_loss(name):
-    """The loss of that name; an unknown one raises InputError."""
-    if name not in LOSSES:
-        raise InputError(f"there is no loss {name!r}; known are {', '.join(LOSSES)}")
-    return LOSSES[name]()
+def get_loss(name: str) -> keras.losses.Loss:
+    """Returns a new loss.
+
+    Raises:
+        InputError: there is no loss of this name.
+    """
+    return LOSSES[check_choice("loss", name, LOSSES)]()
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class WeightedMSE(keras.losses.Loss):
     """mean(w * d^2)."""
 
-    def __init__(self, name="weighted_mse", **kwargs):
+    def __init__(self, name: str = "weighted_mse", **kwargs):
         super().__init__(name=name, **kwargs)
 
     def call(self, hr, sr):
@@ -42,9 +44,9 @@ class WeightedMSE(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class Charbonnier(keras.losses.Loss):
-    """mean(sqrt(d^2 + epsilon^2)): the absolute error with its corner rounded off. `epsilon` is on 0..1."""
+    """mean(sqrt(d^2 + epsilon^2)), a smooth absolute error; `epsilon` is on 0..1."""
 
-    def __init__(self, epsilon=1e-3, name="charbonnier", **kwargs):
+    def __init__(self, epsilon: float = 1e-3, name: str = "charbonnier", **kwargs):
         super().__init__(name=name, **kwargs)
         self.epsilon = epsilon
 
@@ -57,9 +59,9 @@ class Charbonnier(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class Huber(keras.losses.Loss):
-    """Huber's loss of d on 0..1; `weighted` multiplies the loss of each color by 3 * w."""
+    """The Huber loss of d on 0..1 with threshold `delta`; `weighted` multiplies the loss of each color by 3 * w."""
 
-    def __init__(self, delta=0.1, weighted=False, name="huber", **kwargs):
+    def __init__(self, delta: float = 0.1, weighted: bool = False, name: str = "huber", **kwargs):
         super().__init__(name=name, **kwargs)
         self.delta = delta
         self.weighted = weighted
@@ -74,13 +76,13 @@ class Huber(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class Waifu2xHuber(keras.losses.Loss):
-    """Huber's loss of 3 * w * d on 0..1, where SR is clipped.
+    """The Huber loss of 3 * w * d on 0..1 with SR clipped.
 
-    As in waifu2x, the gradient is that of Huber's loss by its argument: neither the clip nor the weight acts on it
-    once more.
+    As in waifu2x, SR receives the gradient of the Huber loss with respect to its argument: backpropagation skips both
+    the clip and the weights.
     """
 
-    def __init__(self, delta=0.1, name="waifu2x_huber", **kwargs):
+    def __init__(self, delta: float = 0.1, name: str = "waifu2x_huber", **kwargs):
         super().__init__(name=name, **kwargs)
         self.delta = delta
 
@@ -94,13 +96,14 @@ class Waifu2xHuber(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class LBP(keras.losses.Loss):
-    """Huber's loss on 0..1 between the responses of SR, clipped, and HR to random binary filters.
+    """The Huber loss on 0..1 between the responses of clipped SR and of HR to random binary filters.
 
     Local binary convolutions: Juefei-Xu et al., CVPR 2017, https://arxiv.org/abs/1608.06049. The filters are 3x3 over
-    all colors, unpadded, drawn from `seed` alone; the first three are the colors themselves. Gradients pass the clip.
+    all colors, unpadded, and depend on `seed` alone; the first three pick out R, G and B. Gradients pass through the
+    clip.
     """
 
-    def __init__(self, num_filters=128, delta=0.1, seed=11, name="lbp", **kwargs):
+    def __init__(self, num_filters: int = 128, delta: float = 0.1, seed: int = 11, name: str = "lbp", **kwargs):
         super().__init__(name=name, **kwargs)
         self.num_filters = num_filters
         self.delta = delta
@@ -117,11 +120,11 @@ class LBP(keras.losses.Loss):
 
 
 def binary_filters(count, seed):
-    """`count` kernels 3 x 3 x 3 of -1, 0 and 1: 0.9 times as many draws as there are places, places repeat."""
+    """Returns `count` 3 x 3 x 3 kernels of -1, 0 and 1, drawn with replacement at 0.9 times as many positions."""
     random = np.random.default_rng(seed)
     kernel = np.zeros(3 * 3 * 3 * count, "float32")
-    places = random.integers(kernel.size, size=int(0.9 * kernel.size))
-    kernel[places] = random.choice([-1.0, 1.0], size=places.size)
+    positions = random.integers(kernel.size, size=int(0.9 * kernel.size))
+    kernel[positions] = random.choice([-1.0, 1.0], size=positions.size)
     kernel = kernel.reshape(3, 3, 3, count)
     kernel[..., :3] = 0
     kernel[1, 1, range(3), range(3)] = 1
@@ -129,13 +132,13 @@ def binary_filters(count, seed):
 
 
 def huber(error, delta):
-    """error^2 / 2 where it is smaller than `delta`, else a line of slope `delta`."""
+    """error^2 / 2 where |error| is below `delta`, and a line of slope `delta` above."""
     size = ops.abs(error)
     return ops.where(size < delta, ops.square(error) / 2, delta * (size - delta / 2))
 
 
 def through(value, x):
-    """`value`, with a gradient of 1 to `x`."""
+    """Returns `value`, but with a gradient of 1 to `x`."""
     return ops.stop_gradient(value) + (x - ops.stop_gradient(x))
 
 

@@ -1,19 +1,19 @@
-"""What cutting a picture into tiles needs to know about a network: plain values, without Keras."""
+"""What tiling needs to know about a network, as plain values that don't need Keras."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class ReceptiveField:
-    """How far a network looks, and what it costs.
+    """The LR pixels that an output pixel depends on, and the memory that computing it takes.
 
-    Attributes:
-        radius: LR pixels that an output pixel sees beyond its own LR pixel, on each side (the maximum of the sides).
-        multiple: tiles start at multiples of so many LR pixels: strided convolutions then see what they see in the
-            whole picture.
-        global_mean: the output also depends on means over the whole input. Of a tile they are the tile's means, as
-            where such networks come from.
-        bytes_per_pixel: memory that the network takes per LR pixel of a tile, estimated.
+    Args:
+        radius: LR pixels that an output pixel sees beyond its own LR pixel, the maximum over the four sides.
+        multiple: tiles must start at multiples of this many LR pixels, so that strided layers see the same windows as
+            in the whole image.
+        global_mean: whether the output also depends on means over the whole input. A tile uses the means of the tile,
+            as the projects that published such networks do.
+        bytes_per_pixel: estimated memory for each LR pixel of a tile.
     """
 
     radius: int

@@ -1,160 +1,171 @@
-import subprocess
-import sys
-
 import pytest
 
-from tests.conftest import REPOSITORY
-
-COMMAND = '''
-"""A command with a few flags."""
-
-import sys
-
-sys.path.insert(0, {repository!r})
-
-from absl import app, flags
-
-from wdsr_tf.commands import flags as cli
+from wdsr_tf.commands.flags import Flags, hyphenated, read_flags, setting
 from wdsr_tf.errors import InputError
-
-FLAGS = flags.FLAGS
-flags.DEFINE_string("profile", None, "Flags from a file.", short_name="p")
-flags.DEFINE_integer("lr_patch_size", 48, "A number.", lower_bound=1)
-flags.DEFINE_bool("augment", True, "A switch.")
-flags.DEFINE_float("factor", 0.5, "A factor.", lower_bound=0)
-flags.DEFINE_multi_string("set", [], "A list.")
-flags.DEFINE_string("outdir", "./out", "A folder.", short_name="o")
-cli.define_retired("num_workers", "the work is done by one")
-
-
-def main(argv):
-    if FLAGS.outdir == "unusable":
-        raise InputError("this folder is unusable; name another")
-    if FLAGS.outdir == "defect":
-        raise KeyError("a defect")
-    cli.say(argv[1:])
-    if FLAGS.outdir == "typed":
-        names = ("augment", "factor", "outdir", "lr_patch_size", "set")
-        cli.say([name for name in names if cli.is_typed(name)])
-    for line in cli.effective_flags(leave_out=("profile",)):
-        cli.say(line)
-
-
-if __name__ == "__main__":
-    app.run(cli.guarded(main), flags_parser=cli.parse)
-'''
 
 
 @pytest.fixture
-def command(tmp_path):
-    """Runs a command of a few flags that has three profiles, from a folder of its own."""
-    script = tmp_path / "command.py"
-    script.write_text(COMMAND.format(repository=str(REPOSITORY)))
-    (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles" / "small").write_text("# A profile.\n\n  --lr-patch-size=16\n--noaugment\n")
-    (tmp_path / "profiles" / "misspelt").write_text("--lr-patchsize=16\n")
-    (tmp_path / "profiles" / "binary").write_bytes(b"\xff\xfe\x00")
-    (tmp_path / "elsewhere").mkdir()
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, script, *arguments], cwd=tmp_path / "elsewhere", capture_output=True, text=True
-        )
-
-    return run
+def profiles(tmp_path):
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "small").write_text("# A profile.\n\n  --lr-patch-size=16\n--noaugment\n")
+    (folder / "misspelt").write_text("--lr-patchsize=16\n")
+    (folder / "binary").write_bytes(b"\xff\xfe\x00")
+    return folder
 
 
-def printed(done):
-    """The positional arguments and the flags that the command saw."""
-    assert done.returncode == 0, done.stderr
-    positional, *lines = done.stdout.splitlines()
-    return positional, set(lines)
+@pytest.fixture
+def parse(profiles):
+    """`parse(*words)` returns (flags, positional arguments)."""
+
+    def parsed(*words):
+        flags = Flags()
+        flags.string("profile", None, "Flags from a file.", short="p")
+        flags.integer("lr_patch_size", 48, "A number.", minimum=1)
+        flags.switch("augment", True, "A switch.")
+        flags.number("factor", 0.5, "A factor.", minimum=0)
+        flags.repeated("set", [], "A list.")
+        flags.list("scale", "2,3", "Several values.")
+        flags.choice("engine", "auto", ["auto", "onnx"], "A choice.")
+        flags.string("outdir", "./out", "A folder.", short="o")
+        flags.alias("patch_size", "lr_patch_size")
+        flags.retired("num_workers", "one process does the work")
+        positional = flags.parse(words, profiles)
+        return flags, positional
+
+    return parsed
 
 
-def test_hyphens_and_underscores_name_the_same_flag(command):
-    for spelling in (["--lr-patch-size=32"], ["--lr_patch_size", "32"], ["--lr-patch_size=32"]):
-        _, flags = printed(command(*spelling))
-        assert "--lr_patch_size=32" in flags
+@pytest.mark.parametrize("spelling", [["--lr-patch-size=32"], ["--lr_patch_size", "32"], ["--lr-patch_size=32"]])
+def test_hyphens_and_underscores_name_the_same_flag(parse, spelling):
+    assert parse(*spelling)[0].lr_patch_size == 32
 
 
-def test_only_a_flags_name_is_respelt(command):
-    positional, flags = printed(
-        command("my-folder", "--outdir=some-where", "--set", "a-b=c-d", "-o", "x-y", "other-one")
-    )
-    assert positional == "['my-folder', 'other-one']"
-    assert {"--outdir=x-y", "--set=a-b=c-d"} <= flags
+def test_only_the_names_of_flags_are_respelt(parse):
+    words = ("my-folder", "--outdir=some-where", "--set", "a-b=c-d", "-o", "x-y", "other-one")
+    flags, positional = parse(*words)
+    assert positional == ["my-folder", "other-one"]
+    assert (flags.outdir, flags.set) == ("x-y", ["a-b=c-d"])
 
 
 @pytest.mark.parametrize("spelling", ["--noaugment", "--no-augment", "--no_augment", "--augment=false"])
-def test_a_switch_is_turned_off_in_any_spelling(command, spelling):
-    _, flags = printed(command(spelling))
-    assert "--noaugment" in flags
+def test_a_switch_is_turned_off_in_any_spelling(parse, spelling):
+    assert parse()[0].augment is True
+    assert parse(spelling)[0].augment is False
 
 
-def test_what_is_typed_is_told_from_what_a_profile_gives(command):
-    done = command("-p", "small", "--no-augment", "--factor=1", "-o", "typed")
-    assert done.stdout.splitlines()[1] == "['augment', 'factor', 'outdir']"
+def test_values_have_the_types_of_their_flags(parse):
+    flags, _ = parse("--factor=2", "--scale=4", "--engine=onnx", "--patch-size", "7")
+    assert (flags.factor, flags.scale, flags.engine, flags.lr_patch_size) == (2.0, ["4"], "onnx", 7)
+    assert parse()[0].scale == ["2", "3"]
 
 
-@pytest.mark.parametrize("spelling", [["--profile", "small"], ["--profile=small"], ["-p", "small"]])
-def test_a_profile_changes_defaults(command, spelling):
-    _, flags = printed(command(*spelling))
-    assert {"--lr_patch_size=16", "--noaugment", "--outdir=./out"} <= flags
+def test_typed_flags_are_told_from_those_of_a_profile(parse):
+    flags, _ = parse("-p", "small", "--no-augment", "--factor=1", "-o", "typed")
+    names = ("augment", "factor", "outdir", "lr_patch_size", "set")
+    assert [name for name in names if flags.is_typed(name)] == ["augment", "factor", "outdir"]
+    assert flags["lr_patch_size"].present and not flags["set"].present
 
 
-def test_what_is_typed_wins_over_the_profile_wherever_it_stands(command):
-    for typed in (["--lr-patch-size=24", "-p", "small"], ["-p", "small", "--lr-patch-size=24"]):
-        _, flags = printed(command(*typed))
-        assert {"--lr_patch_size=24", "--noaugment"} <= flags
+@pytest.mark.parametrize("spelling", [["--profile", "small"], ["--profile=small"], ["-p", "small"], ["-p=small"]])
+def test_a_profile_changes_defaults(parse, spelling):
+    flags, _ = parse(*spelling)
+    assert (flags.lr_patch_size, flags.augment, flags.outdir) == (16, False, "./out")
+
+
+def test_typed_flags_override_the_profile_before_and_after_it(parse):
+    for words in (["--lr-patch-size=24", "-p", "small"], ["-p", "small", "--lr-patch-size=24"]):
+        flags, _ = parse(*words)
+        assert (flags.lr_patch_size, flags.augment) == (24, False)
+
+
+def test_a_profile_can_be_a_file_elsewhere(parse, tmp_path):
+    (tmp_path / "mine").write_text("--factor=3")
+    assert parse("-p", str(tmp_path / "mine"))[0].factor == 3
 
 
 @pytest.mark.parametrize(
-    "arguments, messages",
+    "words, message",
     [
-        (["--lr-patchsize=16"], ["lr_patchsize", "lr_patch_size"]),
-        (["-p", "misspelt"], ["lr_patchsize", "lr_patch_size"]),
-        (["-p", "smal"], ["'smal'", "did you mean small?", "misspelt"]),
-        (["-p", "binary"], ["binary: is no file of flags"]),
-        (["-p", "x" * 300], ["File name too long"]),
-        (["--lr-patch-size=0"], ["lr_patch_size", "0"]),
-        (["--factor=nan"], ["factor", "finite"]),
-        (["--factor=inf"], ["factor", "finite"]),
-        (["--lr-patch-size=many"], ["lr_patch_size", "many"]),
-        (["--outdir=unusable"], ["command.py: this folder is unusable; name another"]),
+        (["--lr-patchsize=16"], r"Unknown flag --lr-patchsize. Did you mean '--lr-patch-size'\? --help"),
+        (["-p", "misspelt"], r"Unknown flag --lr-patchsize. Did you mean '--lr-patch-size'\?"),
+        (
+            ["-p", "smal"],
+            r"Unknown profile 'smal'. Did you mean 'small'\? Choose from binary, misspelt, small; or name",
+        ),
+        (["-p", "binary"], "binary isn't a text file"),
+        (["--lr-patch-size=0"], "^--lr-patch-size=0: "),
+        (["--factor=-1"], "^--factor=-1: "),
+        (["--factor=nan"], "--factor=nan: The value must be a finite number"),
+        (["--factor=inf"], "--factor=inf: The value must be a finite number"),
+        (["--lr-patch-size=many"], "--lr-patch-size=many: A number is expected"),
+        (["--factor=many"], "--factor=many: A number is expected"),
+        (["--engine=keras"], "--engine=keras: .*auto.*onnx"),
+        (["--augment=perhaps"], "--augment=perhaps: "),
+        (["--outdir"], "--outdir"),
     ],
 )
-def test_a_mistake_ends_with_one_message_that_helps_and_exit_code_1(command, arguments, messages):
-    done = command(*arguments)
-    assert done.returncode == 1
-    assert all(message in done.stderr + done.stdout for message in messages)
-    assert "Traceback" not in done.stderr + done.stdout
+def test_a_mistake_is_an_error_that_says_what_to_do(parse, words, message):
+    with pytest.raises(InputError, match=message):
+        parse(*words)
 
 
-def test_a_defect_keeps_its_traceback(command):
-    done = command("--outdir=defect")
-    assert done.returncode != 0
-    assert "Traceback" in done.stderr and "a defect" in done.stderr
+def test_a_name_too_long_for_a_file_is_an_error_of_the_system(parse):
+    with pytest.raises(OSError, match="File name too long"):
+        parse("-p", "x" * 300)
 
 
-def test_the_flags_that_a_run_wrote_down_replay_it(command, tmp_path):
-    _, flags = printed(command("-p", "small", "--set=a=1", "--set=b=two words", "-o", "somewhere"))
-    (tmp_path / "args.txt").write_text("\n".join(flags))
-    assert printed(command("-p", str(tmp_path / "args.txt"))) == ("[]", flags)
+def test_flags_written_to_a_file_repeat_the_command(parse, tmp_path):
+    flags, _ = parse("-p", "small", "--set=a=1", "--set=b=two words", "-o", "somewhere", "--num-workers=4")
+    flags["profile"].value = None
+    lines = [line for line in flags.flags_into_string().splitlines() if "num_workers" not in line]
+    (tmp_path / "args.txt").write_text("\n".join(lines))
+    replayed, _ = parse("-p", str(tmp_path / "args.txt"))
+    for name in ("lr_patch_size", "augment", "factor", "set", "scale", "engine", "outdir"):
+        assert replayed[name].value == flags[name].value
+    assert replayed.set == ["a=1", "b=two words"] and replayed.outdir == "somewhere"
 
 
-def test_a_retired_flag_is_accepted_with_the_reason_and_not_written_down(command):
-    done = command("--num-workers=4")
-    assert "--num-workers is ignored: the work is done by one" in done.stderr
-    _, flags = printed(done)
-    assert not any("num_workers" in flag for flag in flags)
+def test_flags_of_a_file_yield_to_those_that_were_parsed(parse, tmp_path):
+    (tmp_path / "args.txt").write_text("--factor=3\n--lr-patch-size=8\n--scale=4\n")
+    flags, _ = parse("-p", "small", "--factor=2")
+    flags.parse_over(tmp_path / "args.txt")
+    assert (flags.factor, flags.lr_patch_size, flags.scale) == (2, 16, ["4"])
 
 
-@pytest.mark.parametrize("script", ["convert.py", "train.py", "bench.py", "demo.py"])
-def test_help_imports_neither_keras_nor_tensorflow(script):
-    program = (
-        "import runpy, sys; sys.argv = [sys.argv[1], '--help']\n"
-        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
-        "except SystemExit: assert not {'keras', 'tensorflow', 'jax'} & sys.modules.keys(), 'slow'; print('fast')"
-    )
-    done = subprocess.run([sys.executable, "-c", program, script], cwd=REPOSITORY, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "fast", done.stderr
+def test_a_retired_flag_is_accepted_with_the_reason_and_has_no_value_otherwise(parse):
+    flags, _ = parse("--num-workers=4")
+    assert list(flags.ignored()) == ["--num-workers is ignored: one process does the work."]
+    flags, _ = parse()
+    assert list(flags.ignored()) == [] and "num_workers" not in flags.flags_into_string()
+
+
+def test_described_leaves_out_aliases_and_retired_flags(parse):
+    names = [flag.name for flag, _ in parse()[0].described()]
+    assert names == ["profile", "lr_patch_size", "augment", "factor", "set", "scale", "engine", "outdir"]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("num_units=9", ("num_units", 9)),
+        ("num-units=0.5", ("num_units", 0.5)),
+        ("luma=TRUE", ("luma", True)),
+        ("tanh=none", ("tanh", None)),
+        ("variant=official", ("variant", "official")),
+        ("expression=a=b", ("expression", "a=b")),
+        ("shape=(1, 2)", ("shape", (1, 2))),
+    ],
+)
+def test_a_setting_is_a_literal_or_text(text, expected):
+    assert setting(text) == expected
+
+
+def test_a_setting_without_value_is_an_error():
+    with pytest.raises(InputError, match="--set takes NAME=VALUE, not 'num_units'"):
+        setting("num_units")
+
+
+def test_a_file_of_flags_has_comments_and_blank_lines(profiles):
+    assert read_flags(profiles / "small") == ["--lr-patch-size=16", "--noaugment"]
+    assert hyphenated("lr_patch_size") == "--lr-patch-size"

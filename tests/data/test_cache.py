@@ -13,15 +13,15 @@ from wdsr_tf.errors import InputError
 
 @pytest.fixture
 def tree(tmp_path):
-    """Three pictures in a tree, each of its own size and format."""
+    """Three images in a tree, each of another size and format."""
     random = np.random.default_rng(0)
     for i, name in enumerate(["HR/0001.png", "LR/X2/0001x2.bmp", "cat.jpg"]):
         images.write(tmp_path / "in" / name, random.integers(0, 256, (9 + i, 7, 3), "uint8"))
     return tmp_path / "in"
 
 
-def convert(tree, **how):
-    return convert_tree(tree, tree.parent / "out", **{"jobs": 1} | how)
+def convert(tree, **options):
+    return convert_tree(tree, tree.parent / "out", **{"jobs": 1} | options)
 
 
 def out(tree, name):
@@ -37,7 +37,7 @@ def manifest(tree):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_every_picture_becomes_an_array_at_the_same_place(tree, jobs):
+def test_every_image_becomes_an_array_at_the_same_place(tree, jobs):
     assert counts(convert(tree, jobs=jobs)) == (3, 0, 0)
     for name in ("HR/0001.png", "LR/X2/0001x2.bmp", "cat.jpg"):
         array = np.load(out(tree, name).with_suffix(".npy"))
@@ -60,7 +60,7 @@ def test_a_second_run_does_nothing(tree):
     assert {path: path.stat().st_mtime_ns for path in (tree.parent / "out").rglob("*")} == before
 
 
-def test_the_manifest_says_what_was_made_from_what(tree):
+def test_manifest_records_sources_and_files(tree):
     convert(tree)
     records = Manifest(manifest(tree)).records
     record = records["cat.npy"]
@@ -75,14 +75,14 @@ def test_the_manifest_says_what_was_made_from_what(tree):
     assert len(facts["sha256"]) == 64
 
 
-def test_a_changed_source_is_done_again(tree):
+def test_changed_source_is_converted_again(tree):
     convert(tree)
     images.write(tree / "cat.jpg", np.zeros((20, 20, 3), "uint8"))
     assert counts(convert(tree)) == (1, 2, 0)
     assert np.load(out(tree, "cat.npy")).shape == (20, 20, 3)
 
 
-def test_a_source_of_another_time_is_done_again(tree):
+def test_source_with_another_time_is_converted_again(tree):
     convert(tree)
     os.utime(tree / "cat.jpg", ns=(0, 0))
     assert counts(convert(tree)) == (1, 2, 0)
@@ -97,14 +97,14 @@ def blank_header(path):
 
 
 @pytest.mark.parametrize("damage", [cut, blank_header, lambda path: path.unlink()])
-def test_a_damaged_file_is_made_again(tree, damage):
+def test_damaged_file_is_converted_again(tree, damage):
     convert(tree)
     damage(out(tree, "HR/0001.npy"))
     assert counts(convert(tree)) == (1, 2, 0)
     np.testing.assert_array_equal(np.load(out(tree, "HR/0001.npy")), images.read(tree / "HR/0001.png"))
 
 
-def test_a_changed_pixel_is_noticed_by_its_checksum(tree):
+def test_verify_finds_a_changed_pixel_by_its_checksum(tree):
     convert(tree)
     path = out(tree, "HR/0001.npy")
     content = bytearray(path.read_bytes())
@@ -116,26 +116,26 @@ def test_a_changed_pixel_is_noticed_by_its_checksum(tree):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_picture_that_cannot_be_read_is_reported_and_the_others_are_done(tree, jobs):
+def test_unreadable_image_is_reported_and_the_others_are_converted(tree, jobs):
     (tree / "broken.png").write_bytes((tree / "HR/0001.png").read_bytes()[:60])
-    (tree / "text.png").write_text("no picture")
+    (tree / "text.png").write_text("not an image")
     report = convert(tree, jobs=jobs)
     assert counts(report) == (3, 0, 2)
     assert [path.name for path, _ in report.failed] == ["broken.png", "text.png"]
-    assert "text.png: is not a picture" in report.failed[1][1]
+    assert "text.png: not an image" in report.failed[1][1]
     assert counts(convert(tree, jobs=jobs)) == (0, 3, 2)
     assert not out(tree, "broken.npy").exists()
 
 
-def test_two_pictures_that_would_become_one_file_are_refused_before_anything_is_written(tree):
+def test_images_that_would_become_one_file_are_rejected_before_anything_is_written(tree):
     images.write(tree / "cat.png", np.zeros((4, 4, 3), "uint8"))
     with pytest.raises(InputError, match=r"cat\.jpg, .*cat\.png -> cat\.npy"):
         convert(tree)
     assert not (tree.parent / "out").exists()
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no picture"):
+def test_folder_without_images_is_rejected(tmp_path):
+    with pytest.raises(InputError, match="no images found"):
         convert_tree(tmp_path, tmp_path / "out")
     with pytest.raises(InputError, match="no such folder"):
         convert_tree(tmp_path / "absent", tmp_path / "out")
@@ -151,7 +151,7 @@ FOREIGN = '{"source": {"path": "cat.jpg"}, "files": {"cat.npy": {"bytes": 1, "sh
 
 
 @pytest.mark.parametrize("rest", ['{"source": {"pa', '{"files": {}}\n', "\0\0\0\0", '"text"\n', FOREIGN])
-def test_what_a_kill_left_of_a_line_costs_one_picture_at_most(tree, rest):
+def test_incomplete_manifest_line_costs_at_most_one_image(tree, rest):
     convert(tree)
     lines = manifest(tree).read_text().splitlines(keepends=True)
     manifest(tree).write_text("".join(lines[:2]) + rest)
@@ -161,7 +161,7 @@ def test_what_a_kill_left_of_a_line_costs_one_picture_at_most(tree, rest):
     assert counts(convert(tree)) == (0, 3, 0)
 
 
-def test_a_line_whose_end_is_missing_is_not_joined_with_the_next(tree):
+def test_line_without_its_end_is_not_joined_with_the_next(tree):
     convert(tree)
     manifest(tree).write_text(manifest(tree).read_text().rstrip("\n"))
     images.write(tree / "dog.png", np.zeros((4, 4, 3), "uint8"))
@@ -169,7 +169,7 @@ def test_a_line_whose_end_is_missing_is_not_joined_with_the_next(tree):
     assert len(Manifest(manifest(tree)).records) == 4
 
 
-def test_lines_that_later_ones_replaced_are_cleared_away(tree):
+def test_replaced_manifest_lines_are_removed(tree):
     convert(tree)
     for time in range(5):
         os.utime(tree / "cat.jpg", (time, time))
@@ -178,8 +178,8 @@ def test_lines_that_later_ones_replaced_are_cleared_away(tree):
     assert len(manifest(tree).read_text().splitlines()) == 3
 
 
-def test_a_full_disk_stops_the_run(tree, monkeypatch):
-    def full(path, array, **how):
+def test_full_disk_stops_the_run(tree, monkeypatch):
+    def full(path, array, **options):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
@@ -188,7 +188,7 @@ def test_a_full_disk_stops_the_run(tree, monkeypatch):
     assert not list((tree.parent / "out").rglob("*.npy"))
 
 
-def test_a_picture_that_vanished_fails_alone(tree):
+def test_image_that_vanishes_fails_alone(tree):
     tasks = cache.mirror(tree, ".npy", "numpy", cache.save_array)
     cache.run(tasks, tree.parent / "out", jobs=1)
     (tree / "cat.jpg").unlink()
@@ -197,7 +197,7 @@ def test_a_picture_that_vanished_fails_alone(tree):
     assert "cat.jpg" in report.failed[0][1]
 
 
-def test_what_was_made_of_a_picture_that_is_gone_is_removed(tree):
+def test_array_of_an_image_that_is_gone_is_removed(tree):
     convert(tree)
     (tree / "cat.jpg").unlink()
     assert convert(tree).removed == 1
@@ -206,7 +206,7 @@ def test_what_was_made_of_a_picture_that_is_gone_is_removed(tree):
     assert convert(tree).removed == 0
 
 
-def test_what_was_made_of_another_folder_or_of_pictures_that_still_exist_is_kept(tree):
+def test_arrays_of_other_folders_and_of_existing_images_are_kept(tree):
     convert(tree)
     images.write(tree.parent / "other" / "dog.png", np.zeros((4, 4, 3), "uint8"))
     assert convert_tree(tree.parent / "other", tree.parent / "out", jobs=1).removed == 0
@@ -214,7 +214,7 @@ def test_what_was_made_of_another_folder_or_of_pictures_that_still_exist_is_kept
     assert {path.name for path in (tree.parent / "out").glob("*.npy")} == {"cat.npy", "dog.npy", "0001.npy"}
 
 
-def test_what_a_kill_left_half_written_is_swept(tree):
+def test_incomplete_files_of_a_killed_run_are_removed(tree):
     convert(tree)
     left = out(tree, "HR/.0123456789abcdef.npy")
     left.write_bytes(b"half")
@@ -227,6 +227,6 @@ def end_process(source, paths):
     os._exit(1)
 
 
-def test_a_process_that_is_ended_from_outside_is_an_error_that_says_so(tree):
+def test_killed_worker_process_raises_input_error(tree):
     with pytest.raises(InputError, match="--jobs 1"):
         cache.run(cache.mirror(tree, ".npy", "end", end_process), tree.parent / "out", jobs=2)

@@ -16,7 +16,7 @@ def save(path, height, width, dtype="uint8"):
 
 
 def add_pair(root, stem, split="train", scale=2, size=(5, 4), hr_size=None):
-    """One pair in the layout of DIV2K; the set is named SET."""
+    """Writes a pair in the layout of DIV2K; the dataset is named SET."""
     height, width = hr_size or [side * scale for side in size]
     save(root / f"SET_{split}_HR" / f"{stem}.npy", height, width)
     save(root / f"SET_{split}_LR_bicubic" / f"X{scale}" / f"{stem}x{scale}.npy", *size)
@@ -29,7 +29,7 @@ def draw(folder, *names, size=(8, 6)):
 
 @pytest.fixture
 def root(tmp_path):
-    """Training pictures 0001 to 0004 and validation pictures 0801 and 0802."""
+    """Training images 0001 to 0004 and validation images 0801 and 0802."""
     for i in (1, 2, 3, 4):
         add_pair(tmp_path, f"{i:04d}")
     for i in (801, 802):
@@ -47,41 +47,41 @@ def test_pairs_name_the_files_of_the_layout(root):
     )
 
 
-def test_all_pictures_are_the_default_and_ids_choose_by_number_in_their_order(root):
+def test_ids_choose_by_number_in_their_order_and_default_to_all(root):
     assert names(div2k.pairs(root, "train", 2)) == ["0001", "0002", "0003", "0004"]
     assert names(div2k.pairs(root, "train", 2, ids=range(2, 4))) == ["0002", "0003"]
     assert names(div2k.pairs(root, "train", 2, ids=[4, 1])) == ["0004", "0001"]
 
 
-def test_ids_that_the_set_lacks_are_named(root):
-    with pytest.raises(InputError, match=r"has no picture 5-800; it has 1-4"):
+def test_missing_ids_are_named(root):
+    with pytest.raises(InputError, match=r"has no image 5-800; it has 1-4"):
         div2k.pairs(root, "train", 2, ids=range(1, 801))
 
 
-def test_hr_pictures_need_no_lr(root):
+def test_hr_images_need_no_lr(root):
     shutil.rmtree(root / "SET_train_LR_bicubic")
-    assert [path.stem for path in div2k.hr_pictures(root, "train")] == ["0001", "0002", "0003", "0004"]
-    assert div2k.hr_pictures(root, "train", ids=range(2, 4)) == [root / f"SET_train_HR/000{i}.npy" for i in (2, 3)]
-    with pytest.raises(InputError, match=r"has no picture 5-800; it has 1-4"):
-        div2k.hr_pictures(root, "train", ids=range(1, 801))
+    assert [path.stem for path in div2k.hr_images(root, "train")] == ["0001", "0002", "0003", "0004"]
+    assert div2k.hr_images(root, "train", ids=range(2, 4)) == [root / f"SET_train_HR/000{i}.npy" for i in (2, 3)]
+    with pytest.raises(InputError, match=r"has no image 5-800; it has 1-4"):
+        div2k.hr_images(root, "train", ids=range(1, 801))
 
 
-def test_hr_pictures_are_checked_and_looked_for_in_both_splits(root):
+def test_hr_images_are_checked_and_needed_in_both_splits(root):
     save(root / "SET_train_HR" / "0002.npy", 8, 8, "float32")
-    with pytest.raises(InputError, match=r"(?s)4 HR pictures of .*0002\.npy: is float32"):
-        div2k.hr_pictures(root, "train")
+    with pytest.raises(InputError, match=r"(?s)4 HR images of .*0002\.npy: is float32"):
+        div2k.hr_images(root, "train")
     shutil.rmtree(root / "SET_valid_HR")
-    with pytest.raises(InputError, match=r"SET_valid_HR: there is no such folder; training needs both splits"):
-        div2k.hr_pictures(root, "valid")
+    with pytest.raises(InputError, match=r"SET_valid_HR: no such folder; training needs both splits"):
+        div2k.hr_images(root, "valid")
 
 
-def test_numbers_are_in_order_without_leading_zeros(tmp_path):
+def test_numbers_are_sorted_without_leading_zeros(tmp_path):
     for stem in ("2", "10"):
         add_pair(tmp_path, stem)
     assert names(div2k.pairs(tmp_path, "train", 2)) == ["2", "10"]
 
 
-def test_names_that_are_no_numbers_are_chosen_by_position(tmp_path):
+def test_names_that_are_not_numbers_are_chosen_by_position(tmp_path):
     for stem in ("cat", "0007", "t91-tt3"):
         add_pair(tmp_path, stem)
     assert names(div2k.pairs(tmp_path, "train", 2, ids=[1, 3])) == ["0007", "t91-tt3"]
@@ -109,12 +109,12 @@ def test_one_message_lists_every_fault(root):
         "0006.npy",
     ]
     for line, reason in zip(
-        lines, ("no such file", "10 x 9", "float32", "whole", "no such file", "whole"), strict=True
+        lines, ("no such file", "10 x 9", "float32", "complete", "no such file", "complete"), strict=True
     ):
         assert reason in line
 
 
-def test_a_long_list_of_faults_is_cut_and_counted(tmp_path):
+def test_long_list_of_faults_is_cut_and_counted(tmp_path):
     for i in range(30):
         add_pair(tmp_path, str(i), hr_size=(9, 9))
     with pytest.raises(InputError, match=r"and 10 more$"):
@@ -122,40 +122,40 @@ def test_a_long_list_of_faults_is_cut_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 4), (1, 8, 8, 3)])
-def test_pictures_that_are_not_h_w_3_are_refused(root, shape):
+def test_arrays_that_are_not_h_w_3_are_rejected(root, shape):
     np.save(root / "SET_train_HR/0001.npy", np.zeros(shape, "uint8"))
     with pytest.raises(InputError, match="not uint8 H x W x 3"):
         div2k.pairs(root, "train", 2)
 
 
-def test_pickled_objects_are_refused(root):
+def test_pickled_objects_are_rejected(root):
     np.save(root / "SET_train_HR/0001.npy", np.array([{}]), allow_pickle=True)
-    with pytest.raises(InputError, match="not a whole"):
+    with pytest.raises(InputError, match="not a complete"):
         div2k.pairs(root, "train", 2)
 
 
-def test_a_half_written_file_is_no_picture_of_the_set(root):
+def test_incomplete_file_is_not_an_image_of_the_dataset(root):
     (root / "SET_train_HR/.0123456789abcdef.npy").write_bytes(b"\x93NUMPY")
     assert len(div2k.pairs(root, "train", 2)) == 4
 
 
 @pytest.mark.parametrize("scale, downgrade", [(3, "bicubic"), (2, "bicubic_jpeg_90")])
-def test_a_scale_or_downgrade_that_is_not_there_names_those_that_are(root, scale, downgrade):
+def test_missing_scale_or_downgrade_is_reported_with_those_that_exist(root, scale, downgrade):
     with pytest.raises(InputError, match="SET_train_LR_bicubic/X2"):
         div2k.pairs(root, "train", scale, downgrade)
 
 
-def test_a_dataset_is_found_by_its_folders(root, tmp_path_factory):
+def test_dataset_is_found_by_its_folders(root, tmp_path_factory):
     assert div2k.dataset_name(root) == "SET"
     only_valid = tmp_path_factory.mktemp("only_valid")
     add_pair(only_valid, "1", "valid")
     assert div2k.dataset_name(only_valid) == "SET"
 
 
-def test_no_dataset_or_two_are_refused(root, tmp_path):
+def test_folder_with_no_dataset_or_two_is_rejected(root, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         div2k.dataset_name(tmp_path / "absent")
-    with pytest.raises(InputError, match="no dataset"):
+    with pytest.raises(InputError, match="no dataset found"):
         div2k.dataset_name(root / "SET_train_HR")
     (root / "OTHER_train_HR").mkdir()
     with pytest.raises(InputError, match="OTHER, SET"):
@@ -168,12 +168,12 @@ def test_ids_are_an_inclusive_range():
 
 
 @pytest.mark.parametrize("text", ["", "5", "8-1", "1-", "-5", "1:800", "1,2", "a-b"])
-def test_anything_but_a_range_of_ids_is_refused(text):
+def test_anything_but_a_range_of_ids_is_rejected(text):
     with pytest.raises(InputError, match="inclusive range"):
         div2k.parse_ids(text)
 
 
-def test_arrays_are_mapped_and_pictures_read(tmp_path):
+def test_arrays_are_mapped_and_images_are_read(tmp_path):
     save(tmp_path / "a.npy", 5, 4)
     draw(tmp_path, "a.png")
     mapped = div2k.load(tmp_path / "a.npy")
@@ -181,7 +181,7 @@ def test_arrays_are_mapped_and_pictures_read(tmp_path):
     assert div2k.load(tmp_path / "a.png").shape == (8, 6, 3)
 
 
-def test_one_folder_of_marked_pictures_gives_pairs(tmp_path):
+def test_one_folder_of_marked_images_gives_pairs(tmp_path):
     draw(tmp_path, "img_002_SRF_2_HR.png", "img_001_SRF_2_HR.png", size=(16, 12))
     draw(tmp_path, "img_001_SRF_2_LR.png", "img_002_SRF_2_LR.png")
     lr, hr = tmp_path / "img_001_SRF_2_LR.png", tmp_path / "img_001_SRF_2_HR.png"
@@ -190,7 +190,7 @@ def test_one_folder_of_marked_pictures_gives_pairs(tmp_path):
         assert pairs[0] == Pair("img_001", lr, hr) and names(pairs) == ["img_001", "img_002"]
 
 
-def test_one_folder_may_mark_lr_alone(tmp_path):
+def test_one_folder_may_mark_lr_only(tmp_path):
     draw(tmp_path, "a.png", "matrix2.png", size=(16, 12))
     draw(tmp_path, "ax2.png", "matrix2x2.png")
     assert names(div2k.folder_pairs(tmp_path, tmp_path, 2)) == ["a", "matrix2"]
@@ -203,43 +203,43 @@ def test_partners_in_two_folders_are_found_by_their_stems(tmp_path, lr_names):
     assert names(div2k.folder_pairs(tmp_path / "lr", tmp_path / "hr", 2)) == ["0801", "b1"]
 
 
-def test_equal_stems_are_partners_though_they_end_like_a_mark(tmp_path):
+def test_equal_stems_are_partners_even_if_they_end_like_a_mark(tmp_path):
     draw(tmp_path / "lr", "matrix2.png", "matri.png")
     draw(tmp_path / "hr", "matrix2.png", "matri.png", size=(16, 12))
     assert names(div2k.folder_pairs(tmp_path / "lr", tmp_path / "hr", 2)) == ["matri", "matrix2"]
 
 
-def test_the_scale_chooses_among_marked_pictures_of_several_scales(tmp_path):
+def test_scale_chooses_among_images_marked_with_several_scales(tmp_path):
     for scale in (2, 3):
         draw(tmp_path, f"img_001_SRF_{scale}_HR.png", size=(8 * scale, 6 * scale))
         draw(tmp_path, f"img_001_SRF_{scale}_LR.png", f"X/ax{scale}.png")
     draw(tmp_path / "X", "a.png", size=(24, 18))
-    with pytest.raises(InputError, match="are one picture"):
+    with pytest.raises(InputError, match="are one image"):
         div2k.folder_pairs(tmp_path, tmp_path)
     pairs = div2k.folder_pairs(tmp_path, tmp_path, 3)
     assert [pair.lr.name for pair in pairs] == ["ax3.png", "img_001_SRF_3_LR.png"]
 
 
-def test_pictures_without_a_partner_are_all_listed(tmp_path):
+def test_all_images_without_a_partner_are_listed(tmp_path):
     draw(tmp_path / "lr", "ax2.png", "bx2.png")
     draw(tmp_path / "hr", "a.png", "c.png", size=(16, 12))
     with pytest.raises(InputError, match=r"(?s)c\.png: has no LR.*bx2\.png: has no HR"):
         div2k.folder_pairs(tmp_path / "lr", tmp_path / "hr")
 
 
-def test_sizes_of_plain_pictures_are_checked_where_the_scale_is_known(tmp_path):
+def test_sizes_in_plain_folders_are_checked_if_the_scale_is_known(tmp_path):
     draw(tmp_path, "a_LR.png", "a_HR.png")
     with pytest.raises(InputError, match="needs x2"):
         div2k.folder_pairs(tmp_path, tmp_path, 2)
 
 
-def test_folders_without_pictures_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no LR picture"):
+def test_folders_without_images_are_rejected(tmp_path):
+    with pytest.raises(InputError, match="no LR image"):
         div2k.folder_pairs(tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize("name, count", [("Set5", 5), ("Set14", 14)])
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_benchmarks_give_their_pairs(reference, name, count, scale):
+def test_benchmark_folders_give_their_pairs(reference, name, count, scale):
     folder = reference / "images" / "benchmark" / name
     assert len(div2k.folder_pairs(folder, folder, scale)) == count

@@ -1,4 +1,4 @@
-"""`fit` is fed the same with TensorFlow and without."""
+"""`fit` gets the same batches with and without TensorFlow."""
 
 import itertools
 
@@ -29,18 +29,18 @@ def check(batches, expected):
             np.testing.assert_array_equal(x, array)
 
 
-def test_training_is_fed_without_end_from_any_batch_on(installed, sampler):
+def test_training_batches_are_endless_and_can_start_anywhere(installed, sampler):
     check(itertools.islice(feed.endless(sampler, start=5), 12), [sampler.batch(k) for k in range(5, 17)])
 
 
-def test_validation_is_fed_the_same_batches_in_every_reading(installed, sampler):
+def test_validation_batches_are_the_same_in_every_iteration(installed, sampler):
     batches = feed.first(sampler, 3)
     for _ in range(2):
         check(batches, [sampler.batch(k) for k in range(3)])
 
 
-def test_full_images_are_fed_whole_and_in_order_in_every_reading(installed, sampler):
-    for copies in (1, 2):  # two devices see the same picture
+def test_full_images_are_complete_and_in_order_in_every_iteration(installed, sampler):
+    for copies in (1, 2):  # two devices get the same image
         batches = feed.full_images(sampler.source.pairs, copies)
         expected = [[np.stack([np.load(x)] * copies) for x in (pair.lr, pair.hr)] for pair in sampler.source.pairs]
         for _ in range(2):

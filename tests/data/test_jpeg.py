@@ -9,13 +9,13 @@ from wdsr_tf.errors import InputError
 
 @pytest.fixture
 def root(tmp_path):
-    """A dataset of pictures: HR, and LR at two scales, for both splits."""
+    """A dataset of image files: HR, and LR at two scales, for both splits."""
     random = np.random.default_rng(0)
     names = ["HR/{}.png", "LR_bicubic/X2/{}x2.png", "LR_bicubic/X3/{}x3.png", "LR_unknown/X2/{}x2.png"]
     for split, stem in (("train", "0001"), ("valid", "0801")):
         for name in names:
-            picture = random.integers(0, 256, (32, 24, 3), "uint8")
-            images.write(tmp_path / f"DIV2K_{split}_{name.format(stem)}", picture)
+            pixels = random.integers(0, 256, (32, 24, 3), "uint8")
+            images.write(tmp_path / f"DIV2K_{split}_{name.format(stem)}", pixels)
     return tmp_path
 
 
@@ -24,7 +24,7 @@ def jpegs(folder):
 
 
 @pytest.mark.parametrize("quality", [1, 75, 90, 100])
-def test_copies_are_those_that_pillow_makes(root, tmp_path, quality):
+def test_copies_equal_pillows(root, tmp_path, quality):
     jpeg_tree(root / "DIV2K_train_LR_bicubic", root, quality, jobs=1)
     with Image.open(root / "DIV2K_train_LR_bicubic/X2/0001x2.png") as image:
         image.save(tmp_path / "expected.jpg", quality=quality)
@@ -33,33 +33,33 @@ def test_copies_are_those_that_pillow_makes(root, tmp_path, quality):
 
 
 @pytest.mark.parametrize("outdir", ["", "DIV2K_train_LR_bicubic_jpeg_90"])
-def test_an_lr_folder_goes_to_a_folder_named_for_the_quality(root, outdir):
+def test_lr_folder_goes_to_a_folder_named_after_the_quality(root, outdir):
     jpeg_tree(root / "DIV2K_train_LR_bicubic", root / outdir, 90, jobs=1)
     assert jpegs(root) == [f"DIV2K_train_LR_bicubic_jpeg_90/X{s}/0001x{s}.jpg" for s in (2, 3)]
 
 
-def test_of_a_root_every_lr_folder_is_copied_and_no_copy_of_it(root):
+def test_root_of_a_dataset_copies_its_lr_folders_but_not_their_copies(root):
     for _ in range(2):
         report = jpeg_tree(root, root, 75, jobs=1)
     assert (report.done, report.kept) == (0, 6)
     jpeg_tree(root, root, 90, jobs=1)
     folders = {path.split("/")[0] for path in jpegs(root)}
-    lr = [f"DIV2K_{split}_LR_{how}" for split in ("train", "valid") for how in ("bicubic", "unknown")]
+    lr = [f"DIV2K_{split}_LR_{downgrade}" for split in ("train", "valid") for downgrade in ("bicubic", "unknown")]
     assert folders == {f"{name}_jpeg_{quality}" for name in lr for quality in (75, 90)}
 
 
-def test_any_other_tree_goes_where_it_is_sent(root):
+def test_any_other_tree_goes_to_the_output_folder(root):
     jpeg_tree(root / "DIV2K_train_LR_bicubic/X2", root / "my" / "copies", 75, jobs=1)
     assert jpegs(root) == ["my/copies/0001x2.jpg"]
 
 
-def test_another_quality_makes_a_copy_again(root):
+def test_another_quality_copies_again(root):
     for quality in (75, 90):
         report = jpeg_tree(root / "DIV2K_train_LR_bicubic/X2", root / "copies", quality, jobs=1)
         assert (report.done, report.kept) == (1, 0)
 
 
-def test_a_damaged_copy_is_made_again(root):
+def test_damaged_copy_is_made_again(root):
     folder = root / "DIV2K_train_LR_bicubic"
     jpeg_tree(folder, root, 75, jobs=1)
     copy = root / "DIV2K_train_LR_bicubic_jpeg_75/X2/0001x2.jpg"
@@ -67,22 +67,22 @@ def test_a_damaged_copy_is_made_again(root):
     assert jpeg_tree(folder, root, 75, jobs=1).done == 1
 
 
-def test_a_folder_named_for_another_quality_is_refused(root):
-    with pytest.raises(InputError, match="named for quality 75"):
+def test_folder_named_after_another_quality_is_rejected(root):
+    with pytest.raises(InputError, match="named after quality 75"):
         jpeg_tree(root / "DIV2K_train_LR_bicubic", root / "DIV2K_train_LR_bicubic_jpeg_75", 90)
 
 
-def test_copies_are_not_put_among_the_pictures(root):
+def test_output_folder_among_the_images_is_rejected(root):
     with pytest.raises(InputError, match="lies in"):
         jpeg_tree(root / "DIV2K_train_LR_bicubic", root / "DIV2K_train_LR_bicubic", 90)
 
 
-def test_a_folder_that_is_not_there_is_refused(root):
+def test_missing_folder_is_rejected(root):
     with pytest.raises(InputError, match="no such folder"):
         jpeg_tree(root / "absent", root / "out", 90)
 
 
-def test_a_picture_that_is_too_wide_for_jpeg_fails_alone(root):
+def test_image_too_wide_for_jpeg_fails_alone(root):
     folder = root / "DIV2K_train_LR_bicubic"
     images.write(folder / "wide.png", np.zeros((1, 65_501, 3), "uint8"))
     report = jpeg_tree(folder, root, 75, jobs=1)

@@ -1,6 +1,7 @@
-"""The store of patches: made once and whole, whatever kills the run, and read as every other source."""
+"""A patch store survives killed runs, is made once, and is read like every other source."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import signal
@@ -21,12 +22,12 @@ from wdsr_tf.data.patches import StoreConfig, Stored, make_store
 from wdsr_tf.data.sampler import Sampler
 from wdsr_tf.errors import InputError
 
-PLAIN = StoreConfig("seed-001,level=2", 2, 32, patches=3)  # a recipe that draws nothing
+PLAIN = StoreConfig("waifu2x-pytorch-v1,level=2", 2, 32, patches=3)  # draws no random numbers
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """Six pictures of noise, in two folders."""
+def folder(tmp_path):
+    """Six images of noise, in two folders."""
     random = np.random.default_rng(0)
     for i in range(6):
         images.write(tmp_path / "in" / "ab"[i % 2] / f"{i}.png", random.integers(0, 256, (40 + i, 50, 3), "uint8"))
@@ -36,6 +37,15 @@ def pictures(tmp_path):
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "out" / "store.sqlite"
+
+
+MAKE_STORE = """
+import sys
+from wdsr_tf.data import StoreConfig, make_store
+indir, path, degrade, *numbers = sys.argv[1:]
+report = make_store(indir, path, StoreConfig(degrade, *map(int, numbers)), jobs=2)
+print(report.done, report.kept)
+"""
 
 
 def ask(path, query):
@@ -48,21 +58,21 @@ def decode(png):
 
 
 def content(path):
-    """{picture: its patches}, whatever rows they lie in."""
+    """{image: its patches}, in whatever rows they are stored."""
     patches = {row[0]: row[1:] for row in ask(path, "SELECT id, lr_img, hr_img FROM patches")}
-    pictures = ask(path, "SELECT name, first, count FROM pictures")
-    found = {name: [patches.pop(first + i) for i in range(count)] for name, first, count in pictures}
-    assert not patches  # no row without a picture
+    rows = ask(path, "SELECT name, first, count FROM images")
+    found = {name: [patches.pop(first + i) for i in range(count)] for name, first, count in rows}
+    assert not patches  # no row without an image
     return found
 
 
-def test_a_store_holds_pairs_of_png_patches_cut_from_the_pictures(pictures, path):
-    report = make_store(pictures, path, PLAIN, jobs=1)
+def test_store_has_pairs_of_png_patches_cut_from_the_images(folder, path):
+    report = make_store(folder, path, PLAIN, jobs=1)
     assert (report.done, report.kept, report.failed, report.left_out) == (6, 0, [], [])
-    recipe = degrade.parse("seed-001,level=2", 2)
+    recipe = degrade.parse("waifu2x-pytorch-v1,level=2", 2)
     for name, pairs in content(path).items():
-        picture = images.read(pictures / name)
-        windows = np.lib.stride_tricks.sliding_window_view(picture, (32, 32, 3))
+        image = images.read(folder / name)
+        windows = np.lib.stride_tricks.sliding_window_view(image, (32, 32, 3))
         assert len(pairs) == 3
         for lr_png, hr_png in pairs:
             assert lr_png.startswith(b"\x89PNG") and hr_png.startswith(b"\x89PNG")
@@ -71,82 +81,82 @@ def test_a_store_holds_pairs_of_png_patches_cut_from_the_pictures(pictures, path
             assert (windows[:, :, 0] == hr).all(axis=(2, 3, 4)).any()
 
 
-def test_patches_depend_on_the_picture_and_its_name_alone(pictures, path, tmp_path):
-    config = StoreConfig("seed-000,level=1", 2, 32, patches=3)
-    make_store(pictures, path, config, jobs=1)
-    make_store(pictures, tmp_path / "other.sqlite", config, jobs=2)
+def test_patches_depend_on_the_image_and_its_name_alone(folder, path, tmp_path):
+    config = StoreConfig("waifu2x-pytorch,level=1", 2, 32, patches=3)
+    make_store(folder, path, config, jobs=1)
+    make_store(folder, tmp_path / "other.sqlite", config, jobs=2)
     assert content(path) == content(tmp_path / "other.sqlite")
 
 
-def test_a_grid_has_patches_side_by_side(pictures, path):
-    images.write(pictures / "wide.png", np.random.default_rng(1).integers(0, 256, (36, 100, 3), "uint8"))
-    make_store(pictures, path, StoreConfig("seed-001", 2, 32, patches=2, grid=True), jobs=1)
+def test_grid_has_adjacent_patches(folder, path):
+    images.write(folder / "wide.png", np.random.default_rng(1).integers(0, 256, (36, 100, 3), "uint8"))
+    make_store(folder, path, StoreConfig("waifu2x-pytorch-v1", 2, 32, patches=2, grid=True), jobs=1)
     assert {name: len(pairs) for name, pairs in content(path).items() if name in ("wide.png", "a/0.png")} == {
         "wide.png": 2,  # of 3
         "a/0.png": 1,
     }
-    places = [images.read(pictures / "wide.png")[:32, left : left + 32] for left in (0, 32, 64)]
+    places = [images.read(folder / "wide.png")[:32, left : left + 32] for left in (0, 32, 64)]
     for _, hr in content(path)["wide.png"]:
         assert any(np.array_equal(decode(hr), place) for place in places)
 
 
-def test_patches_of_few_bytes_are_dropped_and_pictures_without_any_are_named(pictures, path):
-    images.write(pictures / "flat.png", np.full((40, 40, 3), 128, "uint8"))
-    images.write(pictures / "small.png", np.zeros((40, 31, 3), "uint8"))
-    report = make_store(pictures, path, StoreConfig("seed-001", 2, 32, patches=3, min_bytes=300), jobs=1)
+def test_patches_of_few_bytes_are_dropped_and_images_without_patches_are_named(folder, path):
+    images.write(folder / "flat.png", np.full((40, 40, 3), 128, "uint8"))
+    images.write(folder / "small.png", np.zeros((40, 31, 3), "uint8"))
+    report = make_store(folder, path, StoreConfig("waifu2x-pytorch-v1", 2, 32, patches=3, min_bytes=300), jobs=1)
     assert [name for name, _ in report.left_out] == ["flat.png", "small.png"]
-    assert report.left_out[0][1] == f"{pictures / 'flat.png'}: holds no patch of 32 x 32 of 300 bytes in LR"
-    assert ask(path, "SELECT DISTINCT count, split IS NULL FROM pictures ORDER BY count") == [(0, 1), (3, 0)]
+    assert report.left_out[0][1] == f"{folder / 'flat.png'}: has no patch of 32 x 32 of 300 bytes in LR"
+    assert ask(path, "SELECT DISTINCT count, split IS NULL FROM images ORDER BY count") == [(0, 1), (3, 0)]
 
 
-def test_large_pictures_are_shrunk_first(pictures, path):
-    make_store(pictures, path, StoreConfig("seed-001", 2, 32, patches=9, grid=True, longest=40), jobs=1)
+def test_large_images_are_downscaled_first(folder, path):
+    make_store(folder, path, StoreConfig("waifu2x-pytorch-v1", 2, 32, patches=9, grid=True, longest=40), jobs=1)
     assert {len(pairs) for pairs in content(path).values()} == {1}
 
 
-def test_what_is_there_is_kept_what_changed_is_made_anew_what_is_gone_is_removed(pictures, path):
-    make_store(pictures, path, PLAIN, jobs=1)
+def test_unchanged_images_are_kept_changed_ones_redone_and_missing_ones_removed(folder, path):
+    make_store(folder, path, PLAIN, jobs=1)
     before = content(path)
-    (pictures / "a" / "0.png").unlink()
-    images.write(pictures / "b" / "1.png", np.zeros((40, 50, 3), "uint8"))
-    report = make_store(pictures, path, PLAIN, jobs=1)
+    (folder / "a" / "0.png").unlink()
+    images.write(folder / "b" / "1.png", np.zeros((40, 50, 3), "uint8"))
+    report = make_store(folder, path, PLAIN, jobs=1)
     assert (report.done, report.kept, report.removed) == (1, 4, 1)
     after = content(path)
     assert after.keys() == before.keys() - {"a/0.png"}
     assert [name for name in after if after[name] != before[name]] == ["b/1.png"]
-    assert make_store(pictures, path, PLAIN, jobs=1).kept == 5
+    assert make_store(folder, path, PLAIN, jobs=1).kept == 5
 
 
-def test_a_store_made_in_another_way_is_left_as_it_is(pictures, path):
-    make_store(pictures, path, PLAIN, jobs=1)
-    with pytest.raises(InputError, match=r"was made with patches 3, not 4. Name another file with -o"):
-        make_store(pictures, path, StoreConfig("seed-001,level=2", 2, 32, patches=4))
+def test_store_made_with_another_config_is_not_touched(folder, path):
+    make_store(folder, path, PLAIN, jobs=1)
+    with pytest.raises(InputError, match=r"was made with patches 3, not 4. Choose another output file"):
+        make_store(folder, path, StoreConfig("waifu2x-pytorch-v1,level=2", 2, 32, patches=4))
 
 
-def test_a_broken_picture_is_reported_and_the_others_are_done(pictures, path):
-    (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    report = make_store(pictures, path, PLAIN, jobs=2)
+def test_broken_image_is_reported_and_the_others_are_done(folder, path):
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    report = make_store(folder, path, PLAIN, jobs=2)
     assert report.done == 6
-    assert [source for source, _ in report.failed] == [pictures / "broken.png"]
+    assert [source for source, _ in report.failed] == [folder / "broken.png"]
 
 
-def test_the_split_is_by_picture(pictures, path):
-    make_store(pictures, path, PLAIN, valid="2", jobs=1)
+def test_split_is_by_image(folder, path):
+    make_store(folder, path, PLAIN, valid="2", jobs=1)
     training, validation = (Stored(path, split, 2, 16) for split in ("train", "valid"))
     assert (len(training.rows), len(validation.rows)) == (4 * 3, 2 * 3)
     assert not set(training.rows) & set(validation.rows)
     assert len(Stored(path, "train", 2, 16, ids=range(2, 4)).rows) == 2 * 3
 
 
-def test_folders_train_and_valid_are_the_split(pictures, path):
+def test_folders_train_and_valid_are_the_split(folder, path):
     for old, new in (("a", "train"), ("b", "valid")):
-        (pictures / old).rename(pictures / new)
-    make_store(pictures, path, PLAIN, jobs=1)
-    assert set(ask(path, "SELECT substr(name, 1, 5), split FROM pictures")) == {("train", "train"), ("valid", "valid")}
+        (folder / old).rename(folder / new)
+    make_store(folder, path, PLAIN, jobs=1)
+    assert set(ask(path, "SELECT substr(name, 1, 5), split FROM images")) == {("train", "train"), ("valid", "valid")}
 
 
-def test_stored_batches_depend_on_seed_and_number_alone(pictures, path):
-    make_store(pictures, path, StoreConfig("seed-000,level=1", 2, 32, patches=3), jobs=1)
+def test_stored_batches_depend_on_seed_and_number_alone(folder, path):
+    make_store(folder, path, StoreConfig("waifu2x-pytorch,level=1", 2, 32, patches=3), jobs=1)
     sampler = Sampler(Stored(path, "train", 2, lr_patch_size=10), batch_size=4, seed=5)
     forwards = [sampler.batch(k) for k in range(6)]
     with ThreadPoolExecutor(4) as threads:
@@ -157,51 +167,51 @@ def test_stored_batches_depend_on_seed_and_number_alone(pictures, path):
     assert forwards[0][0].shape == (4, 10, 10, 3) and forwards[0][1].shape == (4, 20, 20, 3)
 
 
-def test_stored_patches_are_read_whole_and_aligned(pictures, path):
-    make_store(pictures, path, PLAIN, jobs=1)
+def test_stored_patches_are_complete_and_aligned(folder, path):
+    make_store(folder, path, PLAIN, jobs=1)
     source = Stored(path, "train", 2, lr_patch_size=16)
-    recipe = degrade.parse("seed-001,level=2", 2)
+    recipe = degrade.parse("waifu2x-pytorch-v1,level=2", 2)
     for row in range(len(source.rows)):
         lr, hr = source.patch(row, 0, 0, 0, 0)
         np.testing.assert_array_equal(lr, recipe(hr, None))
     assert (source.positions == 1).all()
 
 
-def test_what_cannot_be_read_is_said(pictures, path, tmp_path):
-    make_store(pictures, path, PLAIN, jobs=1)
-    with pytest.raises(InputError, match="holds patches for --scale 2, not 3"):
+def test_unusable_store_is_rejected_with_the_reason(folder, path, tmp_path):
+    make_store(folder, path, PLAIN, jobs=1)
+    with pytest.raises(InputError, match="patches for scale 2, not 3"):
         Stored(path, "train", 3, 16)
-    with pytest.raises(InputError, match="holds LR patches of 16 x 16; --lr-patch-size is 48"):
+    with pytest.raises(InputError, match="LR patches of 16 x 16, but lr_patch_size is 48"):
         Stored(path, "train", 2)
-    with pytest.raises(InputError, match="has pictures 1-6, not 1-7"):
+    with pytest.raises(InputError, match="has images 1-6, not 1-7"):
         Stored(path, "train", 2, 16, ids=range(1, 8))
     with contextlib.closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE about SET value = 0 WHERE key = 'complete'")
-    with pytest.raises(InputError, match=r"is not finished; run the same convert.py once more"):
+    with pytest.raises(InputError, match=r"is incomplete\. Run the same conversion again"):
         Stored(path, "train", 2, 16)
-    (tmp_path / "text.sqlite").write_text("This is no database. " * 100)
-    with pytest.raises(InputError, match=r"text.sqlite: cannot be used as a store of patches: file is not a database"):
+    (tmp_path / "text.sqlite").write_text("This is not a database. " * 100)
+    with pytest.raises(InputError, match=r"text.sqlite: can't be used as a patch store: file is not a database"):
         Stored(tmp_path / "text.sqlite", "train", 2, 16)
-    with pytest.raises(InputError, match=r"none.sqlite: cannot be used as a store of patches: unable to open"):
+    with pytest.raises(InputError, match=r"none.sqlite: can't be used as a patch store: unable to open"):
         Stored(tmp_path / "none.sqlite", "train", 2, 16)
 
 
-def test_nobody_writes_to_a_store_that_is_read(pictures, path):
-    make_store(pictures, path, PLAIN, jobs=1)
+def test_nobody_can_write_to_an_open_store(folder, path):
+    make_store(folder, path, PLAIN, jobs=1)
     source = Stored(path, "train", 2, 16)
     with contextlib.closing(sqlite3.connect(path, timeout=0)) as db, pytest.raises(sqlite3.Error, match="locked"), db:
         db.execute("DELETE FROM patches")
     del source
 
 
-def test_a_run_that_is_killed_leaves_a_sound_store_and_is_resumed(tmp_path):
+def test_killed_run_leaves_a_valid_store_and_is_resumed(tmp_path):
     random = np.random.default_rng(0)
     images.write(tmp_path / "in" / "0.png", random.integers(0, 256, (100, 100, 3), "uint8"))
     for i in range(1, 300):
         os.link(tmp_path / "in" / "0.png", tmp_path / "in" / f"{i}.png")
     path = tmp_path / "killed.sqlite"
-    how = ("--hr-patch-size", "64", "--patches", "4", "--min-bytes", "300", "--jobs", "2")
-    command = [sys.executable, "convert.py", "-i", tmp_path / "in", "-o", path, "sqlite", *how]
+    config = StoreConfig("waifu2x-pytorch,level=1", 2, 64, 4, 300)
+    command = [sys.executable, "-c", MAKE_STORE, tmp_path / "in", path, *map(str, dataclasses.astuple(config)[:5])]
     for at_least in (5, 30):  # killed twice
         running = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=REPOSITORY)
         while count(path) < at_least:
@@ -213,31 +223,31 @@ def test_a_run_that_is_killed_leaves_a_sound_store_and_is_resumed(tmp_path):
         done = content(path)
         assert at_least <= len(done) < 300, "the kill came too late"
         assert {len(pairs) for pairs in done.values()} == {4}
-        with pytest.raises(InputError, match=r"is not finished"):
+        with pytest.raises(InputError, match="is incomplete"):
             Stored(path, "train", 2, 32)
 
     again = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=300)
     assert again.returncode == 0, again.stderr
-    assert f"{300 - len(done)} pictures done, {len(done)} were done before" in again.stdout
+    assert again.stdout.split() == [str(300 - len(done)), str(len(done))]
     assert ask(path, "PRAGMA integrity_check") == [("ok",)]
-    make_store(tmp_path / "in", tmp_path / "whole.sqlite", StoreConfig("seed-000,level=1", 2, 64, 4, 300), jobs=1)
-    assert content(path) == content(tmp_path / "whole.sqlite")
+    make_store(tmp_path / "in", tmp_path / "undisturbed.sqlite", config, jobs=1)
+    assert content(path) == content(tmp_path / "undisturbed.sqlite")
 
 
 def count(path):
-    """How many pictures the store has by now."""
+    """How many images the store has by now."""
     if not path.exists():
         return 0
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0)) as db:
-            return db.execute("SELECT count(*) FROM pictures").fetchone()[0]
-    except sqlite3.Error:  # there are no tables yet, or a transaction ends
+            return db.execute("SELECT count(*) FROM images").fetchone()[0]
+    except sqlite3.Error:  # no tables yet, or a transaction is being committed
         return 0
 
 
-def test_a_picture_that_vanishes_meanwhile_fails_alone(pictures, tmp_path, monkeypatch):
-    found = images.find(pictures)
-    monkeypatch.setattr(images, "find", lambda folder: [*found, pictures / "gone.png"])
-    report = make_store(pictures, tmp_path / "store.sqlite", PLAIN, jobs=1)
+def test_image_that_vanishes_during_the_run_fails_alone(folder, tmp_path, monkeypatch):
+    found = images.find(folder)
+    monkeypatch.setattr(images, "find", lambda _: [*found, folder / "gone.png"])
+    report = make_store(folder, tmp_path / "store.sqlite", PLAIN, jobs=1)
     assert report.done == len(found)
     assert [path.name for path, _ in report.failed] == ["gone.png"]

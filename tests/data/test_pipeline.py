@@ -1,4 +1,4 @@
-"""What comes out of `tf.data` is what the sampler makes, batch for batch."""
+"""`tf.data` gives the sampler's batches, one for one."""
 
 import numpy as np
 import pytest
@@ -32,24 +32,24 @@ def check(dataset, sampler, start, count):
 
 
 @pytest.mark.parametrize("batches_per_call", [1, 3, None])
-def test_batches_are_those_of_the_sampler_in_order(sampler, batches_per_call, monkeypatch):
+def test_batches_equal_the_samplers_in_order(sampler, batches_per_call, monkeypatch):
     if batches_per_call:
         batch_bytes = 4 * (8 * 8 + 16 * 16) * 3
         monkeypatch.setattr(pipeline, "GROUP_BYTES", batches_per_call * batch_bytes)
     check(pipeline.training_dataset(sampler), sampler, 0, 50)
 
 
-def test_a_dataset_that_starts_at_k_continues_what_ended_there(sampler):
+def test_dataset_that_starts_at_k_continues_one_that_ended_there(sampler):
     check(pipeline.training_dataset(sampler, start=17), sampler, 17, 20)
 
 
-def test_reading_again_begins_again(sampler):
+def test_every_iteration_starts_again(sampler):
     dataset = pipeline.training_dataset(sampler, start=2)
     check(dataset, sampler, 2, 3)
     check(dataset, sampler, 2, 3)
 
 
-def test_training_batches_have_static_shapes_and_no_end(sampler):
+def test_training_batches_have_static_shapes_and_are_endless(sampler):
     dataset = pipeline.training_dataset(sampler)
     assert [(spec.shape, spec.dtype) for spec in dataset.element_spec] == [
         ((4, 8, 8, 3), tf.uint8),
@@ -58,12 +58,12 @@ def test_training_batches_have_static_shapes_and_no_end(sampler):
     assert int(dataset.cardinality()) in (tf.data.INFINITE_CARDINALITY, tf.data.UNKNOWN_CARDINALITY)
 
 
-def test_an_augmentation_does_the_same_alone_and_inside_tf_data(pairs, sampler):
+def test_augmentation_is_the_same_inside_and_outside_tf_data(pairs, sampler):
     batches = pipeline.training_dataset(sampler).take(20).as_numpy_iterator()
     seen = set()
     for k, (lrs, hrs) in enumerate(batches):
-        for lr, hr, (picture, top, left, flipped, turns) in zip(lrs, hrs, sampler.choices(k), strict=True):
-            patches = crop(np.load(pairs[picture].lr), np.load(pairs[picture].hr), top, left, size=8, scale=2)
+        for lr, hr, (index, top, left, flipped, turns) in zip(lrs, hrs, sampler.choices(k), strict=True):
+            patches = crop(np.load(pairs[index].lr), np.load(pairs[index].hr), top, left, size=8, scale=2)
             alone = augment(*patches, flipped, turns)
             np.testing.assert_array_equal(lr, alone[0])
             np.testing.assert_array_equal(hr, alone[1])
@@ -71,7 +71,7 @@ def test_an_augmentation_does_the_same_alone_and_inside_tf_data(pairs, sampler):
     assert len(seen) == 8
 
 
-def test_full_images_come_whole_and_in_order(tmp_path):
+def test_full_images_are_complete_and_in_order(tmp_path):
     (tmp_path / "small").mkdir()
     pairs = [*write_pairs(tmp_path, 2), *write_pairs(tmp_path / "small", 1, height=6, width=5)]
     dataset = pipeline.full_images(pairs)

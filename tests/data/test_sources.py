@@ -1,4 +1,4 @@
-"""Patches of pairs, and patches of HR pictures with LR made on the fly."""
+"""Patches of pairs, and patches of HR images with LR made on the fly."""
 
 import ctypes
 import functools
@@ -14,7 +14,7 @@ import pytest
 from tests.helpers.pictures import write_pairs
 from wdsr_tf.data import degrade, sources
 from wdsr_tf.data.sampler import Sampler, generator
-from wdsr_tf.data.sources import Arrays, Pairs, Pictures, files, free_memory, open_maps_allowed
+from wdsr_tf.data.sources import Arrays, HRImages, Pairs, files, free_memory, open_maps_allowed
 from wdsr_tf.errors import InputError
 
 
@@ -25,15 +25,15 @@ def pairs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory):
-    """Five HR pictures of noise, as `.npy`."""
+    """Five HR images of noise, as `.npy`."""
     folder, random = tmp_path_factory.mktemp("noise"), np.random.default_rng(0)
     for i in range(5):
         np.save(folder / f"{i}.npy", random.integers(0, 256, (60 + i, 80, 3), "uint8"))
     return sorted(folder.glob("*.npy"))
 
 
-def batches(source, numbers=range(6), **how):
-    sampler = Sampler(source, batch_size=4, seed=5, **how)
+def batches(source, numbers=range(6), **options):
+    sampler = Sampler(source, batch_size=4, seed=5, **options)
     return [sampler.batch(k) for k in numbers]
 
 
@@ -41,41 +41,41 @@ def same(some, others):
     return all(np.array_equal(x, y) for a, b in zip(some, others, strict=True) for x, y in zip(a, b, strict=True))
 
 
-def pictures(paths, text="seed-000,level=1", scale=2, **how):
-    return Pictures(paths, degrade.parse(text, scale), lr_patch_size=8, **how)
+def hr_images(paths, text="waifu2x-pytorch,level=1", scale=2, **options):
+    return HRImages(paths, degrade.parse(text, scale), lr_patch_size=8, **options)
 
 
-def test_memory_maps_and_memory_give_the_same(pairs):
+def test_memory_maps_and_memory_give_the_same_batches(pairs):
     maps, memory = Arrays(files(pairs), 0), Arrays(files(pairs), 1)
     assert not maps.in_memory and memory.in_memory
     assert same(batches(Pairs(pairs, 2, 8, maps)), batches(Pairs(pairs, 2, 8, memory)))
 
 
-def test_more_pictures_than_files_may_be_open_give_the_same(pairs, monkeypatch):
+def test_more_images_than_open_files_give_the_same_batches(pairs, monkeypatch):
     expected = batches(Pairs(pairs, 2, 8))
-    monkeypatch.setattr(sources, "open_maps_allowed", lambda wanted: 5)
+    monkeypatch.setattr(sources, "open_maps_allowed", lambda desired: 5)
     assert same(batches(Pairs(pairs, 2, 8, Arrays(files(pairs), 0))), expected)
 
 
-def asked_for(source, monkeypatch):
-    """The rows (file, first, count) that making two batches asks for, and the patches that they have."""
-    asked = []
-    monkeypatch.setattr(source.arrays, "expect", lambda *rows: asked.append(rows))
+def requested_rows(source, monkeypatch):
+    """The rows (file, first, count) that two batches request, and the choices of their patches."""
+    rows = []
+    monkeypatch.setattr(source.arrays, "expect", lambda *request: rows.append(request))
     sampler = Sampler(source, batch_size=4, seed=5)
     sampler.batches(3, 2)
-    return asked, [*sampler.choices(3), *sampler.choices(4)]
+    return rows, [*sampler.choices(3), *sampler.choices(4)]
 
 
-def test_the_rows_of_all_coming_patches_are_asked_for_together(pairs, monkeypatch):
-    asked, choices = asked_for(Pairs(pairs, 2, 8, Arrays(files(pairs), 0)), monkeypatch)
-    assert asked[0::2] == [(pairs[picture].lr, top, 8) for picture, top, *_ in choices]
-    assert asked[1::2] == [(pairs[picture].hr, 2 * top, 16) for picture, top, *_ in choices]
+def test_rows_of_all_next_patches_are_requested_together(pairs, monkeypatch):
+    rows, choices = requested_rows(Pairs(pairs, 2, 8, Arrays(files(pairs), 0)), monkeypatch)
+    assert rows[0::2] == [(pairs[index].lr, top, 8) for index, top, *_ in choices]
+    assert rows[1::2] == [(pairs[index].hr, 2 * top, 16) for index, top, *_ in choices]
 
 
-def test_of_hr_alone_the_rows_of_the_margin_are_asked_for_too(noise, monkeypatch):
-    source = pictures(noise, "waifu2x-art,level=1,margin=3")
-    asked, choices = asked_for(source, monkeypatch)
-    assert asked == [(noise[picture], top, 2 * (8 + 2 * 3)) for picture, top, *_ in choices]
+def test_rows_of_the_margin_are_requested_too(noise, monkeypatch):
+    source = hr_images(noise, "waifu2x-art,level=1,margin=3")
+    rows, choices = requested_rows(source, monkeypatch)
+    assert rows == [(noise[index], top, 2 * (8 + 2 * 3)) for index, top, *_ in choices]
 
 
 def cached_pages(path):
@@ -85,32 +85,34 @@ def cached_pages(path):
         flags = np.zeros(-(-view.size // mmap.PAGESIZE), "uint8")
         address, size, out = view.ctypes.data, ctypes.c_size_t(view.size), flags.ctypes.data
         assert ctypes.CDLL(None).mincore(ctypes.c_void_p(address), size, ctypes.c_void_p(out)) == 0
-        del view  # which holds the map open
+        del view  # it would keep the map open
         return set(np.flatnonzero(flags & 1).tolist())
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux is asked what is in its page cache")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="inspects the page cache in a way that only Linux supports"
+)
 @pytest.mark.parametrize("maps", [0, 9])
-def test_rows_that_are_asked_for_come_from_disk_and_no_others(tmp_path, monkeypatch, maps):
+def test_exactly_the_requested_rows_are_read_from_disk(tmp_path, monkeypatch, maps):
     path = tmp_path / "0.npy"
     np.save(path, np.ones((1000, 2000, 3), "uint8"))
-    monkeypatch.setattr(sources, "open_maps_allowed", lambda wanted: maps)
+    monkeypatch.setattr(sources, "open_maps_allowed", lambda desired: maps)
     arrays = Arrays([path], 0)
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     if cached_pages(path):
-        pytest.skip("this file system does not drop a file from the page cache")
+        pytest.skip("this file system doesn't drop files from the page cache")
     arrays.expect(path, 400, 100)
     first, last = (128 + 6000 * row for row in (400, 500))
     expected = set(range(first // mmap.PAGESIZE, (last - 1) // mmap.PAGESIZE + 1))
     end = time.monotonic() + 20
     while not (found := cached_pages(path)) >= expected and time.monotonic() < end:
         time.sleep(0.01)
-    assert {page for page in found if page >= 100} == expected  # a map that is opened again reads its header, and more
+    assert {page for page in found if page >= 100} == expected  # reopening a map reads its header and more
 
 
-def test_the_limit_of_open_files_is_raised_where_needed_and_kept_otherwise(monkeypatch):
+def test_limit_of_open_files_is_raised_only_if_needed(monkeypatch):
     resource = pytest.importorskip("resource")
     limits = [(1024, 4096)]
     monkeypatch.setattr(resource, "getrlimit", lambda which: limits[-1])
@@ -120,7 +122,7 @@ def test_the_limit_of_open_files_is_raised_where_needed_and_kept_otherwise(monke
     assert open_maps_allowed(10_000) == 4096 - 256 and limits[-1] == (4096, 4096)
 
 
-def test_free_memory_is_that_of_the_container(tmp_path):
+def test_free_memory_respects_the_container(tmp_path):
     proc = tmp_path / "meminfo"
     proc.write_text("MemTotal:       2000 kB\nMemAvailable:   1000 kB\n")
     assert free_memory(proc, tmp_path) == 1000 * 1024
@@ -131,19 +133,19 @@ def test_free_memory_is_that_of_the_container(tmp_path):
     assert free_memory(proc, tmp_path) == 200_000
 
 
-def test_a_picture_smaller_than_the_patch_is_named(pairs):
+def test_image_smaller_than_the_patch_is_named(pairs):
     with pytest.raises(InputError, match=r"11 x 11.*: 0000 \(10 x 13\), 0001 \(10 x 13\)"):
         Pairs(pairs, 2, lr_patch_size=11)
     assert batches(Pairs(pairs, 2, lr_patch_size=10))[0][0].shape == (4, 10, 10, 3)
 
 
-def test_no_pictures_are_an_error():
-    with pytest.raises(InputError, match="no picture"):
+def test_source_without_images_is_rejected():
+    with pytest.raises(InputError, match="no images"):
         Pairs([], 2)
 
 
 @pytest.mark.parametrize(
-    "how",
+    "options",
     [
         {},
         {"min_bytes": 200},
@@ -152,52 +154,52 @@ def test_no_pictures_are_an_error():
         {"text": "waifu2x-photo,level=0,margin=2", "scale": 1},
     ],
 )
-def test_degraded_batches_depend_on_seed_and_number_alone(noise, how):
-    forwards = batches(pictures(noise, **how))
-    backwards = batches(pictures(noise, arrays=Arrays(noise, 0), **how), numbers=range(5, -1, -1))
+def test_degraded_batches_depend_on_seed_and_number_alone(noise, options):
+    forwards = batches(hr_images(noise, **options))
+    backwards = batches(hr_images(noise, arrays=Arrays(noise, 0), **options), numbers=range(5, -1, -1))
     assert same(forwards, reversed(backwards))
-    sampler = Sampler(pictures(noise, **how), batch_size=4, seed=5)
+    sampler = Sampler(hr_images(noise, **options), batch_size=4, seed=5)
     with ThreadPoolExecutor(4) as threads:
         assert same(forwards, threads.map(sampler.batch, range(6)))
     assert not same(forwards[:1], [Sampler(sampler.source, batch_size=4, seed=6).batch(0)])
 
 
-def test_no_two_patches_share_their_noise(noise):
-    source = pictures(noise, "seed-000,level=2")
+def test_patches_do_not_share_their_noise(noise):
+    source = hr_images(noise, "waifu2x-pytorch,level=2")
     patch = functools.partial(source.patch, 0, 0, 0, 0, 0)  # the same place each time
     seen = {patch(functools.partial(generator, 5, number))[0].tobytes() for number in range(40)}
     assert len(seen) > 20  # of 3 filters x 26 qualities; 31 on average
 
 
-def test_lr_is_made_of_the_very_patch_that_is_returned(noise):
-    """Cropped and turned first, shrunk and encoded then: seed 001's recipe draws nothing."""
-    recipe = degrade.parse("seed-001,level=2", 2)
-    for lrs, hrs in batches(Pictures(noise, recipe, lr_patch_size=8)):
+def test_lr_is_made_from_the_returned_hr_patch(noise):
+    """Patches are rotated before LR is made; this recipe draws no random numbers."""
+    recipe = degrade.parse("waifu2x-pytorch-v1,level=2", 2)
+    for lrs, hrs in batches(HRImages(noise, recipe, lr_patch_size=8)):
         for lr, hr in zip(lrs, hrs, strict=True):
             np.testing.assert_array_equal(lr, recipe(np.ascontiguousarray(hr), None))
 
 
-def test_degraded_patches_come_from_where_the_sampler_says(noise):
-    sampler = Sampler(pictures(noise), batch_size=4, augment=False)
-    for hr, (picture, top, left, _, _) in zip(sampler.batch(1)[1], sampler.choices(1), strict=True):
-        np.testing.assert_array_equal(hr, np.load(noise[picture])[top : top + 16, left : left + 16])
+def test_degraded_patches_come_from_the_samplers_positions(noise):
+    sampler = Sampler(hr_images(noise), batch_size=4, augment=False)
+    for hr, (index, top, left, _, _) in zip(sampler.batch(1)[1], sampler.choices(1), strict=True):
+        np.testing.assert_array_equal(hr, np.load(noise[index])[top : top + 16, left : left + 16])
 
 
-def test_a_margin_is_seen_by_the_recipe_and_cut_off_behind_it(noise):
-    source = pictures(noise, "waifu2x-art,level=1,margin=3")
+def test_margin_is_given_to_the_recipe_and_removed_from_its_result(noise):
+    source = hr_images(noise, "waifu2x-art,level=1,margin=3")
     (lr, hr), side = batches(source, [0], augment=False)[0], 2 * (8 + 2 * 3)
     assert (lr.shape, hr.shape) == ((4, 8, 8, 3), (4, 16, 16, 3))
     assert source.positions[0].tolist() == [60 - side + 1, 80 - side + 1]
-    picture, top, left, _, _ = Sampler(source, batch_size=4, seed=5, augment=False).choices(0)[0]
-    np.testing.assert_array_equal(hr[0], np.load(noise[picture])[top + 6 : top + 22, left + 6 : left + 22])
+    index, top, left, _, _ = Sampler(source, batch_size=4, seed=5, augment=False).choices(0)[0]
+    np.testing.assert_array_equal(hr[0], np.load(noise[index])[top + 6 : top + 22, left + 6 : left + 22])
 
 
 @pytest.fixture
 def half_flat(tmp_path):
-    """A picture with noise in its right half alone."""
-    picture = np.full((40, 80, 3), 128, "uint8")
-    picture[:, 40:] = np.random.default_rng(0).integers(0, 256, (40, 40, 3))
-    np.save(tmp_path / "0.npy", picture)
+    """An image with noise in its right half only."""
+    pixels = np.full((40, 80, 3), 128, "uint8")
+    pixels[:, 40:] = np.random.default_rng(0).integers(0, 256, (40, 40, 3))
+    np.save(tmp_path / "0.npy", pixels)
     return [tmp_path / "0.npy"]
 
 
@@ -205,25 +207,25 @@ def deviations(source):
     return np.concatenate([hr.std(axis=(1, 2, 3)) for _, hr in batches(source, range(50))])
 
 
-def test_patches_of_few_bytes_give_way_to_others_of_the_picture(half_flat):
-    assert (deviations(pictures(half_flat)) == 0).mean() > 0.2
-    # Ten patches on end are flat with a probability of about (3 / 8) ** 10.
-    assert (deviations(pictures(half_flat, min_bytes=150)) > 0).all()
+def test_patches_of_few_bytes_are_replaced_by_others_of_the_image(half_flat):
+    assert (deviations(hr_images(half_flat)) == 0).mean() > 0.2
+    # Ten patches in a row are flat with a probability of about (3 / 8) ** 10.
+    assert (deviations(hr_images(half_flat, min_bytes=150)) > 0).all()
 
 
 def test_active_cropping_prefers_details(half_flat):
-    assert (deviations(pictures(half_flat, active_cropping=1.0)) > 60).all()
+    assert (deviations(hr_images(half_flat, active_cropping=1.0)) > 60).all()
 
 
-def test_a_picture_without_any_detail_is_used_all_the_same(tmp_path):
+def test_image_without_any_detail_is_used_anyway(tmp_path):
     np.save(tmp_path / "0.npy", np.full((40, 40, 3), 128, "uint8"))
-    lr, _ = batches(pictures([tmp_path / "0.npy"], min_bytes=14_000), [0])[0]
+    lr, _ = batches(hr_images([tmp_path / "0.npy"], min_bytes=14_000), [0])[0]
     assert lr.shape == (4, 8, 8, 3)
 
 
-def test_hr_pictures_too_small_for_a_patch_are_left_out(noise, tmp_path):
+def test_hr_images_too_small_for_a_patch_are_left_out(noise, tmp_path):
     np.save(tmp_path / "small.npy", np.zeros((15, 40, 3), "uint8"))
-    source = pictures([*noise, tmp_path / "small.npy"])
+    source = hr_images([*noise, tmp_path / "small.npy"])
     assert source.left_out == [tmp_path / "small.npy"] and source.paths == noise
-    with pytest.raises(InputError, match=r"none of 1 HR pictures holds a patch of 16 x 16.*--lr-patch-size"):
-        pictures([tmp_path / "small.npy"])
+    with pytest.raises(InputError, match=r"None of 1 HR images has a patch of 16 x 16.*lr_patch_size"):
+        hr_images([tmp_path / "small.npy"])

@@ -4,7 +4,7 @@ from PIL import Image
 
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
-from wdsr_tf.evaluation import datasets as pictures
+from wdsr_tf.evaluation import datasets
 from wdsr_tf.images.resize import imresize
 
 RANDOM = np.random.default_rng(0)
@@ -64,9 +64,9 @@ def marked(root):
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_a_benchmarks_layout_is_found_by_its_names(tmp_path, make, folder, names):
+def test_the_layout_of_a_benchmark_is_recognized(tmp_path, make, folder, names):
     make(tmp_path)
-    found = pictures.of_benchmark(tmp_path / folder, 2)
+    found = datasets.of_benchmark(tmp_path / folder, 2)
     assert found.names == names
     assert found.record() == {"benchmark": str(tmp_path / folder)}
     for pair in found.pairs:
@@ -77,16 +77,16 @@ def test_a_benchmarks_layout_is_found_by_its_names(tmp_path, make, folder, names
 
 @pytest.mark.parametrize("name, count", [("Set5", 5), ("Set14", 14)])
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_benchmarks_of_the_papers_are_found(reference, name, count, scale):
-    found = pictures.of_benchmark(reference / "images" / "benchmark" / name, scale)
+def test_set5_and_set14_are_found(reference, name, count, scale):
+    found = datasets.of_benchmark(reference / "images" / "benchmark" / name, scale)
     assert len(found.pairs) == count
 
 
 @pytest.mark.parametrize("folder", ["", "HR"])
-def test_of_hr_alone_lr_is_made_by_matlabs_bicubic(tmp_path, folder):
+def test_lr_is_made_from_hr_alone_by_matlabs_bicubic(tmp_path, folder):
     hr = draw(tmp_path / folder / "a.png", 25, 38)
     draw(tmp_path / folder / "deeper" / "b.png", 9, 9)
-    found = pictures.of_benchmark(tmp_path, 3)
+    found = datasets.of_benchmark(tmp_path, 3)
     assert found.names == ["a", "deeper/b"]
     assert found.record() == {"benchmark": str(tmp_path), "lr": "MATLAB's bicubic"}
     rounded, cut = found.load(found.pairs[0])
@@ -98,36 +98,36 @@ def test_of_hr_alone_lr_is_made_by_matlabs_bicubic(tmp_path, folder):
     assert np.any(exact != rounded)
 
 
-def test_luma_of_float_lr_is_lr_of_luma(tmp_path):
+def test_luma_of_float_lr_equals_lr_of_luma(tmp_path):
     hr = draw(tmp_path / "a.png", 24, 36)
-    found = pictures.of_benchmark(tmp_path, 2)
+    found = datasets.of_benchmark(tmp_path, 2)
     lr, _ = found.load(found.pairs[0], rounded=False)
     expected = imresize(images.rgb_to_y(hr), 1 / 2)  # as the papers of luma networks make it
     np.testing.assert_allclose(images.rgb_to_y(lr), expected, atol=1e-4)  # float32 of 255
 
 
-def test_gray_pictures_are_rgb_of_equal_colors(tmp_path):
+def test_gray_images_become_rgb_with_equal_channels(tmp_path):
     gray = draw(tmp_path / "a.png", 12, 16, gray=True)
     assert images.read_picture(tmp_path / "a.png").gray
-    found = pictures.of_benchmark(tmp_path, 2)
+    found = datasets.of_benchmark(tmp_path, 2)
     lr, hr = found.load(found.pairs[0])
     assert lr.shape == (6, 8, 3)
     np.testing.assert_array_equal(hr, np.stack([gray] * 3, axis=-1))
 
 
 @pytest.mark.parametrize("height, width", [(12, 18), (13, 19), (11, 17)])
-def test_edges_of_hr_that_lr_files_do_not_hold_are_left_out(tmp_path, height, width):
+def test_edges_of_hr_without_lr_are_left_out(tmp_path, height, width):
     draw(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 6, 9)
     drawn = draw(tmp_path / "HR" / "a.png", height, width)
-    found = pictures.of_benchmark(tmp_path, 2)
+    found = datasets.of_benchmark(tmp_path, 2)
     _, hr = found.load(found.pairs[0])
     np.testing.assert_array_equal(hr, drawn[:12, :18])
 
 
-def test_lr_goes_through_a_jpeg_of_the_quality_in_memory(tmp_path):
+def test_lr_is_compressed_as_jpeg_in_memory(tmp_path):
     self_ex_sr(tmp_path / "set")
     before = sorted(path.name for path in (tmp_path / "set").rglob("*"))
-    found = pictures.of_benchmark(tmp_path / "set", 2, jpeg_quality=40)
+    found = datasets.of_benchmark(tmp_path / "set", 2, jpeg_quality=40)
     lr, hr = found.load(found.pairs[0])
     original = images.read(found.pairs[0].lr)
     Image.fromarray(original).save(tmp_path / "lr.jpg", quality=40, subsampling="4:2:0")
@@ -141,78 +141,78 @@ def test_lr_goes_through_a_jpeg_of_the_quality_in_memory(tmp_path):
     assert sorted(path.name for path in (tmp_path / "set").rglob("*")) == before
 
 
-def test_at_x1_hr_alone_is_its_own_lr(tmp_path):
+def test_hr_alone_is_its_own_lr_at_x1(tmp_path):
     draw(tmp_path / "a.png", 11, 13)
-    found = pictures.of_benchmark(tmp_path, 1)
+    found = datasets.of_benchmark(tmp_path, 1)
     np.testing.assert_array_equal(*found.load(found.pairs[0]))
-    noisy = pictures.of_benchmark(tmp_path, 1, jpeg_quality=50)
+    noisy = datasets.of_benchmark(tmp_path, 1, jpeg_quality=50)
     lr, hr = noisy.load(noisy.pairs[0])
     assert lr.shape == hr.shape and np.any(lr != hr)
 
 
-def test_ids_choose_pictures_by_their_numbers(tmp_path):
+def test_ids_choose_images_by_their_numbers(tmp_path):
     div2k(tmp_path)
-    assert pictures.of_benchmark(tmp_path, 2, ids=range(802, 803)).names == ["0802"]
-    with pytest.raises(InputError, match="has no picture 803; it has 2 with numbers from 801 to 802"):
-        pictures.of_benchmark(tmp_path, 2, ids=range(801, 804))
+    assert datasets.of_benchmark(tmp_path, 2, ids=range(802, 803)).names == ["0802"]
+    with pytest.raises(InputError, match="There is no image 803; there are 2, numbered 801 to 802"):
+        datasets.of_benchmark(tmp_path, 2, ids=range(801, 804))
     draw(tmp_path / "names" / "cat.png", 8, 8)
-    with pytest.raises(InputError, match="not told apart by numbers"):
-        pictures.of_benchmark(tmp_path / "names", 2, ids=range(1, 2))
+    with pytest.raises(InputError, match="don't have unique numbers"):
+        datasets.of_benchmark(tmp_path / "names", 2, ids=range(1, 2))
 
 
 @pytest.mark.parametrize(
     "make, folder, scale, message",
     [
-        (self_ex_sr, "absent", 2, "there is no such folder"),
-        (self_ex_sr, "", 4, "image_SRF_4: there is no such folder; .* has image_SRF_2, image_SRF_3"),
-        (self_ex_sr, "image_SRF_3", 2, "holds pictures for x3, and the networks are x2"),
-        (beside, "", 4, "LR_bicubic/X4: there is no such folder; .* has LR_bicubic/X2, LR_bicubic/X3"),
-        (div2k, "", 4, "X4: there is no such folder; .* has DIV2K_valid_LR_bicubic/X2, DIV2K_valid_LR_bicubic/X3"),
-        (marked, "", 3, "needs x3 of it"),
-        (lambda root: draw(root / "a_LR.png", 8, 8), "", 2, "has no HR picture"),
-        (beside, "LR_bicubic", 2, "holds LR pictures alone, by names such as b1x2.png"),
-        (lambda root: (root / "empty").mkdir(), "empty", 2, "holds no pictures"),
-        (lambda root: (root / "DIV2K_train_HR").mkdir(), "", 2, "DIV2K_valid_HR: there is no such folder"),
+        (self_ex_sr, "absent", 2, "No such folder"),
+        (self_ex_sr, "", 4, "image_SRF_4: No such folder. .* has image_SRF_2, image_SRF_3"),
+        (self_ex_sr, "image_SRF_3", 2, "images are for x3, but the scale is 2"),
+        (beside, "", 4, "LR_bicubic/X4: No such folder. .* has LR_bicubic/X2, LR_bicubic/X3"),
+        (div2k, "", 4, "X4: No such folder. .* has DIV2K_valid_LR_bicubic/X2, DIV2K_valid_LR_bicubic/X3"),
+        (marked, "", 3, "x3"),
+        (lambda root: draw(root / "a_LR.png", 8, 8), "", 2, "a_LR.png: .*HR"),
+        (beside, "LR_bicubic", 2, "only LR images, such as b1x2.png"),
+        (lambda root: (root / "empty").mkdir(), "empty", 2, "no images"),
+        (lambda root: (root / "DIV2K_train_HR").mkdir(), "", 2, "DIV2K_valid_HR: No such folder"),
     ],
 )
 def test_a_folder_that_does_not_fit_is_an_error(tmp_path, make, folder, scale, message):
     make(tmp_path)
     with pytest.raises(InputError, match=message):
-        pictures.of_benchmark(tmp_path / folder, scale)
+        datasets.of_benchmark(tmp_path / folder, scale)
 
 
 @pytest.mark.parametrize("downgrade", ["unknown", "bicubic"])
 @pytest.mark.parametrize("make, folder", [(self_ex_sr, ""), (self_ex_sr, "image_SRF_2"), (marked, "")])
-def test_a_downgrade_is_no_choice_where_lr_lies_beside_hr(tmp_path, make, folder, downgrade):
+def test_a_downgrade_cannot_be_chosen_if_lr_lies_beside_hr(tmp_path, make, folder, downgrade):
     make(tmp_path)
-    with pytest.raises(InputError, match=f"no LR for the downgrade {downgrade}: its LR are the files beside HR"):
-        pictures.of_benchmark(tmp_path / folder, 2, downgrade)
+    with pytest.raises(InputError, match=f"no LR for the downgrade '{downgrade}': the LR files lie beside HR"):
+        datasets.of_benchmark(tmp_path / folder, 2, downgrade)
 
 
-def test_lr_that_is_made_is_bicubic_and_no_other(tmp_path):
+def test_the_only_downgrade_of_lr_made_from_hr_is_bicubic(tmp_path):
     draw(tmp_path / "a.png", 12, 12)
-    assert pictures.of_benchmark(tmp_path, 2, "bicubic").names == ["a"]
-    with pytest.raises(InputError, match="no LR for the downgrade unknown: its LR is made by MATLAB's bicubic"):
-        pictures.of_benchmark(tmp_path, 2, "unknown")
+    assert datasets.of_benchmark(tmp_path, 2, "bicubic").names == ["a"]
+    with pytest.raises(InputError, match="no LR for the downgrade 'unknown': LR is made with MATLAB's bicubic"):
+        datasets.of_benchmark(tmp_path, 2, "unknown")
 
 
 def test_a_downgrade_chooses_among_folders(tmp_path):
     beside(tmp_path)
     (tmp_path / "LR_bicubic").rename(tmp_path / "LR_mild")
-    assert pictures.of_benchmark(tmp_path, 2, "mild").names == ["b1", "b2"]
-    with pytest.raises(InputError, match=r"LR_bicubic/X2: there is no such folder; .* has LR_mild/X2"):
-        pictures.of_benchmark(tmp_path, 2)
+    assert datasets.of_benchmark(tmp_path, 2, "mild").names == ["b1", "b2"]
+    with pytest.raises(InputError, match=r"LR_bicubic/X2: No such folder. .* has LR_mild/X2"):
+        datasets.of_benchmark(tmp_path, 2)
 
 
 def test_sides_that_differ_by_the_scale_or_more_are_an_error(tmp_path):
     draw(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 6, 9)
     draw(tmp_path / "HR" / "a.png", 14, 18)
-    with pytest.raises(InputError, match=r"is 14 x 18, where .*ax2.png is 6 x 9 and needs about x2 of it"):
-        pictures.of_benchmark(tmp_path, 2)
+    with pytest.raises(InputError, match=r"is 14 x 18, but .*ax2.png is 6 x 9, which doesn't fit x2"):
+        datasets.of_benchmark(tmp_path, 2)
 
 
-def test_a_picture_smaller_than_the_scale_is_an_error(tmp_path):
+def test_an_image_smaller_than_the_scale_is_an_error(tmp_path):
     draw(tmp_path / "a.png", 2, 9)
-    found = pictures.of_benchmark(tmp_path, 3)
+    found = datasets.of_benchmark(tmp_path, 3)
     with pytest.raises(InputError, match="2 x 9 pixels are too few for x3"):
         found.load(found.pairs[0])

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.evaluation.metrics import PROTOCOLS, ms_ssim, psnr, similarities, ssim
+from wdsr_tf.evaluation.metrics import PROTOCOLS, ms_ssim, protocol_names, psnr, similarities, ssim
 from wdsr_tf.images import rgb_to_y
 
 RNG = np.random.default_rng(0)
 HR = RNG.integers(0, 256, (40, 30, 3), dtype="uint8")
 SR = np.clip(HR + RNG.normal(0, 20, HR.shape), 0, 255)
 
-# dB and SSIM of the golden luma were taken from luma in float32; RGB was compared in float64 as here.
+# The reference figures of luma were computed from luma in float32, those of RGB in float64, as here.
 FLOAT32_LUMA = 1e-6
 
 
@@ -31,12 +31,12 @@ def test_protocols_are_the_published_ones(golden, scale):
         assert measured == pytest.approx(facts["values"][key], abs=FLOAT32_LUMA)  # EDSR measures in float32
 
 
-def test_seed_values_are_the_published_ones(golden):
+def test_values_equal_those_of_tensorflow_in_krasserm_wdsr(golden):
     arrays, facts = golden("metrics")
     values, pair = facts["values"], (arrays["big_sr_u8"], arrays["big_hr_u8"])
     assert psnr(*pair) == pytest.approx(values["seed_psnr_0_1_full_rgb (200x192 pair)"], abs=2e-6)
-    # The seed takes variances on 0..1 in float32, as differences of squares: C2 is 9e-4, so that 1e-7 of noise
-    # in them shows in the fifth digit. The same formula in float32 is as far from float64 as the seed is.
+    # krasserm/wdsr computes variances on 0..1 in float32, as differences of squares: C2 is 9e-4, so 1e-7 of noise in
+    # them shows in the fifth digit. The same formula in float32 is as far from float64.
     assert ssim(*pair) == pytest.approx(values["seed_ssim (200x192 pair)"], abs=3e-5)
     assert ms_ssim(*pair) == pytest.approx(values["seed_msssim (200x192 pair)"], abs=3e-5)
 
@@ -66,34 +66,36 @@ def test_ssim_is_its_formula_pixel_by_pixel():
     assert ssim(x, y) == pytest.approx(np.mean(values), abs=1e-10)  # both are float64
 
 
-def test_ssim_of_rgb_is_the_mean_of_its_colors_and_of_equals_one():
+def test_ssim_of_rgb_is_the_mean_over_channels_and_one_for_equal_images():
     assert ssim(SR, HR) == pytest.approx(np.mean([ssim(SR[..., c], HR[..., c]) for c in range(3)]))
     assert ssim(HR, HR) == pytest.approx(1) and ms_ssim(HR, HR) == pytest.approx(1)
 
 
-def test_small_pictures_have_an_ssim_and_tiny_ones_no_ms_ssim():
+def test_small_images_have_an_ssim_and_tiny_ones_no_ms_ssim():
     assert 0 < ssim(SR[:5, :7], HR[:5, :7]) < 1
     with pytest.raises(InputError, match="too few"):
         ms_ssim(SR[:15], HR[:15])
 
 
 @pytest.mark.parametrize("name, scale, side, border", [("ntire", 2, 16, 8), ("paper", 4, 8, 4)])
-def test_a_picture_that_a_protocols_border_eats_is_told_with_the_way_out(name, scale, side, border):
+def test_an_image_within_a_protocols_border_is_refused_with_the_way_out(name, scale, side, border):
     protocol = PROTOCOLS[name]
     protocol.measure(SR[: side + 1, : side + 1], HR[: side + 1, : side + 1], scale)
-    message = f"{side} x 20 pixels are too few for the protocol {name}, which leaves out {border} on each side; choose"
+    message = (
+        f"{side} x 20 pixels are too few for the protocol '{name}', which leaves out {border} on each side. Choose"
+    )
     with pytest.raises(InputError, match=message):
         protocol.measure_all(SR[:side, :20], HR[:side, :20], scale)
 
 
-def test_both_similarities_come_at_once():
+def test_similarities_returns_ssim_and_ms_ssim():
     assert similarities(SR, HR, 3) == (ssim(SR, HR, 3), ms_ssim(SR, HR, 3))
     whole, tiny = similarities(SR[:15], HR[:15])
     assert whole == ssim(SR[:15], HR[:15]) and np.isnan(tiny)
 
 
-def test_a_protocol_measures_all_three_on_the_same_pair():
-    sr, hr = (np.tile(picture, (2, 2, 1)) for picture in (SR, HR))  # large enough without the widest border
+def test_a_protocol_measures_all_figures_on_the_same_pair():
+    sr, hr = (np.tile(picture, (2, 2, 1)) for picture in (SR, HR))  # larger than the widest border
     for protocol in PROTOCOLS.values():
         *both, third = protocol.measure_all(sr[:, :-2], hr, 2)
         assert tuple(both) == protocol.measure(sr[:, :-2], hr, 2)
@@ -111,19 +113,19 @@ def test_a_border_leaves_out_each_side():
     assert ssim(spoilt, HR, 2) == ssim(SR[2:-2, 2:-2], HR[2:-2, 2:-2])
 
 
-def test_the_seed_protocol_neither_clips_nor_rounds_and_the_others_do():
+def test_the_krasserm_protocol_neither_clips_nor_rounds_and_the_others_do():
     sr = HR + np.where(HR == 255, 40.0, 0.4)
-    seed, ntire = (PROTOCOLS[name].measure(sr, HR, 2)[0] for name in ("seed", "ntire"))
-    assert seed == psnr(sr, HR) < float("inf") and ntire == float("inf")
+    krasserm, ntire = (PROTOCOLS[name].measure(sr, HR, 2)[0] for name in ("krasserm", "ntire"))
+    assert krasserm == psnr(sr, HR) < float("inf") and ntire == float("inf")
 
 
-def test_hr_is_cut_to_sr_at_the_right_and_bottom():
+def test_hr_is_cropped_to_sr_at_the_right_and_bottom():
     for protocol in PROTOCOLS.values():
         assert protocol.measure(SR[:-1, :-3], HR, 2) == protocol.measure(SR[:-1, :-3], HR[:-1, :-3], 2)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_what_cannot_be_compared_is_refused(name):
+def test_images_that_cannot_be_compared_are_refused(name):
     measure = PROTOCOLS[name].measure
     with pytest.raises(InputError, match="more than HR"):
         measure(SR, HR[:-1], 2)
@@ -133,3 +135,13 @@ def test_what_cannot_be_compared_is_refused(name):
         psnr(SR, HR[1:])
     with pytest.raises(InputError, match="border"):
         psnr(SR, HR, 15)
+
+
+def test_protocols_are_chosen_by_one_name_several_or_all():
+    assert protocol_names("paper") == protocol_names(["paper", "paper"]) == ["paper"]
+    assert protocol_names(("ntire", "krasserm")) == ["ntire", "krasserm"]
+    assert protocol_names("all") == protocol_names(["all"]) == ["krasserm", "ntire", "paper"]
+    with pytest.raises(InputError, match=r"Unknown protocol 'papr'\. Did you mean 'paper'\? Choose from krasserm, "):
+        protocol_names(["papr"])
+    with pytest.raises(InputError, match="No protocol"):
+        protocol_names([])

@@ -12,7 +12,7 @@ from wdsr_tf.evaluation.networks import Network
 from wdsr_tf.importers import formats
 
 
-def test_checkpoints_are_found_below_a_folder_without_states_and_half_written_ones(tmp_path):
+def test_checkpoints_are_found_below_a_folder_without_states_and_partial_files(tmp_path):
     for name in (
         "run/models/epoch-002.keras",
         "run/models/epoch-001.keras",
@@ -28,33 +28,44 @@ def test_checkpoints_are_found_below_a_folder_without_states_and_half_written_on
     assert networks.find(runs[1]) == [Network(str(runs[1]), runs[1])]
 
 
-@pytest.mark.parametrize("name, message", [("empty", "holds no checkpoints"), ("absent", "no such file or folder")])
+@pytest.mark.parametrize("name, message", [("empty", "no checkpoints"), ("absent", "No such file or folder")])
 def test_a_folder_without_checkpoints_is_an_error(tmp_path, name, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=message):
         networks.find(tmp_path / name)
 
 
-def test_named_files_keep_their_names(tmp_path):
-    path = tmp_path / "a=b.keras"  # the first = ends the name
-    path.touch()
-    assert networks.named([f"ours={path}", f"again={path}"]) == [Network("ours", path), Network("again", path)]
+def test_models_are_given_as_paths_folders_loaded_models_lists_or_by_name(tmp_path):
+    model = save_network(tmp_path / "folder" / "a.keras")
+    path = tmp_path / "folder" / "a.keras"
+    assert networks.collect(path) == networks.collect(str(path)) == [Network(str(path), path)]
+    assert networks.collect(tmp_path / "folder") == [Network(str(path), path)]
+    (loaded,) = networks.collect(model)
+    assert (loaded.name, loaded.scales, loaded.load(2)) == ("wdsr-a-x2", (2,), model)
+    assert networks.collect([path, model]) == [Network(str(path), path), loaded]
+    assert networks.collect({"ours": path, "again": str(path)}) == [Network("ours", path), Network("again", path)]
+    (named,) = networks.collect({"loaded": model})
+    assert (named.name, named.model) == ("loaded", model)
 
 
 @pytest.mark.parametrize(
-    "words, message",
+    "models, message",
     [
-        (["a.keras"], "takes NAME=FILE, such as .*, not 'a.keras'"),
-        (["=a.keras"], "takes NAME=FILE"),
-        (["a="], "takes NAME=FILE"),
-        (["a=absent.keras"], "there is no file absent.keras"),
-        (["a=.", "a=/"], "names 'a' twice"),
-        (["bicubic=."], "'bicubic' is the row to compare with; choose another name"),
+        ({"a": "absent.keras"}, "absent.keras: No such file, for the model 'a'"),
+        ({"bicubic": "."}, "'bicubic' names the row to compare with. Choose another name"),
+        ([], "no models"),
+        ({}, "no models"),
     ],
 )
-def test_a_named_file_that_cannot_be_meant_is_an_error(words, message):
+def test_models_that_cannot_be_ranked_are_an_error(models, message):
     with pytest.raises(InputError, match=message):
-        networks.named(words)
+        networks.collect(models)
+
+
+def test_two_models_of_one_name_are_an_error(tmp_path):
+    model = save_network(tmp_path / "a.keras")
+    with pytest.raises(InputError, match=r"Two models are named 'wdsr-a-x2'\. Give each a name"):
+        networks.collect([model, model])
 
 
 def test_networks_of_different_scales_are_ranked_only_at_a_chosen_scale(tmp_path):
@@ -62,9 +73,9 @@ def test_networks_of_different_scales_are_ranked_only_at_a_chosen_scale(tmp_path
     for scale, network in ((2, two), (3, three)):
         save_network(network.path, scale=scale)
     assert networks.of_one_scale([three]) == ([three], 3, {})
-    with pytest.raises(InputError, match=r"(?s)choose with --scale.*x2 two.*x3 three"):
+    with pytest.raises(InputError, match=r"(?s)Choose a scale.*x2 two.*x3 three"):
         networks.of_one_scale([two, three])
-    assert networks.of_one_scale([two, three], 2) == ([two], 2, {"three": "is x3, but --scale is 2"})
+    assert networks.of_one_scale([two, three], 2) == ([two], 2, {"three": "is x3, not x2"})
 
 
 def write_srcnn(path, seed=0):
@@ -87,10 +98,10 @@ def test_published_weights_are_ranked_at_any_of_their_scales(tmp_path, every_sca
     save_network(three.path, scale=3)
     assert every_scale.scales == (2, 3, 4)
     assert networks.of_one_scale([every_scale], 4) == ([every_scale], 4, {})
-    assert networks.of_one_scale([every_scale, three]) == ([every_scale, three], 3, {})  # the one that both have
-    with pytest.raises(InputError, match=r"(?s)choose with --scale among.*x2, x3, x4 srcnn"):
+    assert networks.of_one_scale([every_scale, three]) == ([every_scale, three], 3, {})  # the only common scale
+    with pytest.raises(InputError, match=r"(?s)Choose a scale.*x2, x3, x4 srcnn"):
         networks.of_one_scale([every_scale])
-    failed = {"srcnn": "is x2, x3, x4, but --scale is 5"}
+    failed = {"srcnn": "is x2, x3, x4, not x5"}
     assert networks.of_one_scale([every_scale], 5) == ([], 5, failed)
 
 
@@ -102,7 +113,7 @@ def test_published_weights_are_loaded_for_the_scale(every_scale):
     np.testing.assert_array_equal(model.get_layer("head").get_weights()[0], expected)
 
 
-def test_a_file_for_several_scales_is_ranked_at_each_with_that_scales_own_upsampler(tmp_path):
+def test_a_file_for_several_scales_is_ranked_at_each_with_its_upsampler(tmp_path):
     from wdsr_tf.importers.export_weights import export_weights
     from wdsr_tf.models import create_model
 
@@ -127,7 +138,7 @@ def test_the_published_carn_m_is_loaded_for_each_scale(golden, reference, scale)
     assert_equals_golden(model(255 * nhwc(arrays["input"])) / 255, nhwc(arrays[f"output_x{scale}"]))
 
 
-def test_the_hash_is_of_the_file(tmp_path, every_scale):
+def test_sha256_is_that_of_the_file(tmp_path, every_scale):
     assert every_scale.sha256 == hashlib.sha256(every_scale.path.read_bytes()).hexdigest()
     (tmp_path / "a.keras").write_bytes(b"PK")
     assert Network("a", tmp_path / "a.keras").sha256 == hashlib.sha256(b"PK").hexdigest()
@@ -138,13 +149,11 @@ def test_weights_that_fit_several_networks_are_not_guessed(every_scale, monkeypa
 
     one = recognize.recognize(formats.read(every_scale.path).arrays)[0]
     monkeypatch.setattr(recognize, "recognize", lambda arrays: [one, dataclasses.replace(one, name="other")])
-    with pytest.raises(
-        InputError, match=r"(?s)fit more than one network.*--model srcnn.*convert\.py takes these flags"
-    ):
+    with pytest.raises(InputError, match=r"(?s)srcnn\.npz.*srcnn.*other.*convert weights"):
         every_scale.load(2)
 
 
-def test_a_file_that_is_no_weights_is_named_with_its_reason(tmp_path):
+def test_a_damaged_weights_file_is_named_with_its_reason(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK")
     found, _, failed = networks.of_one_scale([Network("a", tmp_path / "a.npz")], 2)
     assert found == [] and "a.npz" in failed["a"]

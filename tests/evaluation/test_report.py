@@ -12,22 +12,22 @@ NAN = float("nan")
 
 
 def row(name, psnr, **facts):
-    return Row(name, {"seed": np.array([[psnr, 0.5, 0.8], [psnr + 2, 0.7, NAN]])}, **facts)
+    return Row(name, {"krasserm": np.array([[psnr, 0.5, 0.8], [psnr + 2, 0.7, NAN]])}, **facts)
 
 
 def ranking(*rows, bicubic=25.0, **changed):
     rows = list(rows) or [row("a", 30.0, seconds=1.25, peak_memory=3 * 2**30), row("b", 20.0, rounded=False)]
-    facts = {"failed": {"c": "broken"}, "protocols": ["seed"], "images": ["0801", "0802"], "scale": 2}
+    facts = {"failed": {"c": "broken"}, "protocols": ["krasserm"], "images": ["0801", "0802"], "scale": 2}
     facts |= {"data": {"dataset": "BIN"}, "sha256": "0123456789abcdef"} | changed
     return report.Ranking(rows, row("bicubic", bicubic, seconds=0.5), **facts)
 
 
-def test_the_result_keeps_means_and_figures_of_every_picture(tmp_path):
+def test_the_result_has_means_and_figures_of_every_image(tmp_path):
     ranking().write(tmp_path / "bench.json")
     result = json.loads((tmp_path / "bench.json").read_text())
     assert ranking().best == (31.0, "a")
     assert result["psnr"] == {"a": 31.0, "b": 21.0}
-    assert result["models"]["a"]["seed"] == {
+    assert result["models"]["a"]["krasserm"] == {
         "psnr": 31.0,
         "ssim": 0.6,
         "ms_ssim": 0.8,
@@ -39,20 +39,20 @@ def test_the_result_keeps_means_and_figures_of_every_picture(tmp_path):
         "a": {"seconds": 1.25, "peak_memory": 3 * 2**30, "lr": "8 bits"},
         "b": {"seconds": None, "peak_memory": None, "lr": "float"},
     }
-    assert result["bicubic"]["seed"]["psnr"] == 26.0
+    assert result["bicubic"]["krasserm"]["psnr"] == 26.0
     assert (result["images"], result["scale"], result["data"]) == (["0801", "0802"], 2, {"dataset": "BIN"})
     assert (result["sha256"], result["ensemble"]) == ("0123456789abcdef", False)
-    assert result["protocols"] == {"seed": "RGB, no border, float output"}
+    assert result["protocols"] == {"krasserm": "RGB, no border, float output"}
     assert result["failed"] == {"c": "broken"}
 
 
 def test_the_table_says_what_was_measured_and_how():
     assert ranking().table().splitlines() == [
         "dataset BIN, x2; means over 2 images, sha256 0123456789ab",
-        "LR is float, as luma networks' papers have it, for: b",
+        "LR is float, as in the papers of luma models, for: b",
         "",
-        "seed: RGB, no border, float output",
-        "MS-SSIM without 1 of 2 pictures, too small for it: 0802",
+        "krasserm: RGB, no border, float output",
+        "MS-SSIM without 1 of 2 images that are too small for it: 0802",
         "rank     PSNR    SSIM  MS-SSIM  seconds     MiB  model",
         "   1  31.0000  0.6000   0.8000      1.2   3,072  a",
         "   2  21.0000  0.6000   0.8000        -       -  b",
@@ -60,7 +60,7 @@ def test_the_table_says_what_was_measured_and_how():
     ]
 
 
-def test_the_table_fits_into_100_columns_and_keeps_the_end_of_a_long_name():
+def test_the_table_fits_in_100_columns_and_keeps_the_end_of_a_long_name():
     long = "a/very/long/path/to/a/folder/of/models/output/models/epoch-012-psnr-34.5212.keras"
     table = ranking(row(long, 30.0, seconds=12345.6, peak_memory=2**36)).table()
     assert max(map(len, table.splitlines())) <= 100
@@ -68,15 +68,15 @@ def test_the_table_fits_into_100_columns_and_keeps_the_end_of_a_long_name():
     assert long in ranking(row(long, 30.0)).result()["psnr"]
 
 
-def test_each_protocol_has_a_block_of_its_own():
-    both = {name: np.array([[psnr, 0.5, 0.8]]) for name, psnr in (("paper", 33.0), ("seed", 31.0))}
-    found = report.Ranking([Row("a", both)], Row("bicubic", both), {}, ["paper", "seed"], ["x"], 2, {}, "0" * 64)
+def test_each_protocol_has_its_own_block():
+    both = {name: np.array([[psnr, 0.5, 0.8]]) for name, psnr in (("paper", 33.0), ("krasserm", 31.0))}
+    found = report.Ranking([Row("a", both)], Row("bicubic", both), {}, ["paper", "krasserm"], ["x"], 2, {}, "0" * 64)
     lines = found.table().splitlines()
-    assert lines.index("paper: Y, border scale, rounded") < lines.index("seed: RGB, no border, float output")
+    assert lines.index("paper: Y, border scale, rounded") < lines.index("krasserm: RGB, no border, float output")
     assert [line.split()[:2] for line in lines if line.endswith("  a")] == [["1", "33.0000"], ["1", "31.0000"]]
 
 
-def test_a_self_ensemble_is_said():
+def test_the_table_mentions_a_self_ensemble():
     assert "self-ensemble" in ranking(ensemble=True).table()
     assert ranking(ensemble=True).result()["ensemble"] is True
 
@@ -88,7 +88,7 @@ def test_the_csv_has_a_line_for_each_model_and_protocol(tmp_path):
     assert [line["model"] for line in lines] == ["a", "b", "bicubic"]
     assert lines[0] == {
         "model": "a",
-        "protocol": "seed",
+        "protocol": "krasserm",
         "psnr": "31.0",
         "ssim": "0.6",
         "ms_ssim": "0.8",
@@ -108,78 +108,78 @@ def test_a_comparison_prints_what_changed_for_each_model_and_protocol(tmp_path):
     now = ranking(row("a", 30.25), row("new", 20.0)).result()
     assert report.differences(report.read(tmp_path / "old.json"), now) == [
         "change in PSNR    SSIM  MS-SSIM  seconds     MiB  protocol  model",
-        "       +0.2500 +0.0000  +0.0000        -       -  seed      a",
+        "       +0.2500 +0.0000  +0.0000        -       -  krasserm  a",
         "                                                  new       new",
         "                                                  gone      gone",
-        "       +0.0000 +0.0000  +0.0000        -       -  seed      bicubic",
+        "       +0.0000 +0.0000  +0.0000        -       -  krasserm  bicubic",
     ]
 
 
-def test_a_comparison_tells_a_models_costs_once():
+def test_a_comparison_prints_a_models_costs_once():
     then, now = ranking().result(), ranking(row("a", 30.0, seconds=3.5, peak_memory=2**30)).result()
     for side in (then, now):
-        side["models"]["a"]["paper"] = dict(side["models"]["a"]["seed"], ms_ssim=None)
-    then["models"]["a"]["seed"]["ms_ssim"] = 0.75
+        side["models"]["a"]["paper"] = dict(side["models"]["a"]["krasserm"], ms_ssim=None)
+    then["models"]["a"]["krasserm"]["ms_ssim"] = 0.75
     assert report.differences(then, now)[1:3] == [
-        "       +0.0000 +0.0000  +0.0500     +2.2  -2,048  seed      a",
+        "       +0.0000 +0.0000  +0.0500     +2.2  -2,048  krasserm  a",
         "       +0.0000 +0.0000        -        -       -  paper     a",
     ]
 
 
 def test_a_comparison_names_a_model_without_a_common_protocol():
     then, now = ranking().result(), ranking().result()
-    then["models"]["a"]["paper"] = then["models"]["a"].pop("seed")
-    assert report.differences(then, now)[1] == " " * 50 + "none      a: paper then, seed now"
+    then["models"]["a"]["paper"] = then["models"]["a"].pop("krasserm")
+    assert report.differences(then, now)[1] == " " * 50 + "none      a: paper then, krasserm now"
 
 
 @pytest.mark.parametrize(
     "changed, line",
     [
-        ({"sha256": "f" * 64}, f"the pictures' sha256 differs: 0123456789abcdef then, {'f' * 64} now"),
-        ({"scale": 3}, "the scale differs: 2 then, 3 now"),
-        ({"ensemble": True}, "the self-ensemble differs: False then, True now"),
+        ({"sha256": "f" * 64}, f"The images' sha256 differs: 0123456789abcdef then, {'f' * 64} now."),
+        ({"scale": 3}, "The scale differs: 2 then, 3 now."),
+        ({"ensemble": True}, "The self-ensemble differs: False then, True now."),
     ],
 )
-def test_a_comparison_says_what_else_differs(changed, line):
+def test_a_comparison_says_which_conditions_differ(changed, line):
     assert report.differences(ranking().result(), ranking(**changed).result())[0] == line
 
 
-def test_a_comparison_says_where_a_protocol_or_the_lr_differs():
+def test_a_comparison_says_if_a_protocol_or_the_lr_differs():
     then, now = ranking().result(), ranking().result()
-    then["protocols"]["seed"] = "RGB, border 4"
+    then["protocols"]["krasserm"] = "RGB, border 4"
     then["runs"]["b"]["lr"] = "8 bits"
     assert report.differences(then, now)[:2] == [
-        "the protocol seed differs: RGB, border 4 then, RGB, no border, float output now",
-        "the LR of b differs: 8 bits then, float now",
+        "The protocol krasserm differs: RGB, border 4 then, RGB, no border, float output now.",
+        "The LR of b differs: 8 bits then, float now.",
     ]
 
 
-def test_a_bench_json_of_before_this_hash_can_be_compared(tmp_path):
+def test_an_older_bench_json_without_hash_can_be_compared(tmp_path):
     then = ranking().result()
     for key in ("sha256", "ensemble", "runs"):
         del then[key]
     (tmp_path / "old.json").write_text(json.dumps(then))
     lines = report.differences(report.read(tmp_path / "old.json"), ranking().result())
-    assert lines[0] == "the pictures' sha256 differs: not recorded then, 0123456789abcdef now"
-    assert "       +0.0000 +0.0000  +0.0000        -       -  seed      a" in lines
+    assert lines[0] == "The images' sha256 differs: not recorded then, 0123456789abcdef now."
+    assert "       +0.0000 +0.0000  +0.0000        -       -  krasserm  a" in lines
 
 
 @pytest.mark.parametrize("value", ["30.1", None, [30.1]])
-@pytest.mark.parametrize("place", [("models", "a", "seed", "psnr"), ("bicubic", "seed", "ssim"), ("scale",)])
+@pytest.mark.parametrize("place", [("models", "a", "krasserm", "psnr"), ("bicubic", "krasserm", "ssim"), ("scale",)])
 def test_figures_of_another_type_are_refused(tmp_path, place, value):
     result = inner = ranking().result()
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value
     (tmp_path / "old.json").write_text(json.dumps(result))
-    with pytest.raises(InputError, match=rf"is not a bench\.json \(TypeError: {place[-1]} is"):
+    with pytest.raises(InputError, match=rf"isn't a bench\.json \(TypeError: {place[-1]} is"):
         report.read(tmp_path / "old.json")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"models": {"a": {"seed": {}}}}', '{"models": 3}'])
-def test_what_is_no_bench_json_is_refused(tmp_path, text):
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"models": {"a": {"krasserm": {}}}}', '{"models": 3}'])
+def test_a_file_that_is_not_a_bench_json_is_refused(tmp_path, text):
     (tmp_path / "old.json").write_text(text)
-    with pytest.raises(InputError, match=r"is not a bench\.json"):
+    with pytest.raises(InputError, match=r"isn't a bench\.json"):
         report.read(tmp_path / "old.json")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="Can't be read"):
         report.read(tmp_path / "absent.json")

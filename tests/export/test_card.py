@@ -11,7 +11,7 @@ from wdsr_tf.models import create_model
 
 FACTS = {
     "title": "small | x2",
-    "description": "Enlarges photographs.",
+    "description": "Upscales photographs.",
     "license": "Apache-2.0",
     "training_data": "24 drawn pictures",
     "command": ["python train.py", "python bench.py"],
@@ -32,7 +32,7 @@ def model():
     return model
 
 
-def test_it_says_what_others_need_to_run_the_network(model):
+def test_a_card_contains_what_running_the_network_takes(model):
     card = cards.card(model, "small-x2")
     assert (card["name"], card["architecture"], card["scale"]) == ("small-x2", "wdsr-a", 2)
     assert card["parameters"] == model.count_params()
@@ -41,7 +41,7 @@ def test_it_says_what_others_need_to_run_the_network(model):
     assert card["hyperparameters"]["num_filters"] == 4 and card["versions"].keys() == {"wdsr_tf", "keras"}
 
 
-def test_it_says_where_the_weights_come_from_but_not_how_their_training_went(model):
+def test_a_card_contains_the_source_of_the_weights_but_not_their_training_history(model):
     card = cards.card(model)
     assert {key: card[key] for key in ("title", "license", "figures", "command")} == {
         key: FACTS[key] for key in ("title", "license", "figures", "command")
@@ -50,13 +50,13 @@ def test_it_says_where_the_weights_come_from_but_not_how_their_training_went(mod
     assert "history" not in json.dumps(card) and "random_state" not in json.dumps(card)
 
 
-def test_what_is_not_known_is_left_out():
+def test_unknown_entries_are_left_out():
     card = cards.card(create_model("espcn", 3, num_filters=4))
     assert (card["name"], card["title"], card["license"]) == ("espcn-x3", "espcn x3", "not stated")
     assert not card.keys() & {"figures", "training_data", "source", "description"}
 
 
-def test_a_written_card_is_read_back(model, tmp_path):
+def test_reading_a_written_card_returns_it(model, tmp_path):
     card = cards.card(model)
     cards.write(card, tmp_path / "small.onnx")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.onnx.json", "small.onnx.md"]
@@ -64,32 +64,32 @@ def test_a_written_card_is_read_back(model, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format_version": 99}'])
-def test_what_is_no_card_is_refused(tmp_path, text):
+def test_a_file_that_is_not_a_card_is_refused(tmp_path, text):
     (tmp_path / "odd.json").write_text(text)
-    with pytest.raises(InputError, match=r"odd\.json: is no model card"):
+    with pytest.raises(InputError, match=r"odd\.json: not a model card"):
         cards.read(tmp_path / "odd.json")
 
 
-def test_people_read_the_same_in_markdown(model):
+def test_markdown_contains_the_entries_of_the_card(model):
     text = cards.markdown(cards.card(model))
-    assert text.startswith("# small | x2\n\nEnlarges photographs.\n")
+    assert text.startswith("# small | x2\n\nUpscales photographs.\n")
     for line in (
-        "| an output pixel sees | 4 LR pixels on each side |",
+        "| receptive field | 4 LR pixels on each side |",
         "| trained in | 2.0 hours |",
-        "| takes away JPEG noise | of quality 50 to 95 |",
+        "| removes JPEG artifacts | of quality 50 to 95 |",
         "| Set5 | 36.90 | 0.9550 | 33.69 | paper |",
         "python train.py\npython bench.py",
     ):
         assert line in text
 
 
-def test_of_networks_with_means_over_the_input_it_warns():
+def test_markdown_mentions_means_over_the_input_and_tile_positions():
     text = cards.markdown(cards.card(create_model("upcunet", 2)))
     assert "19 LR pixels on each side, and means over the whole input" in text
-    assert "| tiles start at | multiples of 2 LR pixels |" in text
+    assert "| tile positions | multiples of 2 LR pixels |" in text
 
 
-def test_reading_cards_needs_no_keras():
-    code = "import sys; from wdsr_tf import card; print({'keras', 'numpy', 'tensorflow'} & {*sys.modules})"
+def test_reading_cards_imports_no_keras():
+    code = "import sys; from wdsr_tf.export import card; print({'keras', 'numpy', 'tensorflow'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "set()"

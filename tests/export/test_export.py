@@ -1,4 +1,4 @@
-"""Checkpoints become files of other formats, whole or not at all."""
+"""Tests of exporting checkpoints to files of other formats."""
 
 import hashlib
 import importlib.util
@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.helpers.exported import VARIANTS, alive, small
+from tests.helpers.exported import VARIANTS, randomized, small
+from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.models import create_model, get_architecture, list_models
 
@@ -18,19 +19,20 @@ pytest.importorskip("tensorflow")
 
 from wdsr_tf.export import formats
 from wdsr_tf.export.export import Export, aside, check_tile, exact
+from wdsr_tf.export.model import export_model
 from wdsr_tf.export.parity import LIMITS
-from wdsr_tf.files import ABANDONED
+from wdsr_tf.files import ABANDONED, sha256
 from wdsr_tf.receptive_field import ReceptiveField
 
 if keras.config.backend() != "tensorflow":
-    pytest.skip("TensorFlow writes some of the formats", allow_module_level=True)
+    pytest.skip("some formats need TensorFlow", allow_module_level=True)
 
-HERE = [name for name, form in formats.FORMATS.items() if all(map(importlib.util.find_spec, form.packages))]
+INSTALLED = [name for name, form in formats.FORMATS.items() if all(map(importlib.util.find_spec, form.packages))]
 
 
 def network(name="espcn", scale=2, **how):
     keras.utils.set_random_seed(0)
-    return alive(create_model(name, scale, **small(name) | how))
+    return randomized(create_model(name, scale, **small(name) | how))
 
 
 def runs(path, name):
@@ -39,36 +41,36 @@ def runs(path, name):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """(folder, model, cards): a weight-normalized network in every format that can be written here."""
+    """Returns (folder, model, cards) of a weight-normalized network in every format whose packages are installed."""
     folder, model = tmp_path_factory.mktemp("exported"), network("wdsr-a", num_filters=16, weight_norm=True)
-    cards, failed = Export(model, "small", tile=16, sha256="abc").write_all(HERE, folder)
+    cards, failed = Export(model, "small", tile=16, sha256="abc").write_all(INSTALLED, folder)
     assert not failed
     return folder, model, cards
 
 
-def test_every_format_leaves_the_network_and_its_card_and_nothing_else(exported):
+def test_every_format_writes_the_model_and_its_card_and_nothing_else(exported):
     folder, _, cards = exported
     expected = {"openvino": {"small.xml", "small.bin"}}
     files = set()
-    for name in HERE:
+    for name in INSTALLED:
         form = formats.FORMATS[name]
         files |= expected.get(name, {f"small{form.suffix}"}) | {f"small{form.card}.json", f"small{form.card}.md"}
     assert {path.name for path in folder.iterdir()} == files
-    assert [card["file_format"] for card in cards] == HERE
+    assert [card["file_format"] for card in cards] == INSTALLED
 
 
-@pytest.mark.parametrize("name", [name for name in HERE if not formats.FORMATS[name].is_fixed])
-def test_batch_height_and_width_are_free(exported, name):
+@pytest.mark.parametrize("name", [name for name in INSTALLED if not formats.FORMATS[name].is_fixed])
+def test_batch_size_height_and_width_are_free(exported, name):
     folder, model, cards = exported
-    run = runs(folder / cards[HERE.index(name)]["file"], name)
+    run = runs(folder / cards[INSTALLED.index(name)]["file"], name)
     for shape in [(1, 1, 1, 3), (3, 9, 14, 3), (1, 20, 3, 3)]:
         lr = np.random.default_rng(0).integers(0, 256, shape).astype("float32")
         expected = keras.ops.convert_to_numpy(model(lr))
-        # Sums of a few hundred products in another order.
+        # Sums of a few hundred products in a different order.
         np.testing.assert_allclose(run(lr), expected, atol=5e-3)
 
 
-def test_the_card_says_what_the_file_is_and_how_well_it_computes(exported):
+def test_the_card_contains_settings_and_parity(exported):
     folder, model, cards = exported
     for card in cards:
         assert json.loads((folder / f"small{formats.FORMATS[card['file_format']].card}.json").read_text()) == card
@@ -78,7 +80,7 @@ def test_the_card_says_what_the_file_is_and_how_well_it_computes(exported):
         assert card["parameters"] == model.count_params() and card["versions"]["wdsr_tf"]
 
 
-def test_the_card_has_the_size_and_hash_of_what_was_written(exported):
+def test_the_card_contains_size_and_checksum_of_the_files(exported):
     folder, _, cards = exported
     for card in cards:
         hashes = card["sha256"] if isinstance(card["sha256"], dict) else {card["file"]: card["sha256"]}
@@ -87,19 +89,21 @@ def test_the_card_has_the_size_and_hash_of_what_was_written(exported):
         assert sum((folder / file).stat().st_size for file in hashes) == card["bytes"]
 
 
-@pytest.mark.parametrize("name", HERE)
-def test_smaller_weights_bytes_in_and_bytes_out_at_once(exported, tmp_path, name):
+@pytest.mark.parametrize("name", INSTALLED)
+def test_half_precision_and_uint8_images_work_together(exported, tmp_path, name):
     _, model, cards = exported
     card = Export(model, "half", half=True, image=True, tile=16).write(name, tmp_path)
     assert (card["precision"], card["input"]["dtype"], card["output"]["dtype"]) == ("float16", "uint8", "uint8")
     assert card["parity"]["limit"] == 1
-    assert card["bytes"] < cards[HERE.index(name)]["bytes"] - model.count_params()  # less what names and casts take
+    assert (
+        card["bytes"] < cards[INSTALLED.index(name)]["bytes"] - model.count_params()
+    )  # 2 bytes each, less names and casts
     lr = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), dtype="uint8")
     sr = runs(tmp_path / card["file"], name)(lr)
     assert sr.dtype == "uint8" and sr.shape == (1, 32, 32, 3)
 
 
-def test_a_network_of_mixed_precision_leaves_in_float32(tmp_path, policy):
+def test_a_mixed_precision_network_is_exported_in_float32(tmp_path, policy):
     policy("mixed_float16")
     mixed = network()
     card = Export(mixed, "mixed").write("saved_model", tmp_path)
@@ -108,20 +112,20 @@ def test_a_network_of_mixed_precision_leaves_in_float32(tmp_path, policy):
     exact = create_model(**mixed.recipe)
     exact.set_weights(mixed.get_weights())
     lr = np.random.default_rng(0).integers(0, 256, (1, 6, 7, 3)).astype("float32")
-    # A network of half precision would be off by tenths.
+    # Half precision would be off by tenths.
     np.testing.assert_allclose(runs(tmp_path / card["file"], "saved_model")(lr), exact(lr), atol=5e-3)
 
 
-def test_what_differs_from_keras_leaves_nothing_and_keeps_what_was_there(tmp_path, monkeypatch):
+def test_an_export_that_differs_from_keras_writes_nothing_and_keeps_existing_files(tmp_path, monkeypatch):
     module = formats.module("saved_model")
     opened = module.opened
     monkeypatch.setattr(module, "opened", lambda path: lambda lr: opened(path)(lr) + np.float32(0.02))
     (tmp_path / "there" / "small.saved_model").mkdir(parents=True)
-    export = Export(network(), "small")
+    exporter = Export(network(), "small")
     for folder in ("there", "new"):
-        cards, (error,) = export.write_all(["saved_model"], tmp_path / folder)
+        cards, (error,) = exporter.write_all(["saved_model"], tmp_path / folder)
         assert not cards
-        assert "saved_model: differs from Keras by 0.02 of 255" in str(error) and "nothing is written" in str(error)
+        assert "Not exported to saved_model: The output differs from Keras by 0.02 of 255" in str(error)
     assert [path.name for path in tmp_path.rglob("*")] == ["there", "small.saved_model"]
 
 
@@ -139,7 +143,7 @@ def test_an_older_export_is_replaced(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.saved_model", "x.saved_model.json"]
 
 
-def test_what_a_kill_left_behind_is_swept_when_nobody_writes_to_it_any_more(tmp_path):
+def test_abandoned_folders_of_killed_exports_are_removed(tmp_path):
     for name, age in [("0123456789abcdef", 2 * ABANDONED), ("fedcba9876543210", 0)]:
         (tmp_path / f".{name}").mkdir()
         os.utime(tmp_path / f".{name}", (time.time() - age,) * 2)
@@ -147,10 +151,10 @@ def test_what_a_kill_left_behind_is_swept_when_nobody_writes_to_it_any_more(tmp_
     assert [path.name for path in tmp_path.glob(".*")] == [".fedcba9876543210"]
 
 
-def test_a_folder_of_something_else_is_not(tmp_path):
+def test_a_folder_that_is_not_an_export_is_kept(tmp_path):
     (tmp_path / "x.saved_model").mkdir()
     (tmp_path / "x.saved_model" / "letters.txt").write_text("dear")
-    with pytest.raises(InputError, match=r"x\.saved_model is there and no SavedModel"):
+    with pytest.raises(InputError, match=r"x\.saved_model exists and isn't a SavedModel"):
         write_aside(tmp_path, "x.saved_model", "newer")
     assert [path.name for path in tmp_path.rglob("*")] == ["x.saved_model", "letters.txt"]
 
@@ -158,8 +162,8 @@ def test_a_folder_of_something_else_is_not(tmp_path):
 @pytest.mark.parametrize(
     "tile, receptive_field, message",
     [
-        (8, ReceptiveField(radius=4), "--tile 8 is too small: .* reaches 4 pixels .* at least 9 pixels"),
-        (66, ReceptiveField(radius=28, multiple=4), "--tile 66 is not a multiple of 4"),
+        (8, ReceptiveField(radius=4), "tile of 8 pixels is too small.* extends 4 pixels .* at least 9 pixels"),
+        (66, ReceptiveField(radius=28, multiple=4), "tile of 66 pixels isn't a multiple of 4"),
     ],
 )
 def test_tiles_that_cannot_be_exact_are_refused(tile, receptive_field, message):
@@ -168,16 +172,32 @@ def test_tiles_that_cannot_be_exact_are_refused(tile, receptive_field, message):
     check_tile(9, ReceptiveField(radius=4))
 
 
+def test_a_checkpoint_is_exported_under_its_name_with_its_checksum(tmp_path):
+    model = network()
+    checkpoint.save(model, tmp_path / "mine.keras")
+    (card,), _ = export_model(tmp_path / "mine.keras", tmp_path / "out", formats=["saved_model"])
+    assert card == json.loads((tmp_path / "out" / "mine.saved_model.json").read_text())
+    assert card["checkpoint_sha256"] == sha256(tmp_path / "mine.keras")
+    (card,), _ = export_model(model, tmp_path / "out", formats=["saved_model"], half=True)
+    assert (card["file"], card["precision"]) == ("espcn-x2.saved_model", "float16")
+
+
+def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(InputError, match="Unknown export format 'onx'"):
+        export_model(network(), tmp_path / "out", formats=["saved_model", "onx"])
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name, scale, how", [(n, get_architecture(n).scales[0], {}) for n in list_models()] + VARIANTS)
-def test_every_network_leaves_in_every_format(tmp_path, name, scale, how):
+def test_every_network_is_exported_in_every_format(tmp_path, name, scale, how):
     model = exact(network(name, scale, **how))
     lr = np.random.default_rng(0).integers(0, 256, (1, 40, 40, 3)).astype("float32")
     expected = keras.ops.convert_to_numpy(model(lr))
-    # Weights that were drawn leave 0..255 by far, and what is rounded grows with the values.
+    # Random weights leave 0..255 by far, and rounding errors grow with the values.
     excess = max(1, np.ptp(expected) / 255)
     for half, limit in [(False, LIMITS["float32"]), (True, LIMITS["float16"])]:
-        for kind in HERE:
+        for kind in INSTALLED:
             path = tmp_path / f"{half}{formats.FORMATS[kind].suffix}"
             formats.module(kind).write(model, path, half=half, image=False, tile=40)
             assert np.abs(runs(path, kind)(lr) - expected).max() <= limit * excess, kind

@@ -1,5 +1,3 @@
-import importlib.util
-
 import pytest
 
 from wdsr_tf.errors import InputError
@@ -13,9 +11,9 @@ def test_a_format_that_is_named_twice_is_written_once():
 @pytest.mark.parametrize(
     "names, message",
     [
-        ([], "--format names what to export to: onnx, openvino, litert, saved_model"),
-        (["tflite"], "there is no format 'tflite'.*known are onnx"),
-        (["savedmodel"], "did you mean saved_model"),
+        ([], "No export format given. Choose from onnx, openvino, litert, saved_model"),
+        (["tflite"], "Unknown export format 'tflite'.* Choose from onnx"),
+        (["savedmodel"], "Did you mean 'saved_model'?"),
     ],
 )
 def test_unknown_formats_are_refused_with_the_known_ones(names, message):
@@ -24,14 +22,18 @@ def test_unknown_formats_are_refused_with_the_known_ones(names, message):
 
 
 @pytest.mark.parametrize(
-    "name, packages, extra",
+    "name, module, package, extra",
     [
-        ("onnx", "onnx and onnxruntime", "onnx"),
-        ("openvino", "onnx and openvino", "openvino"),
-        ("litert", "ai-edge-litert", "litert"),
+        ("onnx", "onnx", "onnx", "train"),
+        ("onnx", "onnxruntime", "onnxruntime", "train"),
+        ("openvino", "onnx", "onnx", "openvino"),
+        ("openvino", "openvino", "openvino", "openvino"),
+        ("litert", "ai_edge_litert", "ai-edge-litert", "litert"),
     ],
 )
-def test_what_is_not_installed_is_named_with_the_extra_that_installs_it(monkeypatch, name, packages, extra):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda module: None)
-    with pytest.raises(InputError, match=rf"needs {packages}: pip install 'wdsr-tf\[{extra}\]'"):
+def test_a_missing_package_is_named_with_the_extra_that_installs_it(monkeypatch, name, module, package, extra):
+    monkeypatch.setattr(formats, "is_installed", lambda each: each != module)
+    with pytest.raises(
+        InputError, match=rf"The export format {name} needs {package}, which .*pip install .*\[{extra}\]"
+    ):
         formats.demand(["saved_model", name])

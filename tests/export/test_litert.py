@@ -2,33 +2,33 @@ import keras
 import numpy as np
 import pytest
 
-from tests.helpers.exported import alive
+from tests.helpers.exported import randomized
 from wdsr_tf.errors import InputError
 from wdsr_tf.models import create_model
 
 pytest.importorskip("tensorflow")
-interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="needs pip install 'wdsr-tf[litert]'")
+interpreter = pytest.importorskip("ai_edge_litert.interpreter")
 
 from wdsr_tf.export import litert  # noqa: E402  (TensorFlow may be missing)
 from wdsr_tf.export.export import Export  # noqa: E402
 
 if keras.config.backend() != "tensorflow":
-    pytest.skip("TensorFlow writes LiteRT", allow_module_level=True)
+    pytest.skip("LiteRT needs TensorFlow", allow_module_level=True)
 
 TILE = 24
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """(path, card, model) of a network with SELU and pixel shuffles."""
+    """Returns (path, card, model) of a network with SELU and pixel shuffles."""
     keras.utils.set_random_seed(0)
-    model = alive(create_model("espcn-7", 2, num_filters=4))
+    model = randomized(create_model("espcn-7", 2, num_filters=4))
     folder = tmp_path_factory.mktemp("litert")
     card = Export(model, "small", tile=TILE).write("litert", folder)
     return folder / card["file"], card, model
 
 
-def test_it_is_builtin_operators_alone_with_native_pixel_shuffles(exported):
+def test_the_model_has_builtin_operators_only_and_native_pixel_shuffles(exported):
     names = {op["op_name"] for op in interpreter.Interpreter(model_path=str(exported[0]))._get_ops_details()}
     assert "DEPTH_TO_SPACE" in names and "CONV_2D" in names
     assert not [name for name in names if name.startswith("Flex") or name == "CUSTOM"]
@@ -39,7 +39,7 @@ def test_the_signature_names_input_and_output(exported):
     assert signatures == {"serving_default": {"inputs": ["lr"], "outputs": ["sr"]}}
 
 
-def test_tiles_cut_by_what_the_card_says_are_the_whole_picture(exported):
+def test_tiling_by_the_card_equals_the_whole_image(exported):
     path, card, model = exported
     run, tile, overlap, scale = litert.opened(path), card["tile"], card["overlap"], card["scale"]
     lr = np.random.default_rng(0).integers(0, 256, (41, 30, 3)).astype("float32")
@@ -54,7 +54,7 @@ def test_tiles_cut_by_what_the_card_says_are_the_whole_picture(exported):
 
 
 def spans(length, tile, overlap):
-    """(start, places that are kept) of tiles of one length, of which the last one ends with the picture."""
+    """Yields (start, kept positions) of tiles of one length; the last tile ends with the image."""
     low = 0
     while low < length:
         start = min(max(0, low - overlap), length - tile)
@@ -63,9 +63,9 @@ def spans(length, tile, overlap):
         low = high
 
 
-def test_a_converter_that_gives_up_is_told_in_a_sentence(exported, tmp_path, monkeypatch):
+def test_an_error_of_the_converter_is_reported_in_a_sentence(exported, tmp_path, monkeypatch):
     monkeypatch.setattr("tensorflow.lite.TFLiteConverter.from_saved_model", lambda *_, **__: Broken())
-    with pytest.raises(InputError, match=r"cannot write espcn-7 with builtin operators alone: tf\.Odd"):
+    with pytest.raises(InputError, match=r"can't write espcn-7 with builtin operators only: tf\.Odd"):
         litert.write(exported[2], tmp_path / "x.tflite", half=False, image=False, tile=TILE)
 
 

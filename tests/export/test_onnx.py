@@ -1,33 +1,36 @@
 import importlib.util
+import json
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from tests.helpers.exported import VARIANTS, alive, small
+from tests.helpers.exported import VARIANTS, randomized, small
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import to_uint8
-from wdsr_tf.inference.engines.openvino import library
 from wdsr_tf.models import create_model, get_architecture, list_models
+from wdsr_tf.models.receptive_field import of_graph
 from wdsr_tf.models.registry import SRModel
+from wdsr_tf.receptive_field import ReceptiveField
+from wdsr_tf.system.openvino import load_openvino
 
-pytest.importorskip("onnx", reason="needs pip install 'wdsr-tf[onnx]'")
-onnxruntime = pytest.importorskip("onnxruntime", reason="needs pip install 'wdsr-tf[onnx]'")
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
 
 from wdsr_tf.export.onnx import OPSET, to_onnx  # noqa: E402  (onnx may be missing)
 
-EXACT = 1e-2 / 255  # of the output's range: what an export may differ by; float32 sums differ by a tenth of it
+EXACT = 1e-2 / 255  # of the output's range: an export's limit, ten times the error of float32 sums
 EVERY = [(name, scale) for name in list_models() for scale in get_architecture(name).scales]
 HALVED = [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("wdsr-a", "carn-v2", "dcscn"))) for n in list_models()]
 
 
 @pytest.fixture(autouse=True)
-def _same_weights_in_every_run():
+def _seed():
     keras.utils.set_random_seed(0)
 
 
-def picture(height, width, batch=1, seed=0):
+def random_image(height, width, batch=1, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (batch, height, width, 3)).astype("float32")
 
 
@@ -43,35 +46,35 @@ def difference(model, runs, lr):
 
 
 @pytest.mark.parametrize("name, scale, how", [(*row, {}) for row in EVERY] + VARIANTS)
-def test_onnx_runtime_computes_what_keras_does_at_any_size(name, scale, how):
-    model = alive(create_model(name, scale, **small(name) | how))
+def test_onnx_runtime_equals_keras_at_any_size(name, scale, how):
+    model = randomized(create_model(name, scale, **small(name) | how))
     runs = session(to_onnx(model))
     for size in [(1, 1), (13, 10)]:
-        assert difference(model, runs, picture(*size)) <= EXACT
+        assert difference(model, runs, random_image(*size)) <= EXACT
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list_models())
-def test_openvino_computes_what_keras_does(name):
+def test_openvino_equals_keras(name):
     if not importlib.util.find_spec("openvino"):
-        pytest.skip("needs pip install 'wdsr-tf[openvino]'")
-    openvino = library()
-    model = alive(create_model(name, get_architecture(name).scales[-1], **small(name)))
+        pytest.skip("needs openvino")
+    openvino = load_openvino()
+    model = randomized(create_model(name, get_architecture(name).scales[-1], **small(name)))
     network = openvino.Core().read_model(to_onnx(model).SerializeToString())
     for size in [(1, 1), (13, 10)]:
-        lr = picture(*size)
+        lr = random_image(*size)
         network.reshape(lr.shape)
         sr = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(lr)[0]
         expected = keras.ops.convert_to_numpy(model(lr))
         assert np.abs(sr - expected).max() <= EXACT * max(255, np.ptp(expected))
 
 
-def test_pictures_come_in_batches():
-    model = alive(create_model("dcscn", 2, **small("dcscn")))
-    assert difference(model, session(to_onnx(model)), picture(5, 7, batch=3)) <= EXACT
+def test_batches_equal_keras():
+    model = randomized(create_model("dcscn", 2, **small("dcscn")))
+    assert difference(model, session(to_onnx(model)), random_image(5, 7, batch=3)) <= EXACT
 
 
-def test_it_is_standard_operators_alone_with_native_pixel_shuffles():
+def test_the_model_has_standard_operators_only_and_native_pixel_shuffles():
     network = to_onnx(create_model("carn-m", 4, num_filters=8))
     assert [(opset.domain, opset.version) for opset in network.opset_import] == [("", OPSET)]
     assert {node.domain for node in network.graph.node} == {""}
@@ -79,61 +82,65 @@ def test_it_is_standard_operators_alone_with_native_pixel_shuffles():
     assert len(shuffles) == 2
 
 
-def test_weights_that_layers_share_are_stored_once():
+def test_shared_weights_are_stored_once():
     model = create_model("carn-m", 2, num_filters=8)
     stored = sum(np.prod(t.dims) for t in to_onnx(model).graph.initializer if t.name.endswith(("/kernel", "/bias")))
     assert stored == model.count_params()
 
 
 def test_the_file_says_what_it_is():
-    network = to_onnx(create_model("wdsr-a", 3, num_filters=8, num_res_blocks=1))
-    assert {p.key: p.value for p in network.metadata_props} == {"architecture": "wdsr-a", "scale": "3"}
+    model = create_model("wdsr-a", 3, num_filters=8, num_res_blocks=1)
+    model.facts = {"license": "CC0-1.0"}
+    said = {p.key: p.value for p in to_onnx(model).metadata_props}
+    assert (said["architecture"], said["scale"]) == ("wdsr-a", "3")
+    assert ReceptiveField(**json.loads(said["receptive_field"])) == of_graph(model)
+    assert json.loads(said["facts"]) == model.facts
 
 
-def test_as_an_image_network_it_takes_and_returns_bytes():
-    model = alive(create_model("wdsr-a", 2, num_filters=8, num_res_blocks=1))
-    lr = picture(9, 8).astype("uint8")
+def test_an_image_model_takes_and_returns_uint8():
+    model = randomized(create_model("wdsr-a", 2, num_filters=8, num_res_blocks=1))
+    lr = random_image(9, 8).astype("uint8")
     (sr,) = session(to_onnx(model, image=True)).run(None, {"lr": lr})
     expected = to_uint8(keras.ops.convert_to_numpy(model(lr)))
     assert sr.dtype == "uint8"
-    # A value within rounding error of a half may fall on either side of it.
+    # Values within rounding error of a half may be rounded either way.
     assert np.abs(sr.astype(int) - expected).max() <= 1 and np.mean(sr != expected) < 0.01
 
 
 @pytest.mark.parametrize("name", HALVED)
-def test_in_half_precision_it_computes_the_same_from_smaller_weights(name):
+def test_half_precision_equals_keras_with_smaller_weights(name):
     scale = get_architecture(name).scales[0]
-    model = alive(create_model(name, scale, **small(name)))
-    whole, half = to_onnx(model), to_onnx(model, half=True)
-    assert half.ByteSize() < whole.ByteSize()
-    (sr,) = session(half).run(None, {"lr": picture(8, 9)})
-    expected = keras.ops.convert_to_numpy(model(picture(8, 9)))
+    model = randomized(create_model(name, scale, **small(name)))
+    full, half = to_onnx(model), to_onnx(model, half=True)
+    assert half.ByteSize() < full.ByteSize()
+    (sr,) = session(half).run(None, {"lr": random_image(8, 9)})
+    expected = keras.ops.convert_to_numpy(model(random_image(8, 9)))
     assert sr.dtype == "float32"
     # Each layer rounds to 11 bits.
     assert np.abs(sr - expected).max() <= 0.005 * max(255, np.ptp(expected))
 
 
-def test_a_network_of_mixed_precision_is_exported_in_float32(policy):
+def test_a_mixed_precision_network_is_exported_in_float32(policy):
     policy("mixed_float16")
-    mixed = alive(create_model("wdsr-a", 2, num_filters=8, num_res_blocks=1))
+    mixed = randomized(create_model("wdsr-a", 2, num_filters=8, num_res_blocks=1))
     policy("float32")
     exact = create_model(**mixed.recipe)
     exact.set_weights(mixed.get_weights())
-    assert difference(exact, session(to_onnx(mixed)), picture(6, 5)) <= EXACT
+    assert difference(exact, session(to_onnx(mixed)), random_image(6, 5)) <= EXACT
 
 
-def test_what_is_not_finite_stays_visible():
+def test_nonfinite_outputs_stay_nonfinite():
     model = create_model("vgg7", 1)
     model.get_layer("tail").bias.assign(np.full(3, np.inf))
-    (sr,) = session(to_onnx(model)).run(None, {"lr": picture(3, 4)})
+    (sr,) = session(to_onnx(model)).run(None, {"lr": random_image(3, 4)})
     assert not np.isfinite(sr).any()
 
 
 @pytest.mark.parametrize(
     "layer", [layers.Softmax(name="odd"), layers.ReLU(negative_slope=0.1, name="odd"), layers.Activation("gelu")]
 )
-def test_what_has_no_writer_is_refused_by_name(layer):
+def test_an_unsupported_layer_is_refused_by_name(layer):
     lr = keras.Input((None, None, 3))
     model = SRModel(lr, [layer(lr)], architecture="odd", scale=1, hyperparameters={})
-    with pytest.raises(InputError, match=r"the layer odd \((Softmax|ReLU)\)|the activation gelu"):
+    with pytest.raises(InputError, match=r"The layer odd \((Softmax|ReLU)\)|The activation gelu"):
         to_onnx(model)

@@ -15,11 +15,11 @@ CARD = {
 }
 
 
-def test_a_row_has_the_worst_of_the_pictures():
+def test_a_row_contains_the_worst_of_all_images():
     assert list(table([CARD]))[2:] == [
         "| small.onnx | 1,234,567 | 0.0002 of 0.01 | 2e-05 | -0.0001 dB | 0.50 s | 12.3 s |"
     ]
 
 
-def test_of_nothing_there_is_no_table():
+def test_there_is_no_table_without_cards():
     assert list(table([])) == []

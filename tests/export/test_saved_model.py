@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.helpers.exported import alive
+from tests.helpers.exported import randomized
 from wdsr_tf.errors import InputError
 from wdsr_tf.models import create_model
 
@@ -14,7 +14,7 @@ pytest.importorskip("tensorflow")
 from wdsr_tf.export import saved_model
 
 if keras.config.backend() != "tensorflow":
-    pytest.skip("TensorFlow writes SavedModels", allow_module_level=True)
+    pytest.skip("SavedModel needs TensorFlow", allow_module_level=True)
 
 ALONE = """
 import sys
@@ -32,9 +32,9 @@ def written(model, folder, **how):
     return folder / "x"
 
 
-def test_it_runs_where_neither_this_house_nor_keras_is_installed(tmp_path):
+def test_the_model_runs_without_keras_and_wdsr_tf(tmp_path):
     keras.utils.set_random_seed(0)
-    model = alive(create_model("wdsr-a", 2, num_filters=4, num_res_blocks=1))
+    model = randomized(create_model("wdsr-a", 2, num_filters=4, num_res_blocks=1))
     lr = np.random.default_rng(0).integers(0, 256, (2, 9, 7, 3)).astype("float32")
     np.save(tmp_path / "lr.npy", lr)
     paths = [written(model, tmp_path), tmp_path / "lr.npy", tmp_path / "sr.npy"]
@@ -44,7 +44,7 @@ def test_it_runs_where_neither_this_house_nor_keras_is_installed(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "sr.npy"), model(lr), atol=5e-3)
 
 
-def test_only_the_weights_of_its_own_scale_are_stored_and_in_two_bytes_each_where_asked_for(tmp_path):
+def test_only_weights_of_the_models_scale_are_stored_in_float16(tmp_path):
     import tensorflow as tf
 
     model, single = (create_model("carn-m", 3, num_filters=8, multi_scale=multi) for multi in (True, False))
@@ -52,8 +52,8 @@ def test_only_the_weights_of_its_own_scale_are_stored_and_in_two_bytes_each_wher
     assert sum(weight.dtype.size * weight.shape.num_elements() for weight in kept) == 2 * single.count_params()
 
 
-def test_another_backend_is_refused_by_name(monkeypatch, tmp_path):
+def test_a_backend_other_than_tensorflow_is_refused(monkeypatch, tmp_path):
     model = create_model("espcn", 2, num_filters=4)
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
-    with pytest.raises(InputError, match="TensorFlow writes the formats saved_model and litert, and Keras runs on jax"):
+    with pytest.raises(InputError, match="saved_model and litert need TensorFlow, but Keras runs on jax"):
         written(model, tmp_path)

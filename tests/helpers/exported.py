@@ -1,11 +1,11 @@
-"""Networks to export: small ones of every kind, with weights that are not the initial ones."""
+"""Small networks of every kind with random weights, for tests of exports and weight files."""
 
 import numpy as np
 from keras import layers
 
 from wdsr_tf.models import get_architecture
 
-SMALLER = {  # beside what `small` does
+SMALLER = {  # in addition to what `small` does
     "dcscn": {"num_filters": 12, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "nin_filters_2": 4},
     "dcscn-12": {"num_filters": 12, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "upsampler_filters": 4},
     "drrn": {"num_units": 2},
@@ -25,7 +25,7 @@ VARIANTS = [
     ("drrn", 3, {"inplace": True}),
     ("espcn-7", 2, {"selection_unit": "gate"}),
     ("msrn", 4, {"variant": "paper"}),
-    ("msrn", 2, {"variant": "seed", "last_relu": True}),
+    ("msrn", 2, {"variant": "harish-vnkt", "last_relu": True}),
     ("srcnn", 2, {"padding": "same", "colors": "full-range", "pre_upscaling": "bilinear", "body_size": 5}),
     ("upconv7", 2, {"luma": True}),
     ("vgg7", 2, {"luma": True, "pad": "zeros"}),
@@ -33,18 +33,18 @@ VARIANTS = [
 
 
 def small(name):
-    """Hyperparameters of a small network of that name."""
+    """Returns hyperparameters of a small network."""
     known = get_architecture(name).hyperparameters
     usual = {"num_filters": 8, "num_res_blocks": 1}
     return {key: value for key, value in usual.items() if key in known} | SMALLER.get(name, {})
 
 
-def alive(model, seed=0):
-    """Weights that are not the initial ones: no bias is zero, no slope, gain or statistic the neutral one."""
+def randomized(model, seed=0):
+    """Adds noise to all weights, so that no bias is zero and no slope, gain or statistic is neutral."""
     random = np.random.default_rng(seed)
     for layer in model.layers:
-        moved = [w + 0.02 * random.standard_normal(w.shape).astype("float32") for w in layer.get_weights()]
+        weights = [w + 0.02 * random.standard_normal(w.shape).astype("float32") for w in layer.get_weights()]
         if isinstance(layer, layers.BatchNormalization):
-            moved[3] = np.abs(moved[3])
-        layer.set_weights(moved)
+            weights[3] = np.abs(weights[3])
+        layer.set_weights(weights)
     return model

@@ -1,11 +1,11 @@
-"""Gradients on whichever backend runs."""
+"""Gradients on either backend, TensorFlow or JAX."""
 
 import keras
 import numpy as np
 
 
 def squared_error_gradients(layer, x, target):
-    """Gradients of mean((layer(x) - target)^2): of x, and then of the layer's trainable variables, as NumPy arrays."""
+    """Returns the gradients of mean((layer(x) - target)^2) with respect to x and the layer's trainable variables."""
     variables = [variable.value for variable in layer.trainable_variables]
 
     def loss(x, values):
@@ -17,7 +17,7 @@ def squared_error_gradients(layer, x, target):
     if keras.backend.backend() == "jax":
         import jax
 
-        of_x, of_variables = jax.grad(loss, argnums=(0, 1))(x, variables)
+        x_gradient, gradients = jax.grad(loss, argnums=(0, 1))(x, variables)
     else:
         import tensorflow as tf
 
@@ -26,12 +26,12 @@ def squared_error_gradients(layer, x, target):
             for variable in variables:
                 tape.watch(variable)
             value = loss(x, variables)
-        of_x, of_variables = tape.gradient(value, (x, variables))
-    return [np.asarray(gradient) for gradient in (of_x, *of_variables)]
+        x_gradient, gradients = tape.gradient(value, (x, variables))
+    return [np.asarray(gradient) for gradient in (x_gradient, *gradients)]
 
 
 def gradient(function, x):
-    """Gradient of the scalar `function(x)`, as a NumPy array."""
+    """Returns the gradient of the scalar `function(x)` as a NumPy array."""
     x = keras.ops.convert_to_tensor(x)
     if keras.backend.backend() == "jax":
         import jax

@@ -1,4 +1,4 @@
-"""Small pairs of pictures whose pixels say where they are."""
+"""Small pairs of images whose pixels encode their positions."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from wdsr_tf.data.div2k import Pair
 
 
 def write_pairs(folder, count, scale=2, height=10, width=13):
-    """LR pixels are (row, column, number of the picture); HR pixels repeat the LR pixel in which they lie."""
+    """Writes pairs whose LR pixels are (row, column, number of the image) and whose HR repeats each LR pixel."""
     pairs = []
     for i in range(count):
         pair = Pair(f"{i:04d}", folder / f"{i:04d}x{scale}.npy", folder / f"{i:04d}.npy")

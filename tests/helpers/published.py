@@ -1,6 +1,6 @@
-"""Random weights under the names and in the shapes of each published layout: what importers are held against.
+"""Random weights with the names and shapes of each published layout, to test importers.
 
-Written from the projects' own module names; everything is as small as the layout allows.
+The names are those of the projects' modules; everything is as small as the layout allows.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ STAGES = {2: [2], 3: [3], 4: [2, 2]}  # scale -> factors of the pixel shuffles
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """A file's arrays, and what they have to be recognized as."""
+    """A file's arrays, and what they must be recognized as."""
 
     arrays: dict
     project: str
@@ -23,12 +23,12 @@ class Published:
     hyperparameters: dict
 
 
-def file(shapes, project, name, scales, frozen=None, **hyperparameters):
-    """Random arrays of these shapes beside frozen ones."""
+def file(shapes, project, name, scales, constants=None, **hyperparameters):
+    """Returns a file with random arrays of these shapes, and constants."""
     rng = np.random.default_rng(len(shapes))
     arrays = {key: rng.normal(size=shape).astype("float32") for key, shape in shapes.items()}
     scales = scales if isinstance(scales, tuple) else (scales,)
-    return Published(arrays | (frozen or {}), project, name, scales, hyperparameters)
+    return Published(arrays | (constants or {}), project, name, scales, hyperparameters)
 
 
 def conv(name, filters, channels, size, bias=True):
@@ -37,7 +37,7 @@ def conv(name, filters, channels, size, bias=True):
 
 
 def chain(name, widths, first=0):
-    """Convolutions one behind the other, by their number in `name`."""
+    """Consecutive convolutions, numbered in `name`."""
     shapes = {}
     for i, (channels, filters) in enumerate(itertools.pairwise(widths), first):
         shapes |= conv(name.format(i), filters, channels, 3)
@@ -45,7 +45,7 @@ def chain(name, widths, first=0):
 
 
 def upsampler(name, scale, n, step=2, groups=1):
-    """One convolution for each pixel shuffle; they are every `step`-th layer."""
+    """A convolution before each pixel shuffle, every `step` layers."""
     shapes = {}
     for i, factor in enumerate(STAGES[scale]):
         shapes |= conv(name.format(step * i), n * factor**2, n // groups, 3)
@@ -65,7 +65,7 @@ def keras_conv(name, filters, channels, size, g=False):
 
 
 def keras_3_conv(name, filters, channels, size, g=False):
-    """Keras 3's numbers instead of names; what is wrapped has its own."""
+    """Keras 3's numbers instead of names; wrapped layers have their own."""
     kernel = (size, size, channels, filters)
     if g:
         return {f"{name}/vars/0": (filters,), f"{name}/vars/1": kernel, f"{name}/layer/vars/0": (filters,)}
@@ -85,8 +85,8 @@ def edsr(scale, n=4, blocks=2):
     for i in range(blocks):
         shapes |= conv(f"body.{i}.body.0", n, n, 3) | conv(f"body.{i}.body.2", n, n, 3)
     shapes |= conv(f"body.{blocks}", n, n, 3) | upsampler("tail.0.{}", scale, n) | conv("tail.1", 3, n, 3)
-    how = {"num_filters": n, "num_res_blocks": blocks, "variant": "official"}
-    return file(shapes, "sanghyun-son/EDSR-PyTorch", "edsr", scale, mean_shift(255), **how)
+    options = {"num_filters": n, "num_res_blocks": blocks, "variant": "official"}
+    return file(shapes, "sanghyun-son/EDSR-PyTorch", "edsr", scale, mean_shift(255), **options)
 
 
 def wdsr_2018(name, scale, n=5, blocks=2, expansion=3):
@@ -99,8 +99,8 @@ def wdsr_2018(name, scale, n=5, blocks=2, expansion=3):
             shapes |= normed(f"body.{i}.body.0", n * expansion, n, 1)
             shapes |= normed(f"body.{i}.body.2", low, n * expansion, 1) | normed(f"body.{i}.body.3", n, low, 3)
     shapes |= normed("tail.0", 3 * scale**2, n, 3) | normed("skip.0", 3 * scale**2, 3, 5)
-    how = {"num_filters": n, "num_res_blocks": blocks, "res_expansion": expansion, "weight_norm": True}
-    return file(shapes, "JiahuiYu/wdsr_ntire2018", name, scale, variant="official", **how)
+    options = {"num_filters": n, "num_res_blocks": blocks, "res_expansion": expansion, "weight_norm": True}
+    return file(shapes, "JiahuiYu/wdsr_ntire2018", name, scale, variant="official", **options)
 
 
 def wdsr_2020(scale, n=5, blocks=2, expansion=3):
@@ -108,12 +108,12 @@ def wdsr_2020(scale, n=5, blocks=2, expansion=3):
     for i in range(1, blocks + 1):
         shapes |= normed(f"body.{i}.body.0", n * expansion, n, 3) | normed(f"body.{i}.body.2", n, n * expansion, 3)
     shapes |= normed(f"body.{blocks + 1}", 3 * scale**2, n, 3) | normed("skip.0", 3 * scale**2, 3, 5)
-    how = {"num_filters": n, "num_res_blocks": blocks, "res_expansion": expansion, "weight_norm": True}
-    return file(shapes, "ychfan/wdsr", "wdsr-a", scale, variant="reloaded", **how)
+    options = {"num_filters": n, "num_res_blocks": blocks, "res_expansion": expansion, "weight_norm": True}
+    return file(shapes, "ychfan/wdsr", "wdsr-a", scale, variant="reloaded", **options)
 
 
 def carn(name, scale, n=64, groups=4):
-    """`scale` "all" is the multi-scale network."""
+    """The scale "all" means the multi-scale model."""
     mobile = name == "carn-m"
     split = groups if mobile else 1
     shapes = conv("entry", n, 3, 3)
@@ -127,9 +127,9 @@ def carn(name, scale, n=64, groups=4):
     for each in (2, 3, 4) if scale == "all" else (scale,):
         shapes |= upsampler(f"upsample.up{each if scale == 'all' else ''}.body.{{}}", each, n, step=3, groups=split)
     shapes |= conv("exit", 3, n, 3)
-    how = {"num_filters": n, "multi_scale": False} | ({"groups": groups} if mobile else {})
+    options = {"num_filters": n, "multi_scale": False} | ({"groups": groups} if mobile else {})
     scales = (2, 3, 4) if scale == "all" else scale
-    return file(shapes, "nmhkahn/CARN-pytorch", name, scales, mean_shift(1, module=".shifter"), **how)
+    return file(shapes, "nmhkahn/CARN-pytorch", name, scales, mean_shift(1, module=".shifter"), **options)
 
 
 def carn_v2(scale=4, n=8):
@@ -147,9 +147,9 @@ def carn_v2(scale=4, n=8):
             shapes |= conv(f"blocks.{i}.singles.{k}.m.0", n, n * (k + 2), 3)
         shapes |= conv(f"singles.{i}.m.0", n, n * (i + 2), 3)
     shapes |= conv("upsampler.m.0.0", 4 * n, n, 3)
-    how = {"num_filters": n, "fusion_size": 3, "fusion_groups": 1}
-    made = file(shapes | conv("exit_conv", 3, n, 3), "yu45020/Waifu2x (CARN_V2)", "carn-v2", scale, **how)
-    for part in ("weight", "bias"):  # one convolution, listed once for each doubling
+    options = {"num_filters": n, "fusion_size": 3, "fusion_groups": 1}
+    made = file(shapes | conv("exit_conv", 3, n, 3), "yu45020/Waifu2x (CARN_V2)", "carn-v2", scale, **options)
+    for part in ("weight", "bias"):  # the same convolution, repeated for each doubling
         made.arrays[f"upsampler.m.1.0.{part}"] = made.arrays[f"upsampler.m.0.0.{part}"]
     return made
 
@@ -167,33 +167,33 @@ def dcscn(scale):
         name = f"Up-PS{i if i > 1 else ''}"
         shapes |= {f"{name}/{name}_CNN/conv_W": (3, 3, a + b, filters), f"{name}/{name}_CNN/conv_B": (filters,)}
     shapes |= {"R-CNN1/conv_W": (3, 3, last, 1)}
-    how = {"num_filters": 8, "min_filters": 4, "num_layers": 3, "gamma": 1.5}
-    how |= {"nin_filters": a, "nin_filters_2": b, "upsampler_filters": last}
-    return file(shapes, "jiny2001/dcscn-super-resolution", "dcscn", scale, **how)
+    options = {"num_filters": 8, "min_filters": 4, "num_layers": 3, "gamma": 1.5}
+    options |= {"nin_filters": a, "nin_filters_2": b, "upsampler_filters": last}
+    return file(shapes, "jiny2001/dcscn-super-resolution", "dcscn", scale, **options)
 
 
-def dcscn_seed(scale=3):
+def dcscn_yu45020(scale=3):
     shapes = conv("feature_block.Feature 1.Conv2d", 9, 3, 3) | conv("feature_block.Feature 2.Conv2d", 6, 9, 3)
     shapes |= conv("feature_block.Feature 3.Conv2d", 4, 6, 3) | conv("reconstruction_block.A.Conv2d", 8, 9 + 6 + 4, 1)
     shapes |= conv("reconstruction_block.B.0.Conv2d", 4, 9 + 6 + 4, 1)
     shapes |= conv("reconstruction_block.B.1.Conv2d", 8, 4, 3)
     shapes |= conv("up_sampler.Conv2d_block.Conv2d", 5 * scale**2, 16, 3)
     shapes |= conv("up_sampler.Conv2d", 3, 5, 3, bias=False)
-    how = {"num_filters": 9, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "upsampler_filters": 5}
-    return file(shapes, "yu45020/Waifu2x (DCSCN)", "dcscn-12", scale, **how)
+    options = {"num_filters": 9, "min_filters": 4, "num_layers": 3, "nin_filters": 8, "upsampler_filters": 5}
+    return file(shapes, "yu45020/Waifu2x (DCSCN)", "dcscn-12", scale, **options)
 
 
-def espcn_seed(scale=2, n=2, units=True):
+def espcn_yu45020(scale=2, n=2, units=True):
     widths = [3, n, n, 2 * n, 2 * n, 4 * n, 4 * n]
     shapes = chain("conv.{}.0", widths)
     for i, filters in enumerate(widths[1:] if units else []):
         shapes |= conv(f"conv.{i}.2.0", filters, filters, 1)
     shapes |= conv("up_sampler.0", 3 * scale**2, 4 * n, 3)
-    how = {"num_filters": n, "selection_unit": "seed" if units else None}
-    return file(shapes, "yu45020/Waifu2x (ESPCN_7)", "espcn-7", scale, **how)
+    options = {"num_filters": n, "selection_unit": "replace" if units else None}
+    return file(shapes, "yu45020/Waifu2x (ESPCN_7)", "espcn-7", scale, **options)
 
 
-def espcn_port(scale=3, n=6):
+def espcn_pytorch(scale=3, n=6):
     shapes = conv("first_part.0", n, 1, 5) | conv("first_part.2", n // 2, n, 3)
     shapes |= conv("last_part.0", scale**2, n // 2, 3)
     return file(shapes, "yjn870/ESPCN-pytorch", "espcn", scale, num_filters=n)
@@ -208,11 +208,11 @@ def msrn(scale, n=3, blocks=2):
         shapes |= conv(f"body.{i}.confusion", n, 4 * n, 1)
     shapes |= conv("tail.0", n, n * (blocks + 1), 1) | conv("tail.1", n, n, 3)
     shapes |= upsampler("tail.2.{}", scale, n)
-    how = {"num_filters": n, "num_res_blocks": blocks, "variant": "official"}
-    return file(shapes | conv("tail.3", 3, n, 3), "MIVRC/MSRN-PyTorch", "msrn", scale, mean_shift(255), **how)
+    options = {"num_filters": n, "num_res_blocks": blocks, "variant": "official"}
+    return file(shapes | conv("tail.3", 3, n, 3), "MIVRC/MSRN-PyTorch", "msrn", scale, mean_shift(255), **options)
 
 
-def msrn_seed(scale=2, n=3, blocks=2):
+def msrn_harish_vnkt(scale=2, n=3, blocks=2):
     shapes = conv("conv.conv", n, 3, 3)
     for i in range(blocks):
         for step in (1, 2):
@@ -222,8 +222,10 @@ def msrn_seed(scale=2, n=3, blocks=2):
     shapes |= conv("feature_fusion.conv", n, n * (blocks + 1), 1)
     shapes |= conv("reconstruction_layer.conv1.conv", n * scale**2, n, 3)
     shapes |= conv("reconstruction_layer.conv2.conv", 3, n, 3)
-    how = {"num_filters": n, "num_res_blocks": blocks, "variant": "seed", "last_relu": True}
-    return file(shapes, "an unofficial MSRN on BGR", "msrn", scale, mean_shift(255, MEAN[::-1]), **how)
+    options = {"num_filters": n, "num_res_blocks": blocks, "variant": "harish-vnkt", "last_relu": True}
+    return file(
+        shapes, "harish-vnkt/multiscale-residual-network-pytorch", "msrn", scale, mean_shift(255, MEAN[::-1]), **options
+    )
 
 
 def drrn(n=4):
@@ -231,40 +233,46 @@ def drrn(n=4):
     for i in range(2):
         shapes |= conv(f"rbs.{i}.h0.module.1", n, n if i else 1, 3, bias=False)
         shapes |= {f"rbs.{i}.ru.module.{k}.module.1.weight": (n, n, 3, 3) for k in (0, 1)}
-    how = {"num_filters": n, "num_res_blocks": 2, "num_units": 9, "inplace": True}
-    return file(shapes | conv("rec.module.1", 1, n, 3, bias=False), "yjn870/DRRN-pytorch", "drrn", (2, 3, 4), **how)
+    options = {"num_filters": n, "num_res_blocks": 2, "num_units": 9, "inplace": True}
+    return file(shapes | conv("rec.module.1", 1, n, 3, bias=False), "yjn870/DRRN-pytorch", "drrn", (2, 3, 4), **options)
 
 
 def drrn_one_block(n=4):
     sizes = {"input": (n, 1, 3, 3), "conv1": (n, n, 3, 3), "conv2": (n, n, 3, 3), "output": (1, n, 3, 3)}
     shapes = {f"{name}.weight": size for name, size in sizes.items()}
-    how = {"num_filters": n, "num_res_blocks": 1, "num_units": 25, "inplace": True}
-    return file(shapes, "jt827859032/DRRN-pytorch", "drrn", (2, 3, 4), **how)
+    options = {"num_filters": n, "num_res_blocks": 1, "num_units": 25, "inplace": True}
+    return file(shapes, "jt827859032/DRRN-pytorch", "drrn", (2, 3, 4), **options)
 
 
 def srcnn(size=1, n=4):
     shapes = conv("conv1", n, 1, 9) | conv("conv2", n // 2, n, size) | conv("conv3", 1, n // 2, 5)
-    how = {"num_filters": n, "body_size": size, "padding": "same", "colors": "full-range", "pre_upscaling": "bilinear"}
-    return file(shapes, "Scthe/SRCNN-PyTorch", "srcnn", (2, 3, 4), **how)
+    options = {
+        "num_filters": n,
+        "body_size": size,
+        "padding": "same",
+        "colors": "full-range",
+        "pre_upscaling": "bilinear",
+    }
+    return file(shapes, "Scthe/SRCNN-PyTorch", "srcnn", (2, 3, 4), **options)
 
 
 def srcnn_matlab(n=4):
     shapes = {"weights_conv1": (81, n), "weights_conv2": (n, 25, n // 2), "weights_conv3": (n // 2, 25)}
     shapes |= {"biases_conv1": (n, 1), "biases_conv2": (n // 2, 1), "biases_conv3": (1, 1)}
-    how = {"num_filters": n, "body_size": 5, "padding": "valid", "colors": "bt601"}
-    return file(shapes, "the authors of SRCNN", "srcnn", (2, 3, 4), **how)
+    options = {"num_filters": n, "body_size": 5, "padding": "valid", "colors": "bt601"}
+    return file(shapes, "the authors of SRCNN", "srcnn", (2, 3, 4), **options)
 
 
 VGG7 = [3, 32, 32, 64, 64, 128, 128, 3]
-IN_ORDER, CHAINER = "waifu2x (weights in the network's order)", "tsurumeso/waifu2x-chainer"
+IN_ORDER, CHAINER = "waifu2x (weights in the model's order)", "tsurumeso/waifu2x-chainer"
 
 
-def vgg7(name, project=IN_ORDER, **how):
-    return file(chain(name, VGG7), project, "vgg7", (1, 2), luma=False, **how)
+def vgg7(name, project=IN_ORDER, **options):
+    return file(chain(name, VGG7), project, "vgg7", (1, 2), luma=False, **options)
 
 
 def chainer(shapes):
-    """The same under Chainer's names, in the order in which it writes them: the last first."""
+    """Returns the same shapes under Chainer's names, in the order in which it writes them: the last first."""
     names = {name: name.replace(".weight", "/W").replace(".bias", "/b") for name in shapes}
     return {names[name]: shape for name, shape in reversed(shapes.items())}
 
@@ -284,7 +292,7 @@ def upconv7():
 
 
 def cunet(scale, names=True):
-    """nunif's names, or, in the same order, numbers as of JSON files."""
+    """With nunif's names, or with numbers in the same order, as in JSON files."""
     shapes = conv("unet1.conv1.conv.0", 32, 3, 3) | conv("unet1.conv1.conv.2", 64, 32, 3)
     shapes |= conv("unet1.conv1_down", 64, 64, 2) | gated("unet1.conv2", 64, 128, 64)
     shapes |= conv("unet1.conv2_up", 64, 64, 2) | conv("unet1.conv3", 64, 64, 3)
@@ -316,12 +324,12 @@ def krasserm_wdsr(name, scale, conv=keras_conv, g=False, n=5, blocks=2, expansio
     shapes = {}
     for i, size in enumerate(sizes):
         shapes |= conv(f"{kind}_{i}" if i else kind, *size, g=g)
-    how = {"num_filters": n, "num_res_blocks": blocks, "res_expansion": expansion, "weight_norm": g}
-    return file(shapes, "krasserm/wdsr", name, scale, variant="official" if g else "krasserm", **how)
+    options = {"num_filters": n, "num_res_blocks": blocks, "res_expansion": expansion, "weight_norm": g}
+    return file(shapes, "krasserm/wdsr", name, scale, variant="official" if g else "krasserm", **options)
 
 
 def krasserm_residual(name, scale, n=4, blocks=2):
-    """EDSR, or SRResNet with batch normalization and slopes between."""
+    """EDSR, or SRResNet with batch normalization and PReLU slopes."""
     gan = name == "sr-resnet"
     end = 9 if gan else 3
     sizes = [(n, 3, end)] + [(n, n, 3)] * (2 * blocks + 1)
@@ -335,8 +343,10 @@ def krasserm_residual(name, scale, n=4, blocks=2):
             shapes |= {f"batch_normalization_{i}/batch_normalization_{i}/{part}": (n,) for part in parts}
         stages = 1 + blocks + (2 if scale == 4 else 1)
         shapes |= {f"p_re_lu_{i}/p_re_lu_{i}/alpha": (1, 1, n) for i in range(stages)}
-    how = {"num_filters": n, "num_res_blocks": blocks} | ({} if gan else {"weight_norm": False, "variant": "krasserm"})
-    return file(shapes, "krasserm/wdsr", name, scale, **how)
+    options = {"num_filters": n, "num_res_blocks": blocks} | (
+        {} if gan else {"weight_norm": False, "variant": "krasserm"}
+    )
+    return file(shapes, "krasserm/wdsr", name, scale, **options)
 
 
 def converted(name, scale=2, n=5, blocks=2):
@@ -347,13 +357,13 @@ def converted(name, scale=2, n=5, blocks=2):
         else:
             wide = 6 * n if name == "wdsr-a" else n
             shapes |= conv(f"body.{i}.0", wide, n, 3) | conv(f"body.{i}.2", n, wide, 3)
-    how = {"num_filters": n, "num_res_blocks": blocks, "weight_norm": False, "variant": "krasserm"}
+    options = {"num_filters": n, "num_res_blocks": blocks, "weight_norm": False, "variant": "krasserm"}
     if name == "edsr":
         shapes |= conv("body_out", n, n, 3) | conv("upsample", n * scale**2, n, 3) | conv("tail", 3, n, 3)
     else:
         shapes |= conv("tail", 3 * scale**2, n, 3) | conv("skip", 3 * scale**2, 3, 5)
-        how["res_expansion"] = 6
-    return file(shapes, "krasserm/wdsr (converted to PyTorch's kernels)", name, scale, **how)
+        options["res_expansion"] = 6
+    return file(shapes, "krasserm/wdsr (converted to PyTorch's kernels)", name, scale, **options)
 
 
 EVERY = {
@@ -368,18 +378,18 @@ EVERY = {
     "carn v2": carn_v2(),
     "dcscn x3": dcscn(3),
     "dcscn x4": dcscn(4),
-    "dcscn seed": dcscn_seed(),
-    "espcn seed": espcn_seed(),
-    "espcn seed without units": espcn_seed(4, units=False),
-    "espcn port": espcn_port(),
+    "dcscn yu45020": dcscn_yu45020(),
+    "espcn yu45020": espcn_yu45020(),
+    "espcn yu45020 without units": espcn_yu45020(4, units=False),
+    "espcn pytorch": espcn_pytorch(),
     "msrn x4": msrn(4),
-    "msrn seed": msrn_seed(),
+    "msrn harish-vnkt": msrn_harish_vnkt(),
     "drrn blocks": drrn(),
     "drrn one block": drrn_one_block(),
     "srcnn": srcnn(),
     "srcnn matlab": srcnn_matlab(),
     "vgg7 json": vgg7("{}"),
-    "vgg7 seed": vgg7("Sequential.{}", pad="zeros"),
+    "vgg7 zeros": vgg7("Sequential.{}", pad="zeros"),
     "vgg7 chainer": vgg7_chainer(),
     "upconv7": upconv7(),
     "upconv7 chainer": upconv7_chainer(),

@@ -1,7 +1,6 @@
-"""Small weight files of every format, made without the frameworks that write them; and pickles made by hand.
+"""Writes small weights files of every format, without the frameworks that usually write them, and pickles by hand.
 
-`mangle` stands between a file's payload and what protects it by a checksum, so that a test can break the one and not
-the other.
+`mangle` changes a file's payload before its checksum is computed, so that tests can break one and not the other.
 """
 
 import importlib.util
@@ -14,7 +13,6 @@ import zipfile
 import numpy as np
 
 from wdsr_tf.importers.formats import pytorch
-from wdsr_tf.importers.formats.crc32c import crc32c, masked
 
 RNG = np.random.default_rng(4)
 ARRAYS = {
@@ -22,48 +20,65 @@ ARRAYS = {
     "conv.bias": RNG.normal(size=4).astype("f4"),
     "tail.weight": RNG.normal(size=(3, 4, 1, 1)).astype("f4"),
 }
+KERNEL = np.arange(24, dtype="f4").reshape(2, 3, 2, 2)
+SAVED_BY_PYTORCH = {  # what tests/data/make_pytorch.py saved
+    "kernel": KERNEL,
+    "transposed": KERNEL.transpose(1, 0, 3, 2),
+    "part": KERNEL.ravel()[4:20:3],
+    "half": np.array([0.5, -2], "f4"),
+    "bfloat16": np.array([0.5, -2], "f4"),
+    "double": np.array([0.5, -2], "f4"),
+    "count": np.array(7),
+}
+
+
+def assert_same(arrays, expected):
+    """Compares names, order, shapes, types and values."""
+    assert list(arrays) == list(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(arrays[name], array, strict=True)
 
 
 def same(data):
-    """No mangling."""
+    """Changes nothing."""
     return data
 
 
 def global_of(module, name):
-    """The opcode GLOBAL."""
+    """Returns the opcode GLOBAL."""
     return b"c" + f"{module}\n{name}\n".encode()
 
 
 def text(string):
-    """A string on the stack."""
+    """Returns opcodes that push a string."""
     data = string.encode()
     return b"X" + struct.pack("<I", len(data)) + data
 
 
 def integer(number):
-    """An integer on the stack."""
+    """Returns opcodes that push an integer."""
     return pickle.dumps(number, 2)[2:-1]
 
 
 def tuple_of(*items):
-    """A tuple of what is already opcodes."""
+    """Returns opcodes that push a tuple of items, given as opcodes."""
     return b"(" + b"".join(items) + b"t"
 
 
 def integers(numbers):
-    """A tuple of integers."""
+    """Returns opcodes that push a tuple of integers."""
     return tuple_of(*map(integer, numbers))
 
 
 def storage(key, count, kind="Float", legacy=False):
-    """A storage by its persistent id."""
+    """Returns opcodes that push a storage by its persistent id."""
     view = (b"N",) if legacy else ()
     name = global_of("torch", f"{kind}Storage")
     return tuple_of(text("storage"), name, text(key), text("cpu"), integer(count), *view) + b"Q"
 
 
 def tensor(of, shape, stride=None, offset=0):
-    """A tensor, a view of the storage `of`."""
+    """Returns opcodes that push a tensor, a view of the storage `of`."""
     if stride is None:
         stride = [int(np.prod(shape[i + 1 :])) for i in range(len(shape))]
     arguments = tuple_of(of, integer(offset), integers(shape), integers(stride), b"\x89", b"}")
@@ -71,24 +86,24 @@ def tensor(of, shape, stride=None, offset=0):
 
 
 def dictionary(items):
-    """A dictionary of name -> opcodes."""
+    """Returns opcodes that push a dictionary; its values are given as opcodes."""
     return b"}(" + b"".join(text(name) + value for name, value in items.items()) + b"u"
 
 
 def pickled(code):
-    """Opcodes as a pickle of protocol 2."""
+    """Returns a pickle of protocol 2."""
     return b"\x80\x02" + code + b"."
 
 
 def tensors(arrays, legacy=False):
-    """The dictionary of tensors for some arrays, each with a storage of its own."""
+    """Returns opcodes that push a dictionary of tensors, each with its own storage."""
     return dictionary(
         {name: tensor(storage(str(i), a.size, legacy=legacy), a.shape) for i, (name, a) in enumerate(arrays.items())}
     )
 
 
 def pytorch_zip(path, code, storages=(), extra=()):
-    """A checkpoint archive of a pickle and the bytes of its storages."""
+    """Writes a checkpoint archive of a pickle and the bytes of its storages."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", code)
         for key, data in enumerate(storages):
@@ -99,7 +114,7 @@ def pytorch_zip(path, code, storages=(), extra=()):
 
 
 def pytorch_legacy(path, code, storages=(), keys=None):
-    """A checkpoint as PyTorch before 1.6 wrote it; `storages` are float32 arrays."""
+    """Writes a checkpoint like PyTorch before 1.6; `storages` are float32 arrays."""
     keys = [str(key) for key in range(len(storages))] if keys is None else keys
     heads = [pytorch.MAGIC, pytorch.PROTOCOL, {"protocol_version": 1001, "little_endian": True}]
     with path.open("wb") as file:
@@ -156,7 +171,7 @@ def write_hdf5(folder, mangle=same):
 
 
 def write_matlab(folder, mangle=same):
-    """Version 5: the smallest elements that make three variables of single precision."""
+    """Version 5: three variables of single precision, with as few elements as possible."""
     path = folder / "weights.mat"
     variables = b"".join(matlab_element(14, matlab_variable(name, array)) for name, array in ARRAYS.items())
     path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + mangle(variables))
@@ -203,13 +218,13 @@ def write_ncnn(folder, mangle=same):
     return path
 
 
-def write_tensorflow1(folder, mangle=same):
-    """The `.index`, with its data beside it."""
+def write_tensorflow1(folder, mangle=same, dimension=same):
+    """The `.index`, with its data beside it: LevelDB's table of protocol buffers. `dimension` changes sizes of axes."""
     data, entries = b"", [(b"", message((1, 1), (2, 0), (3, message((1, 1)))))]
     for name, array in sorted(ARRAYS.items()):
         value = array.tobytes()
-        shape = b"".join(b"\x12" + prefixed(message((1, size))) for size in array.shape)
-        crc = b"\x35" + struct.pack("<I", masked(crc32c(value)))
+        shape = b"".join(b"\x12" + prefixed(message((1, dimension(size)))) for size in array.shape)
+        crc = b"\x35" + struct.pack("<I", masked_crc(value))
         entries.append((name.encode(), message((1, 1), (2, shape), (4, len(data)), (5, len(value))) + crc))
         data += value
     path = folder / "weights.ckpt.index"
@@ -223,14 +238,25 @@ def write_tensorflow1(folder, mangle=same):
 
 
 def table_block(entries, mangle=same):
-    """A block of LevelDB's table with its trailer; no entry shares anything with the one before it."""
+    """Returns a block of the table with its trailer; no entry shares anything with the previous one."""
     parts = [varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in entries]
-    block = mangle(b"".join(parts) + struct.pack("<II", 0, 1))
-    return block + b"\0" + struct.pack("<I", masked(crc32c(block + b"\0")))
+    block = mangle(b"".join(parts) + struct.pack("<II", 0, 1)) + b"\0"
+    return block + struct.pack("<I", masked_crc(block))
+
+
+def masked_crc(data):
+    """Returns the CRC-32C as TensorFlow stores it."""
+    register = 0xFFFFFFFF
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0x82F63B78 if register & 1 else 0)
+    register ^= 0xFFFFFFFF
+    return ((register >> 15 | register << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def message(*fields):
-    """A protocol buffer's message of (number, integer or bytes)."""
+    """Returns a protocol buffer of (number, integer or bytes)."""
     encoded = b""
     for number, value in fields:
         is_bytes = isinstance(value, bytes)
@@ -243,7 +269,7 @@ def prefixed(data):
 
 
 def varint(number):
-    """An integer of 7 bits to a byte, the lowest first."""
+    """Returns an integer with 7 bits per byte, the lowest first."""
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)
@@ -251,7 +277,7 @@ def varint(number):
     return bytes([*encoded, number])
 
 
-PACKAGES = {"safetensors": "safetensors", "onnx": "onnx"}  # without which a format is neither written nor read
+PACKAGES = {"safetensors": "safetensors", "onnx": "onnx", "tensorflow1": "tensorflow"}  # needed to read a format
 WRITERS = {
     "pytorch": write_pytorch,
     "legacy": write_legacy,

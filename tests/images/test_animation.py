@@ -1,4 +1,4 @@
-"""Animations: whole frames, their times, and what is transparent in them."""
+"""Animations: complete frames, their durations and transparency."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ TIMES = [33, 47, 50, 100, 70]
 
 
 def frames(clear, colors=200):
-    """Five frames in which a patch moves, and, where `clear`, holes that open and close."""
+    """Five frames with a moving patch and, if `clear`, changing transparent holes."""
     base = RNG.integers(0, 256, (12, 15, 3), "uint8")
     for i, time in enumerate(TIMES):
         rgb, alpha = base.copy(), None
@@ -29,55 +29,57 @@ def frames(clear, colors=200):
 @pytest.mark.parametrize("suffix", ANIMATED)
 @pytest.mark.parametrize("clear", [False, True])
 @pytest.mark.parametrize("colors", [2, 200])
-def test_frames_come_back_whole(tmp_path, suffix, clear, colors):
+def test_frames_survive_writing_and_reading(tmp_path, suffix, clear, colors):
     written = list(frames(clear, colors))
     images.write_animation(tmp_path / f"a{suffix}", written)
     assert images.is_animated(tmp_path / f"a{suffix}")
     read = images.read_frames(tmp_path / f"a{suffix}").frames
     assert len(read) == len(written)
-    for (picture, _), (wanted, _) in zip(read, written, strict=True):
-        shown = slice(None) if wanted.alpha is None else wanted.alpha > 0
-        np.testing.assert_array_equal(picture.rgb[shown], wanted.rgb[shown])  # 180 pixels: a palette holds them all
-        assert (picture.alpha is None) == (wanted.alpha is None)
+    for (picture, _), (expected, _) in zip(read, written, strict=True):
+        shown = slice(None) if expected.alpha is None else expected.alpha > 0
+        np.testing.assert_array_equal(
+            picture.rgb[shown], expected.rgb[shown]
+        )  # 180 pixels fit into a palette of 256 colors
+        assert (picture.alpha is None) == (expected.alpha is None)
         if clear:
-            np.testing.assert_array_equal(picture.alpha, wanted.alpha)
+            np.testing.assert_array_equal(picture.alpha, expected.alpha)
 
 
 @pytest.mark.parametrize("suffix", ANIMATED)
 @pytest.mark.parametrize("loop", [0, 1, 3])
-def test_times_and_the_number_of_plays_come_back(tmp_path, suffix, loop):
+def test_durations_and_loop_count_survive_writing_and_reading(tmp_path, suffix, loop):
     images.write_animation(tmp_path / f"a{suffix}", frames(False), loop)
     animation = images.read_frames(tmp_path / f"a{suffix}")
     assert animation.loop == loop
-    # GIF counts hundredths: 33, 80, 130, 230, 300 become 30, 80, 130, 230, 300.
+    # GIF counts hundredths of a second: 33, 80, 130, 230, 300 become 30, 80, 130, 230, 300.
     assert [time for _, time in animation.frames] == ([30, 50, 50, 100, 70] if suffix == ".gif" else TIMES)
 
 
-def test_a_gif_without_a_loop_is_played_once(tmp_path):
+def test_gif_without_loop_plays_once(tmp_path):
     pair = [Image.fromarray(picture.rgb) for picture, _ in frames(False)][:2]
     pair[0].save(tmp_path / "a.gif", save_all=True, append_images=pair[1:], duration=50)
     assert images.read_frames(tmp_path / "a.gif").loop == 1
 
 
 @pytest.mark.parametrize("disposal", [0, 1, 2, 3])
-def test_what_a_gifs_frames_leave_behind_is_resolved(tmp_path, disposal):
-    """Frames of a GIF whose second and third cover corners only: drawn over what the disposal leaves."""
+def test_gif_frames_are_completed_by_their_disposal(tmp_path, disposal):
+    """The second and third frames cover corners only and are drawn over what the disposal leaves."""
     palette = [250, 0, 0, 0, 250, 0, 0, 0, 250]
     raw = gif(palette, disposal, [(0, 0, 4, 4, 0), (0, 0, 2, 2, 1), (2, 2, 2, 2, 2)])
     (tmp_path / "a.gif").write_bytes(raw)
     second, third = (picture for picture, _ in images.read_frames(tmp_path / "a.gif").frames[1:])
     assert second.rgb[0, 0].tolist() == [0, 250, 0] and third.rgb[3, 3].tolist() == [0, 0, 250]
-    if disposal < 2:  # left standing
+    if disposal < 2:  # frames are kept
         assert second.rgb[3, 3].tolist() == [250, 0, 0] and third.rgb[0, 0].tolist() == [0, 250, 0]
         assert second.alpha is None and third.alpha is None
-    elif disposal == 2:  # cleared
+    elif disposal == 2:  # frames are cleared
         assert second.alpha[3, 3] == 0 and third.alpha[0, 0] == 0 and third.alpha[3, 3] == 255
-    else:  # set back to what was there before the frame, at first nothing
+    else:  # the previous content is restored, at first nothing
         assert second.alpha[3, 3] == 0 and third.alpha[0, 0] == 0
 
 
 def gif(palette, disposal, boxes):
-    """An animated GIF 4 x 4 of boxes (left, top, width, height, color), its codes never longer than three bits."""
+    """A 4 x 4 animated GIF of boxes (left, top, width, height, color), with codes of three bits."""
     content = b"GIF89a" + bytes([4, 0, 4, 0, 0x81, 0, 0]) + bytes([*palette, 0, 0, 0])
     for left, top, width, height, color in boxes:
         codes = [code for _ in range(width * height) for code in (4, color)] + [5]  # 4 clears the table, 5 ends
@@ -88,7 +90,7 @@ def gif(palette, disposal, boxes):
     return content + b";"
 
 
-def test_an_apngs_picture_for_other_programs_is_no_frame(tmp_path):
+def test_default_image_of_an_apng_is_not_a_frame(tmp_path):
     still = Image.fromarray(np.zeros((12, 15, 3), "uint8"))
     moving = [Image.fromarray(picture.rgb) for picture, _ in frames(False)]
     still.save(tmp_path / "a.png", save_all=True, append_images=moving, default_image=True, duration=40)
@@ -98,30 +100,30 @@ def test_an_apngs_picture_for_other_programs_is_no_frame(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".tif"])
-def test_a_still_picture_is_one_frame(tmp_path, suffix):
+def test_still_image_is_read_as_one_frame(tmp_path, suffix):
     images.write(tmp_path / f"a{suffix}", np.full((8, 9, 3), 50, "uint8"))
     assert not images.is_animated(tmp_path / f"a{suffix}")
     assert len(images.read_frames(tmp_path / f"a{suffix}").frames) == 1
 
 
-def test_the_limit_of_pixels_holds_for_all_frames_together(tmp_path):
+def test_pixel_limit_applies_to_all_frames_together(tmp_path):
     images.write_animation(tmp_path / "a.gif", frames(False))
     images.read_frames(tmp_path / "a.gif", max_pixels=5 * 12 * 15)
-    with pytest.raises(InputError, match=r"a\.gif.*5 frames of 15 x 12.*--max-pixels 1 lets"):
+    with pytest.raises(InputError, match=r"a\.gif.*5 frames of 15 x 12.*--max-pixels 1 "):
         images.read_frames(tmp_path / "a.gif", max_pixels=5 * 12 * 15 - 1)
 
 
-def test_orientation_turns_every_frame(tmp_path):
+def test_orientation_is_applied_to_every_frame(tmp_path):
     exif = Image.Exif()
     exif[images.ORIENTATION] = 6
     still = [picture.rgb for picture, _ in frames(False)]
     first, *others = map(Image.fromarray, still)
     first.save(tmp_path / "a.webp", save_all=True, append_images=others, lossless=True, exif=exif)
-    for (picture, _), wanted in zip(images.read_frames(tmp_path / "a.webp").frames, still, strict=True):
-        np.testing.assert_array_equal(picture.rgb, np.rot90(wanted, -1))
+    for (picture, _), expected in zip(images.read_frames(tmp_path / "a.webp").frames, still, strict=True):
+        np.testing.assert_array_equal(picture.rgb, np.rot90(expected, -1))
 
 
-def test_a_profile_comes_back(tmp_path):
+def test_profile_of_an_animation_is_kept(tmp_path):
     (first, time), *others = frames(False)
     first = images.Picture(first.rgb, metadata={"icc_profile": b"profile" + bytes(121)})
     for suffix in (".png", ".webp"):
@@ -130,9 +132,9 @@ def test_a_profile_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, pictures, message",
+    "name, frames, message",
     [
-        ("a.jpg", [np.zeros((4, 4, 3), "uint8")], "gif, webp and png"),
+        ("a.jpg", [np.zeros((4, 4, 3), "uint8")], "Use gif, webp or png"),
         ("a.gif", [], "at least one frame"),
         ("a.gif", [np.zeros((4, 4, 3), "uint8"), np.zeros((4, 5, 3), "uint8")], "one size"),
         ("a.gif", [np.zeros((4, 4, 3), "uint16")], "8 bits"),
@@ -140,13 +142,13 @@ def test_a_profile_comes_back(tmp_path):
         ("a.webp", [np.zeros((1, 16_384, 3), "uint8")], "16383"),
     ],
 )
-def test_what_no_animation_can_hold_is_refused(tmp_path, name, pictures, message):
+def test_unsupported_animation_is_rejected(tmp_path, name, frames, message):
     with pytest.raises(InputError, match=message):
-        images.write_animation(tmp_path / name, [(images.Picture(rgb), 40) for rgb in pictures])
+        images.write_animation(tmp_path / name, [(images.Picture(rgb), 40) for rgb in frames])
     assert not list(tmp_path.iterdir())
 
 
-def test_an_animation_cut_short_is_an_error(tmp_path):
+def test_truncated_animation_raises_input_error(tmp_path):
     for suffix in ANIMATED:
         images.write_animation(tmp_path / f"a{suffix}", frames(False))
         whole = (tmp_path / f"a{suffix}").read_bytes()

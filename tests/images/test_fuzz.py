@@ -1,4 +1,4 @@
-"""Broken files of every format: an error that a person can read, or a picture of the right size, and nothing else."""
+"""Broken files of every format give a readable error or an image of the right size, and nothing else."""
 
 import io
 import subprocess
@@ -13,11 +13,11 @@ from wdsr_tf import images
 from wdsr_tf.errors import InputError
 
 COUNT = 2000
-PIXELS = 1_000_000  # more than that in a broken header is refused, so that the test takes seconds
+PIXELS = 1_000_000  # larger sizes in broken headers are rejected, which keeps the test fast
 
 
 def valid_files(folder):
-    """Small files of every format and mode that we read, as (suffix, bytes)."""
+    """Small files of every supported format and mode, as (suffix, bytes)."""
     random = np.random.default_rng(0)
     shades = np.kron(random.integers(0, 256, (3, 4, 4)), np.ones((5, 4, 1))).astype("uint8")  # 15 x 16
     exif = Image.Exif()
@@ -64,13 +64,15 @@ def _pictures(shades, metadata):
 
 
 def broken(content, random):
-    """`content` cut short, or with some bits turned, or with some bytes overwritten."""
+    """`content` truncated, or with some bits flipped or bytes overwritten."""
     content = bytearray(content)
     kind = random.integers(4)
     if kind == 0:
         return bytes(content[: random.integers(len(content))])
     for _ in range(random.integers(1, 9)):
-        place = random.integers(min(len(content), 300 if kind == 1 else len(content)))  # headers break more than values
+        place = random.integers(
+            min(len(content), 300 if kind == 1 else len(content))
+        )  # headers break more than pixels do
         if kind == 3:
             content[place] = random.integers(256)
         else:
@@ -79,7 +81,7 @@ def broken(content, random):
 
 
 def read_broken_files(folder, count, max_pixels, seed):
-    """Reads `count` broken files; returns how many were pictures nevertheless. Anything but InputError comes out."""
+    """Reads `count` broken files and returns how many were readable; lets errors other than InputError through."""
     random = np.random.default_rng(seed)
     files = list(valid_files(folder))
     pictures = 0
@@ -113,18 +115,18 @@ def check(picture, size):
         assert (picture.rgb == picture.rgb[..., :1]).all()
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow's and tifffile's, of what is broken
-def test_broken_files_give_an_error_or_a_picture_of_the_right_size(tmp_path):
+@pytest.mark.filterwarnings("ignore")  # from Pillow and tifffile about broken files
+def test_broken_files_give_an_error_or_an_image_of_the_right_size(tmp_path):
     pictures = read_broken_files(tmp_path, COUNT, PIXELS, seed=1)
-    assert COUNT * 0.02 < pictures < COUNT * 0.9  # else the files were hardly broken, or all beyond reading
+    assert COUNT * 0.02 < pictures < COUNT * 0.9  # else too few files were broken, or too many
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits a process's memory as Linux does")
-def test_broken_files_are_errors_also_where_memory_is_short(tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory in a way that only Linux supports")
+def test_broken_files_give_errors_when_memory_is_short(tmp_path):
     code = (
         "import resource, sys, warnings; from pathlib import Path; warnings.simplefilter('ignore')\n"
         "from tests.images.test_fuzz import read_broken_files\n"
-        "try: import imagecodecs, tifffile  # they start threads, which the limit would not let them\n"
+        "try: import imagecodecs, tifffile  # they start threads, which the limit would prevent\n"
         "except ImportError: pass\n"
         "from wdsr_tf import images\n"
         "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"

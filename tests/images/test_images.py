@@ -6,19 +6,19 @@ from wdsr_tf import images
 from wdsr_tf.errors import InputError
 
 RNG = np.random.default_rng(0)
-RGBA = np.kron(RNG.integers(0, 256, (5, 4, 4)), np.ones((4, 4, 1))).astype("uint8")  # 20 x 16, in patches of 4 x 4
+RGBA = np.kron(RNG.integers(0, 256, (5, 4, 4)), np.ones((4, 4, 1))).astype("uint8")  # 20 x 16 in patches of 4 x 4
 RGB, GRAY, ALPHA = RGBA[..., :3], RGBA[..., 0], RGBA[..., 3]
 
 
 @pytest.mark.parametrize("suffix", images.LOSSLESS)
-def test_lossless_formats_give_back_what_was_written(tmp_path, suffix):
+def test_lossless_formats_return_what_was_written(tmp_path, suffix):
     images.write(tmp_path / f"a{suffix}", RGB)
     np.testing.assert_array_equal(images.read(tmp_path / f"a{suffix}"), RGB)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
 @pytest.mark.parametrize("gray", [False, True])
-def test_transparency_and_gray_come_back(tmp_path, suffix, gray):
+def test_transparency_and_gray_survive_writing_and_reading(tmp_path, suffix, gray):
     rgb = np.stack([GRAY] * 3, axis=-1) if gray else RGB
     images.write(tmp_path / f"a{suffix}", images.Picture(rgb, ALPHA, gray))
     picture = images.read_picture(tmp_path / f"a{suffix}")
@@ -28,7 +28,7 @@ def test_transparency_and_gray_come_back(tmp_path, suffix, gray):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
-def test_transparency_is_refused_by_formats_that_would_drop_it(tmp_path, suffix):
+def test_formats_without_transparency_reject_it(tmp_path, suffix):
     with pytest.raises(InputError, match="transparency"):
         images.write(tmp_path / f"a{suffix}", images.Picture(RGB, ALPHA))
     assert not list(tmp_path.iterdir())
@@ -52,21 +52,21 @@ def test_every_mode_is_read(tmp_path, mode, gray, alpha):
     assert (picture.gray, picture.alpha is not None) == (gray, alpha)
 
 
-def test_a_palette_of_grays_is_gray_and_one_with_a_transparent_color_has_alpha(tmp_path):
+def test_gray_palette_is_gray_and_transparent_palette_color_becomes_alpha(tmp_path):
     Image.fromarray(GRAY).quantize(8).save(tmp_path / "gray.png")
     Image.fromarray(RGB).quantize(8).save(tmp_path / "clear.png", transparency=3)
     assert images.read_picture(tmp_path / "gray.png").gray
     assert set(np.unique(images.read_picture(tmp_path / "clear.png").alpha)) == {0, 255}
 
 
-def test_cmyk_becomes_rgb_and_loses_the_profile_of_its_inks(tmp_path):
+def test_cmyk_becomes_rgb_without_its_profile(tmp_path):
     Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(tmp_path / "a.tif", icc_profile=b"inks")
     picture = images.read_picture(tmp_path / "a.tif")
     assert picture.rgb[0, 0].tolist() == [0, 255, 255] and "icc_profile" not in picture.metadata
 
 
 @pytest.mark.parametrize("dtype, suffix", [("uint16", "png"), ("uint16", "tif"), (">u2", "tif")])
-def test_gray_of_16_bits_is_read_whole_or_scaled_and_rounded(tmp_path, dtype, suffix):
+def test_16_bit_gray_is_read_exactly_or_scaled_and_rounded(tmp_path, dtype, suffix):
     values = RNG.integers(0, 65536, (6, 7)).astype(dtype)
     Image.fromarray(values).save(tmp_path / f"a.{suffix}")
     picture = images.read_picture(tmp_path / f"a.{suffix}")
@@ -79,7 +79,7 @@ def test_gray_of_16_bits_is_read_whole_or_scaled_and_rounded(tmp_path, dtype, su
 
 @pytest.mark.parametrize("orientation, turned", [(3, RGB[::-1, ::-1]), (6, np.rot90(RGB, -1)), (8, np.rot90(RGB))])
 @pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
-def test_exif_orientation_is_applied_once(tmp_path, orientation, turned, suffix):
+def test_exif_orientation_is_applied_exactly_once(tmp_path, orientation, turned, suffix):
     exif = Image.Exif()
     exif[images.ORIENTATION] = orientation
     Image.fromarray(RGB).save(tmp_path / f"a.{suffix}", exif=exif, lossless=True)
@@ -90,7 +90,7 @@ def test_exif_orientation_is_applied_once(tmp_path, orientation, turned, suffix)
     np.testing.assert_array_equal(images.read(tmp_path / f"b.{suffix}"), turned)
 
 
-def test_profile_tags_and_resolution_are_kept(tmp_path):
+def test_profile_exif_and_resolution_are_kept(tmp_path):
     exif = Image.Exif()
     exif[images.ORIENTATION], exif[0x010F] = 6, "a camera"
     Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=exif, icc_profile=b"profile", dpi=(300, 150))
@@ -98,17 +98,17 @@ def test_profile_tags_and_resolution_are_kept(tmp_path):
     with Image.open(tmp_path / "b.png") as written:
         assert dict(written.getexif()) == {0x010F: "a camera"}
         assert written.info["icc_profile"] == b"profile"
-        assert written.info["dpi"] == pytest.approx((300, 150), abs=0.02)  # PNG counts whole pixels per metre
+        assert written.info["dpi"] == pytest.approx((300, 150), abs=0.02)  # PNG counts whole pixels per meter
 
 
-def test_broken_tags_do_not_cost_the_picture(tmp_path):
+def test_broken_exif_does_not_cost_the_image(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "a.png", exif=b"Exif\0\0MM\0*nonsense")
     np.testing.assert_array_equal(images.read(tmp_path / "a.png"), RGB)
     assert images.size(tmp_path / "a.png") == RGB.shape[:2]
 
 
 @pytest.mark.parametrize("suffix", [s for s in images.SUFFIXES if s not in (".jpeg", ".tiff")])
-def test_a_file_cut_short_is_an_error_that_names_it(tmp_path, suffix):
+def test_truncated_file_raises_input_error_that_names_it(tmp_path, suffix):
     path = tmp_path / f"cut{suffix}"
     images.write(path, RGB)
     whole = path.read_bytes()
@@ -118,14 +118,14 @@ def test_a_file_cut_short_is_an_error_that_names_it(tmp_path, suffix):
             images.read(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + bytes(40)])
-def test_what_is_no_picture_is_an_error_that_names_it(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_file_that_is_not_an_image_raises_input_error_that_names_it(tmp_path, content):
     (tmp_path / "odd.png").write_bytes(content)
     with pytest.raises(InputError, match=r"odd\.png"):
         images.read(tmp_path / "odd.png")
 
 
-def test_a_missing_file_and_32_bit_integers_are_refused(tmp_path):
+def test_missing_file_and_32_bit_integers_are_rejected(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         images.read(tmp_path / "nowhere.png")
     Image.fromarray(np.ones((4, 4), "int32")).save(tmp_path / "wide.tif")
@@ -134,27 +134,27 @@ def test_a_missing_file_and_32_bit_integers_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("array", [GRAY, RGBA[..., 2:], RGB, RGBA])
-def test_arrays_are_written_as_gray_or_rgb_with_or_without_transparency(tmp_path, array):
+def test_arrays_are_written_as_gray_or_rgb_with_or_without_alpha(tmp_path, array):
     images.write(tmp_path / "a.png", array)
     with Image.open(tmp_path / "a.png") as written:
         np.testing.assert_array_equal(np.asarray(written), array)
 
 
 @pytest.mark.parametrize("array", [RGB.astype("float32"), RGB.astype("int32"), np.dstack([RGB, RGBA]), RGB[0, 0]])
-def test_only_arrays_of_integers_and_of_up_to_four_channels_are_written(tmp_path, array):
+def test_arrays_of_other_types_and_shapes_are_rejected(tmp_path, array):
     with pytest.raises(InputError, match="uint8"):
         images.write(tmp_path / "a.png", array)
 
 
-def test_what_the_format_cannot_hold_is_refused_and_leaves_nothing(tmp_path):
+def test_image_that_the_format_cannot_hold_is_rejected_and_leaves_no_file(tmp_path):
     with pytest.raises(InputError, match=r"wide\.webp"):
-        images.write(tmp_path / "wide.webp", np.zeros((1, 17_000, 3), "uint8"))  # WebP ends at 16,383
-    with pytest.raises(InputError, match="written as"):
+        images.write(tmp_path / "wide.webp", np.zeros((1, 17_000, 3), "uint8"))  # WebP allows 16,383
+    with pytest.raises(InputError, match="unsupported image format"):
         images.write(tmp_path / "a.txt", RGB)
     assert not list(tmp_path.iterdir())
 
 
-def test_find_is_sorted_recursive_and_skips_hidden_files(tmp_path):
+def test_find_sorts_recurses_and_skips_hidden_files(tmp_path):
     for name in ("b.PNG", "a/c.jpeg", "a/.d.png", ".e/f.png", "g.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -168,23 +168,23 @@ def test_to_uint8_clips_and_rounds():
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int32", "int64", "bool"])
-def test_to_uint8_refuses_integers_of_which_white_is_somewhere_else(dtype):
-    with pytest.raises(InputError, match=f"not {dtype}; change_depth"):
+def test_to_uint8_rejects_integers_whose_white_is_not_255(dtype):
+    with pytest.raises(InputError, match=rf"not {dtype}\. change_depth"):
         images.to_uint8(np.ones((2, 2, 3), dtype))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_to_uint8_refuses_what_is_not_finite(value):
+def test_to_uint8_rejects_values_that_are_not_finite(value):
     with pytest.raises(InputError, match="finite"):
         images.to_uint8(np.array([1.0, value]))
 
 
-def test_luma_runs_from_16_to_235():
+def test_luma_ranges_from_16_to_235():
     colors = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0]]], "uint8")
     np.testing.assert_allclose(images.rgb_to_y(colors), [[16, 235, 81.481]], rtol=1e-12)
 
 
-def test_a_tiff_without_a_resolution_gets_none(tmp_path):
+def test_tiff_without_resolution_gets_none(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "none.tif")
     Image.fromarray(RGB).save(tmp_path / "some.tif", dpi=(300, 150))
     assert "dpi" not in images.read_picture(tmp_path / "none.tif").metadata

@@ -1,4 +1,4 @@
-"""Files written row by row: equal to those of others, whole or absent, in memory that does not grow."""
+"""Files written row by row are correct and atomic, and memory use doesn't depend on their height."""
 
 import io
 import itertools
@@ -25,9 +25,9 @@ NOISE = RNG.integers(0, 256, (200, 300, 3), "uint8")
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".bmp"])
 @pytest.mark.parametrize("gray, clear", [(False, False), (True, False), (False, True), (True, True)])
-def test_strips_of_any_height_make_the_whole_picture(tmp_path, suffix, gray, clear):
+def test_strips_of_any_height_make_the_complete_image(tmp_path, suffix, gray, clear):
     if suffix == ".bmp" and clear:
-        pytest.skip("BMP holds no transparency")
+        pytest.skip("BMP can't store transparency")
     rgb = SMOOTH[..., :1].repeat(3, axis=-1) if gray else SMOOTH[..., :3]
     alpha = SMOOTH[..., 3] if clear else None
     like = images.Picture(rgb[:0], None if alpha is None else alpha[:0], gray)
@@ -35,7 +35,7 @@ def test_strips_of_any_height_make_the_whole_picture(tmp_path, suffix, gray, cle
     with images.open_writer(tmp_path / f"a{suffix}", *rgb.shape[:2], like) as writer:
         for top, bottom in itertools.pairwise(cuts):
             writer.append(rgb[top:bottom], alpha if alpha is None else alpha[top:bottom])
-    with Image.open(tmp_path / f"a{suffix}") as image:  # Pillow's own eyes, not ours
+    with Image.open(tmp_path / f"a{suffix}") as image:  # independent of our reader
         if suffix not in (".webp", ".bmp"):
             assert image.mode == ("L" if gray else "RGB") + ("A" if clear else "")
         values = np.asarray(image.convert("RGBA"))
@@ -44,14 +44,14 @@ def test_strips_of_any_height_make_the_whole_picture(tmp_path, suffix, gray, cle
 
 
 @pytest.mark.parametrize("rgb", [SMOOTH[..., :3], NOISE], ids=["smooth", "noise"])
-def test_a_png_is_as_small_as_pillows(tmp_path, rgb):
+def test_png_is_about_as_small_as_pillows(tmp_path, rgb):
     images.write(tmp_path / "a.png", rgb)
     pillows = io.BytesIO()
     Image.fromarray(rgb).save(pillows, "PNG")
     assert (tmp_path / "a.png").stat().st_size < 1.1 * len(pillows.getvalue())
 
 
-def test_a_file_is_the_same_however_it_was_cut_and_on_every_run(tmp_path):
+def test_png_bytes_do_not_depend_on_the_strips(tmp_path):
     for name, step in (("a.png", 7), ("b.png", 720)):
         with images.open_writer(tmp_path / name, 720, 960, images.Picture(SMOOTH[:0, :, :3])) as writer:
             for top in range(0, 720, step):
@@ -60,7 +60,7 @@ def test_a_file_is_the_same_however_it_was_cut_and_on_every_run(tmp_path):
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 4, 6, 8])
-def test_filtered_rows_come_back_by_the_rules_of_png(stride):
+def test_filtered_rows_are_restored_by_the_rules_of_png(stride):
     rows = np.concatenate([NOISE.reshape(200, -1)[:6, : 24 * stride], SMOOTH[:40:2].reshape(20, -1)[:, : 24 * stride]])
     filtered = filter_rows(rows[1:], rows[0], stride)
     assert len(set(filtered[:, 0])) >= 3
@@ -81,13 +81,13 @@ def guess(number, left, above, corner):
     return (0, left, above, (left + above) // 2)[number]
 
 
-def test_the_least_filter_is_taken():
+def test_filter_with_the_smallest_sum_is_chosen():
     rows = np.tile(np.arange(0, 250, 5, dtype="uint8"), (3, 1))
-    assert filter_rows(rows, None, 1)[:, 0].tolist() == [1, 2, 2]  # the first by its left, the others by the row above
+    assert filter_rows(rows, None, 1)[:, 0].tolist() == [1, 2, 2]  # "sub" for the first row, "up" for the others
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_a_bigtiff_holds_the_same_as_a_tiff(tmp_path, monkeypatch, dtype):
+def test_bigtiff_is_read_like_a_tiff(tmp_path, monkeypatch, dtype):
     tifffile = pytest.importorskip("tifffile")
     values = images.to_depth(SMOOTH[..., :3].astype("float32"), dtype)
     monkeypatch.setattr(tiff, "BIG", 1000)
@@ -99,7 +99,7 @@ def test_a_bigtiff_holds_the_same_as_a_tiff(tmp_path, monkeypatch, dtype):
     np.testing.assert_array_equal(picture.rgb, values)
 
 
-def test_a_bigtiffs_offsets_pass_four_gigabytes():
+def test_bigtiff_offsets_can_exceed_four_gigabytes():
     tifffile = pytest.importorskip("tifffile")
     file = io.BytesIO()
     writer = tiff.TiffWriter(file, 100_000, 50_000, 1, "uint8", {})
@@ -112,7 +112,7 @@ def test_a_bigtiffs_offsets_pass_four_gigabytes():
     assert offsets[1] - offsets[0] == 2**32
 
 
-def test_what_is_amiss_in_the_rows_leaves_nothing(tmp_path):
+def test_wrong_rows_raise_and_leave_no_file(tmp_path):
     like = images.Picture(NOISE[:0])
     for rows in (NOISE[:100], NOISE[:, :7], NOISE.astype("uint16"), np.concatenate([NOISE, NOISE])):
         refused = pytest.raises(ValueError, match="rows")
@@ -122,7 +122,7 @@ def test_what_is_amiss_in_the_rows_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
-def test_an_error_half_way_passes_and_keeps_what_was_there(tmp_path, suffix):
+def test_error_while_writing_propagates_and_keeps_the_old_file(tmp_path, suffix):
     (tmp_path / f"a{suffix}").write_text("earlier work")
     like = images.Picture(NOISE[:0])
     with pytest.raises(ZeroDivisionError), images.open_writer(tmp_path / f"a{suffix}", 200, 300, like) as writer:
@@ -131,25 +131,25 @@ def test_an_error_half_way_passes_and_keeps_what_was_there(tmp_path, suffix):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["earlier work"]
 
 
-def test_an_error_in_a_thread_comes_out(tmp_path, monkeypatch):
+def test_error_in_a_thread_propagates(tmp_path, monkeypatch):
     monkeypatch.setattr(png, "filter_rows", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         images.write(tmp_path / "a.png", NOISE)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_that_cannot_be_written_to_is_an_input_error(tmp_path):
+def test_unwritable_path_raises_input_error(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder.png").mkdir()
     for path in (tmp_path / "file" / "a.png", tmp_path / "folder.png"):
-        with pytest.raises(InputError, match="cannot be written"):
+        with pytest.raises(InputError, match="can't be written"):
             images.write(path, NOISE)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 64 kB."""
+    """A file system of 64 KiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = sys.platform == "linux" and os.geteuid() == 0
@@ -157,36 +157,36 @@ def small_disk(tmp_path):
         command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
         mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
     if not mounted:
-        pytest.skip("a small file system is mounted by root on Linux only")
+        pytest.skip("only root on Linux can mount a small file system")
     yield folder
     subprocess.run(["umount", folder], check=True)
 
 
 @pytest.mark.parametrize("suffix", [s for s in images.SUFFIXES if s not in (".jpeg", ".tiff", ".apng")])
-def test_a_full_disk_is_an_input_error_and_leaves_nothing(small_disk, suffix):
+def test_full_disk_raises_input_error_and_leaves_no_file(small_disk, suffix):
     noise = RNG.integers(0, 256, (300, 300, 3), "uint8")
-    with pytest.raises(InputError, match=rf"a\{suffix}: cannot be written"):
+    with pytest.raises(InputError, match=rf"a\{suffix}: can't be written"):
         images.write(small_disk / f"a{suffix}", noise)
     assert not list(small_disk.iterdir())
 
 
-def test_a_full_disk_under_an_animation_leaves_nothing(small_disk):
+def test_full_disk_leaves_no_file_of_an_animation(small_disk):
     frames = [(images.Picture(RNG.integers(0, 256, (300, 300, 3), "uint8")), 40) for _ in range(3)]
     for suffix in (".gif", ".png", ".webp"):
-        with pytest.raises(InputError, match="cannot be written"):
+        with pytest.raises(InputError, match="can't be written"):
             images.write_animation(small_disk / f"a{suffix}", frames)
     assert not list(small_disk.iterdir())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads a process's peak memory as Linux keeps it")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads peak memory in a way that only Linux supports")
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_memory_does_not_grow_with_the_height(tmp_path, suffix):
+def test_memory_does_not_depend_on_the_height(tmp_path, suffix):
     peaks = [peak(tmp_path / f"a{suffix}", height) for height in (1000, 7000)]
-    assert peaks[1] - peaks[0] < 16 * 2**20  # the second picture has 55 MiB more
+    assert peaks[1] - peaks[0] < 16 * 2**20  # the second image has 55 MiB more
 
 
 def peak(path, height):
-    """Peak memory in bytes of a process that writes a picture 3,200 pixels wide."""
+    """Peak memory in bytes of a process that writes an image 3,200 pixels wide."""
     code = (
         "import sys, numpy as np; from wdsr_tf import images\n"
         "path, height = sys.argv[1], int(sys.argv[2])\n"
@@ -201,10 +201,10 @@ def peak(path, height):
     return int(done.stdout) * 1024
 
 
-def test_a_png_is_written_with_its_metadata_before_the_values(tmp_path):
+def test_png_metadata_precedes_the_pixels(tmp_path):
     picture = images.Picture(NOISE, metadata={"icc_profile": b"profile", "dpi": (254.0, 127.0)})
     images.write(tmp_path / "a.png", picture)
     content = (tmp_path / "a.png").read_bytes()
     assert content.index(b"iCCP") < content.index(b"pHYs") < content.index(b"IDAT")
-    assert (10_000).to_bytes(4, "big") + (5000).to_bytes(4, "big") + b"\1" in content  # pixels per metre
+    assert (10_000).to_bytes(4, "big") + (5000).to_bytes(4, "big") + b"\1" in content  # pixels per meter
     assert zlib.compress(b"profile") in content

@@ -13,54 +13,51 @@ from wdsr_tf import checkpoint, images
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.importers import formats, ours
-from wdsr_tf.importers.formats import Source
+from wdsr_tf.importers.formats import WeightsFile
 from wdsr_tf.importers.import_weights import import_weights
 from wdsr_tf.importers.recognize import choose, recognize
 from wdsr_tf.inference.strips import upscale
 from wdsr_tf.models import create_model, get_architecture
 
 FROZEN = ("sub_mean", "add_mean")
-DEAD = (".blocks.3.", ".blocks.4.", ".blocks.5.", "upsampler.m.1.")  # of CARN-V2: never run, or the same once more
+UNUSED = (".blocks.3.", ".blocks.4.", ".blocks.5.", "upsampler.m.1.")  # in CARN-V2: never run, or repeated
 
 
-def source_of(arrays):
-    return Source(Path("weights.pth"), "a test", "0" * 64, arrays)
-
-
-def converted(arrays, scale=None, **how):
-    """The network of a file with these arrays, as the command makes it."""
-    return import_weights(source_of(arrays), choose(recognize(arrays), scale=scale, hyperparameters=how))
+def converted(arrays, scale=None, **options):
+    """Returns the model of a file with these arrays."""
+    file = WeightsFile(Path("weights.pth"), "a test", "0" * 64, arrays)
+    return import_weights(file, choose(recognize(arrays), scale=scale, hyperparameters=options))
 
 
 @pytest.mark.parametrize("file", published.EVERY.values(), ids=published.EVERY)
-def test_every_value_of_a_file_arrives_in_the_network_once(file):
+def test_every_value_of_a_file_is_used_once(file):
     multi_scale = {"multi_scale": True} if "multi_scale" in file.hyperparameters and len(file.scales) > 1 else {}
     model = converted(file.arrays, file.scales[0], **multi_scale)
     given = [
         array.ravel()
         for name, array in file.arrays.items()
-        if not name.startswith(FROZEN) and not any(part in name for part in DEAD)
+        if not name.startswith(FROZEN) and not any(part in name for part in UNUSED)
     ]
-    landed = [weight.ravel() for weight in model.get_weights()]
-    np.testing.assert_array_equal(np.sort(np.concatenate(landed)), np.sort(np.concatenate(given)))
+    assigned = [weight.ravel() for weight in model.get_weights()]
+    np.testing.assert_array_equal(np.sort(np.concatenate(assigned)), np.sort(np.concatenate(given)))
     keras.utils.clear_session()
 
 
 @pytest.mark.parametrize("name", ["edsr x4", "wdsr 2018 b", "carn-m all", "krasserm b with g", "converted wdsr-a"])
-def test_a_file_with_one_tensor_less_or_more_or_of_another_shape_is_refused(name):
+def test_a_missing_unused_or_misshapen_tensor_is_refused(name):
     file = published.EVERY[name]
     key = next(key for key in file.arrays if key.endswith("bias") and not key.startswith(FROZEN))
     less = {other: array for other, array in file.arrays.items() if other != key}
     more = file.arrays | {key.replace("bias", "bias_too"): file.arrays[key]}
     other = file.arrays | {key: np.zeros(7, "float32")}
-    for arrays, sign in ((less, "bias"), (more, "surplus: "), (other, "(7,)")):
+    for arrays, sign in ((less, "bias"), (more, "unused: "), (other, "(7,)")):
         with pytest.raises(InputError) as error:
             converted(arrays, file.scales[0])
         assert sign in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["up4.body.3.weight", "up4.body.3.bias", "up3.body.0.bias"])
-def test_an_upsampler_that_is_not_taken_has_to_be_whole_too(name):
+def test_unused_upsamplers_must_be_complete(name):
     arrays = published.EVERY["carn-m all"].arrays
     key = f"upsample.{name}"
     for wrong in ({}, {key: np.zeros(7, "float32")}):
@@ -68,33 +65,33 @@ def test_an_upsampler_that_is_not_taken_has_to_be_whole_too(name):
             converted({other: array for other, array in arrays.items() if other != key} | wrong, 2)
 
 
-def test_a_frozen_mean_shift_may_be_left_out_as_a_whole_but_not_in_part():
+def test_a_mean_shift_may_be_omitted_completely_but_not_in_part():
     arrays = published.edsr(2).arrays
     converted({name: array for name, array in arrays.items() if not name.startswith(FROZEN)})
-    with pytest.raises(InputError, match=r"lacks add_mean.bias: it has either all of sub_mean.weight, "):
+    with pytest.raises(InputError, match=r"lacks add_mean.bias; expected all of sub_mean.weight, "):
         converted({name: array for name, array in arrays.items() if name != "add_mean.bias"})
 
 
-def test_quantized_weights_are_refused_by_their_type():
+def test_quantized_weights_are_refused():
     arrays = published.edsr(2).arrays
-    with pytest.raises(InputError, match=r"whole numbers: head is int8"):
+    with pytest.raises(InputError, match=r"integers: head has type int8"):
         converted(arrays | {"head.0.weight": arrays["head.0.weight"].astype("int8")})
 
 
-def test_a_frozen_mean_shift_that_is_not_ours_is_refused():
+def test_another_mean_shift_is_refused():
     file = published.edsr(2)
     with pytest.raises(InputError, match=r"sub_mean.bias is \[-0.4"):
         converted(file.arrays | published.mean_shift(1))
 
 
-def test_a_network_of_one_scale_leaves_the_other_upsamplers_of_a_file_that_serves_several():
+def test_a_model_for_one_scale_ignores_the_other_upsamplers_of_a_multi_scale_file():
     model = converted(published.EVERY["carn all"].arrays, 3)
     assert (model.scale, model.hyperparameters["multi_scale"]) == (3, False)
     kernel = published.EVERY["carn all"].arrays["upsample.up3.body.0.weight"]
     assert model.get_layer("upsampler").weights[0].shape == (3, 3, 8, kernel.shape[0])
 
 
-def test_a_third_partys_channels_before_a_shuffle_stay_in_tensorflows_order():
+def test_a_third_partys_channels_before_a_shuffle_keep_tensorflows_order():
     file = published.converted("wdsr-a", 2)
     kernel, _ = converted(file.arrays).get_layer("tail_x2").get_weights()
     np.testing.assert_array_equal(kernel, file.arrays["tail.weight"].transpose(2, 3, 1, 0))
@@ -104,14 +101,14 @@ def test_a_third_partys_channels_before_a_shuffle_stay_in_tensorflows_order():
     np.testing.assert_array_equal(kernel[..., 1], official.arrays["tail.0.0.weight"].transpose(2, 3, 1, 0)[..., 4])
 
 
-def test_weight_norm_in_keras_3s_numbers_lands_as_g_v_and_bias():
+def test_weight_norm_in_keras_3s_numbers_is_assigned_to_g_v_and_bias():
     file = published.krasserm_wdsr("wdsr-a", 2, published.keras_3_conv, g=True)
     layer = converted(file.arrays).get_layer("body_0_expand")
     for weight, part in ((layer.g, "vars/0"), (layer.v, "vars/1"), (layer.bias, "layer/vars/0")):
         np.testing.assert_array_equal(weight, file.arrays[f"layers/weight_normalization_1/{part}"])
 
 
-def test_sr_resnets_statistics_land_by_their_names():
+def test_sr_resnets_statistics_are_assigned_by_name():
     file = published.krasserm_residual("sr-resnet", 4)
     layer = converted(file.arrays).get_layer("body_1_norm_1")
     name = "batch_normalization_2/batch_normalization_2"
@@ -120,15 +117,15 @@ def test_sr_resnets_statistics_land_by_their_names():
 
 
 @pytest.mark.parametrize("name", ["tfa_wdsr_b_b2_x2.h5", "tfa_wdsr_b_b2_x2.weights.h5"])
-def test_either_layout_of_tensorflow_addons_gives_its_output(reference, name):
+def test_both_layouts_of_tensorflow_addons_give_its_output(reference, name):
     source = formats.read(reference / "golden" / name)
     model = import_weights(source, choose(recognize(source.arrays)))
     with np.load(reference / "golden" / "tfa_wdsr_b_b2_x2_io.npz") as io:
-        shift = 255 * published.MEAN - 127.5  # its graph has the mean 127.5
+        shift = 255 * published.MEAN - 127.5  # its graph subtracts 127.5
         assert_equals_golden(model(io["x"] + shift) - shift, io["y"])
 
 
-def test_facts_say_where_weights_came_from_and_travel_with_the_checkpoint(tmp_path):
+def test_a_checkpoint_records_where_its_weights_came_from(tmp_path):
     arrays = published.edsr(3).arrays
     np.savez(tmp_path / "edsr.npz", **arrays)
     source = formats.read(tmp_path / "edsr.npz")
@@ -141,19 +138,19 @@ def test_facts_say_where_weights_came_from_and_travel_with_the_checkpoint(tmp_pa
     assert facts["license"] == "MIT" and facts["converter"].startswith("wdsr_tf ")
 
 
-def test_a_hyperparameter_that_there_is_not_is_refused_with_the_one_that_was_meant():
+def test_an_unknown_hyperparameter_is_refused_with_a_suggestion():
     arrays = published.edsr(2).arrays
-    with pytest.raises(InputError, match=r"did you mean res_scaling\?"):
+    with pytest.raises(InputError, match=r"Did you mean 'res_scaling'\?"):
         converted(arrays, res_scalin=0.1)
     with pytest.raises(InputError):
         converted(arrays, num_res_blocks="many")
 
 
-def test_the_recipe_in_a_file_of_ours_may_be_damaged_or_forged():
+def test_damaged_and_forged_recipes_are_refused():
     arrays = ours.arrays(create_model("edsr", 2, num_filters=4, num_res_blocks=1))
     config = json.loads(arrays[ours.RECIPE].tobytes())
     nested = []
-    for _ in range(500):  # Keras would walk through it when it saves
+    for _ in range(500):  # Keras would recurse through it when it saves
         nested = [nested]
     odd = [{"facts": 3}, {"facts": {"a": nested}}, {"hyperparameters": []}]
     odd += [{"scale": value} for value in ("2", True, 2.0)]
@@ -174,7 +171,7 @@ def test_the_recipe_in_a_file_of_ours_may_be_damaged_or_forged():
             recognize(forged_in(arrays, recipe))
 
 
-def test_a_recipe_of_many_more_weights_than_the_file_holds_ends_before_they_take_memory():
+def test_a_recipe_with_many_more_weights_than_the_file_is_refused_before_allocation():
     model = create_model("dcscn", 2, num_filters=4, min_filters=2, num_layers=2)
     arrays, config = ours.arrays(model), model.get_config()
     config["hyperparameters"]["nin_filters"] = 4096
@@ -185,7 +182,7 @@ def test_a_recipe_of_many_more_weights_than_the_file_holds_ends_before_they_take
 
 
 def forged_in(arrays, recipe):
-    """The arrays of a file of ours with another recipe."""
+    """Returns the arrays of a file of ours with another recipe."""
     return arrays | {ours.RECIPE: np.frombuffer(recipe, "uint8")}
 
 
@@ -193,7 +190,7 @@ FORGED = (0, -1, 1, 3, 64, 4096, 100_000, 2**70, 1.5, 1e300, float("nan"), "64",
 
 
 def mutated(rng, arrays, recipe):
-    """The arrays of a small network with one of them renamed, reshaped, left out or doubled, or another recipe."""
+    """Returns the arrays with one of them renamed, reshaped, omitted or duplicated, or with another recipe."""
     arrays = dict(arrays)
     key = str(rng.choice(list(arrays)))
     match rng.integers(6):
@@ -213,7 +210,7 @@ def mutated(rng, arrays, recipe):
     return arrays
 
 
-def test_altered_networks_land_or_are_refused_quickly_and_leave_nothing_behind(tmp_path, monkeypatch):
+def test_altered_files_are_imported_or_refused_quickly_and_leave_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small = {"num_filters": 4, "num_res_blocks": 1, "num_layers": 2, "min_filters": 2, "num_units": 2}
     networks = []
@@ -221,7 +218,9 @@ def test_altered_networks_land_or_are_refused_quickly_and_leave_nothing_behind(t
         known = get_architecture(name).hyperparameters
         model = create_model(name, 2, **{key: value for key, value in small.items() if key in known})
         networks.append((ours.arrays(model), model.get_config()))
-    networks += [(published.EVERY[name].arrays, None) for name in ("srcnn", "espcn port", "drrn one block", "edsr x2")]
+    networks += [
+        (published.EVERY[name].arrays, None) for name in ("srcnn", "espcn pytorch", "drrn one block", "edsr x2")
+    ]
     add_weight, ends = keras.layers.Layer.add_weight, []
     for i in range(108):
         rng = np.random.default_rng(i)
@@ -238,7 +237,7 @@ def test_altered_networks_land_or_are_refused_quickly_and_leave_nothing_behind(t
     assert list(tmp_path.iterdir()) == [] and keras.layers.Layer.add_weight is add_weight
 
 
-EXPECTED = {  # file -> (scale, network, of which project, the manifest's Y-PSNR on Set5 where measuring it is quick)
+EXPECTED = {  # file -> (scale, model, project, the manifest's Y-PSNR on Set5 if measuring it is quick)
     "c_dcscn_x2/dcscn_L7_F32to8_G1.20_NIN_A24_B8_PS_R1F32.ckpt.index": (2, "dcscn", "jiny2001", None),
     "carn_m.pth": (4, "carn-m", "nmhkahn", 31.88),
     "carn_x2.npz": (2, "carn", "nmhkahn", None),
@@ -256,14 +255,16 @@ EXPECTED = {  # file -> (scale, network, of which project, the manifest's Y-PSNR
 
 
 @pytest.mark.parametrize("name, expected", EXPECTED.items(), ids=EXPECTED)
-def test_published_files_convert_and_reach_their_figures(reference, tmp_path, name, expected):
+def test_published_files_reach_their_figures(reference, tmp_path, name, expected):
+    if name.endswith(".onnx"):
+        pytest.importorskip("onnx")
     scale, architecture, project, psnr = expected
     before = time.process_time()
     source = formats.read(reference / "weights" / name)
     candidates = recognize(source.arrays)
     model = import_weights(source, choose(candidates, scale=scale))
     checkpoint.save(model, tmp_path / "model.keras")
-    assert time.process_time() - before <= 3  # processor time, because other work may run beside
+    assert time.process_time() - before <= 3  # CPU time, because the machine may be busy
     assert (model.architecture, model.scale) == (architecture, scale)
     assert model.facts["project"].startswith(project)
     if psnr:

@@ -34,12 +34,12 @@ def test_every_layout_is_recognized_by_names_and_shapes(file):
         ("dcscn_seed_small_x2", ("dcscn-12", 2, {"num_filters": 48, "min_filters": 12, "nin_filters": 16})),
         ("drrn_b2u3f16", ("drrn", None, {"num_filters": 16, "num_res_blocks": 2, "inplace": True})),
         ("edsr_b2f32_x4", ("edsr", 4, {"num_filters": 32, "num_res_blocks": 2, "variant": "official"})),
-        ("espcn7_su_x2", ("espcn-7", 2, {"num_filters": 64, "selection_unit": "seed"})),
+        ("espcn7_su_x2", ("espcn-7", 2, {"num_filters": 64, "selection_unit": "replace"})),
         ("krasserm_edsr_b2f32_x4", ("edsr", 4, {"num_filters": 32, "num_res_blocks": 2, "variant": "krasserm"})),
         ("krasserm_wdsr_a_b2_x4_e6", ("wdsr-a", 4, {"num_res_blocks": 2, "res_expansion": 6, "variant": "krasserm"})),
         ("krasserm_wdsr_b_b2_x3", ("wdsr-b", 3, {"num_res_blocks": 2, "res_expansion": 6, "weight_norm": False})),
         ("msrn_b2f16_x4", ("msrn", 4, {"num_filters": 16, "num_res_blocks": 2, "variant": "official"})),
-        ("msrn_seed_b2f16_x3", ("msrn", 3, {"num_filters": 16, "num_res_blocks": 2, "variant": "seed"})),
+        ("msrn_seed_b2f16_x3", ("msrn", 3, {"num_filters": 16, "num_res_blocks": 2, "variant": "harish-vnkt"})),
         ("srcnn_published", ("srcnn", None, {"body_size": 1, "padding": "same", "colors": "full-range"})),
         ("upconv7_seed", ("upconv7", 2, {"pad": "zeros"})),
         ("upcunet", ("upcunet", 2, {"luma": False})),
@@ -48,15 +48,15 @@ def test_every_layout_is_recognized_by_names_and_shapes(file):
         ("wdsr_reloaded_b2_x2", ("wdsr-a", 2, {"num_res_blocks": 2, "res_expansion": 4, "variant": "reloaded"})),
     ],
 )
-def test_golden_files_are_recognized(golden, name, expected):
+def test_reference_files_are_recognized(golden, name, expected):
     arrays, _ = golden(name)
     (found,) = recognize({key[2:]: array for key, array in arrays.items() if key.startswith("w/")})
-    architecture, scale, how = expected
+    architecture, scale, options = expected
     assert (found.name, found.scale) == (architecture, scale)
-    assert found.hyperparameters | how == found.hyperparameters
+    assert found.hyperparameters | options == found.hyperparameters
 
 
-def test_recognizing_imports_no_keras():
+def test_recognizing_does_not_import_keras():
     code = (
         "import sys; from wdsr_tf.importers import formats, recognize; print({'keras', 'tensorflow'} & {*sys.modules})"
     )
@@ -64,32 +64,32 @@ def test_recognizing_imports_no_keras():
     assert done.stdout.strip() == "set()", done.stderr
 
 
-def test_of_a_file_of_all_scales_one_is_asked_for_unless_all_are_to_stay_in_one_checkpoint():
+def test_a_multi_scale_file_needs_a_scale_unless_one_checkpoint_keeps_them_all():
     candidates = recognize(CARN_M.arrays)
-    with pytest.raises(InputError, match=r"--scale 3 or --scale 4; --set multi_scale=true keeps all in one checkpoint"):
+    with pytest.raises(InputError, match=r"choose scale 2 or scale 3 or scale 4, or set multi_scale=true to keep all"):
         choose(candidates)
     whole, x3 = choose(candidates, hyperparameters={"multi_scale": True}), choose(candidates, scale=3)
     assert (whole.scale, whole.hyperparameters["multi_scale"]) == (2, True)
     assert (x3.scale, x3.hyperparameters["multi_scale"]) == (3, False)
 
 
-def test_what_shapes_cannot_tell_is_asked_for():
-    with pytest.raises(InputError, match=r"add --scale 2 or --scale 3 or --scale 4"):
+def test_a_scale_that_shapes_do_not_determine_must_be_chosen():
+    with pytest.raises(InputError, match=r"choose scale 2 or scale 3 or scale 4"):
         choose(recognize(published.drrn().arrays))
-    with pytest.raises(InputError, match=r"add --scale 1 or --scale 2; .*against noise has --scale 1"):
+    with pytest.raises(InputError, match=r"choose scale 1 or scale 2; models that only denoise have scale 1"):
         choose(recognize(published.vgg7("{}").arrays))
 
 
-def test_two_projects_that_fit_are_told_apart_by_a_flag():
+def test_two_fitting_projects_are_distinguished_by_an_option():
     candidates = recognize(published.srcnn(size=5).arrays)
     with pytest.raises(InputError, match=r"more than one") as error:
         choose(candidates, scale=2)
-    assert "--set colors=full-range   for" in str(error.value)
-    assert "--set colors=bt601   for" in str(error.value)
+    assert "colors=full-range   for" in str(error.value)
+    assert "colors=bt601   for" in str(error.value)
     assert choose(candidates, scale=2, hyperparameters={"colors": "bt601"}).project == "yjn870/SRCNN-pytorch"
 
 
-def test_what_is_given_overrides_what_was_recognized():
+def test_options_override_what_was_recognized():
     chosen = choose(recognize(published.drrn().arrays), "drrn", 3, {"num_units": 4})
     assert (chosen.scale, chosen.hyperparameters["num_units"]) == (3, 4)
     chosen = choose(recognize(published.krasserm_wdsr("wdsr-a", 2).arrays), hyperparameters={"variant": "official"})
@@ -99,17 +99,17 @@ def test_what_is_given_overrides_what_was_recognized():
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"model": "carn"}, r"--model carn does not fit: did you mean carn-m\? these weights are for carn-m"),
-        ({"model": "edsr"}, r"--model edsr does not fit: these weights are for carn-m .* of nmhkahn/CARN-pytorch"),
-        ({"scale": 8}, r"--scale 8 does not fit: .*--scale 2 or --scale 3 or --scale 4 would do"),
+        ({"model": "carn"}, r"don't fit model 'carn'. Did you mean 'carn-m'\? They are for carn-m"),
+        ({"model": "edsr"}, r"don't fit model 'edsr'. They are for carn-m .* of nmhkahn/CARN-pytorch"),
+        ({"scale": 8}, r"don't fit scale 8; .*Use scale 2 or scale 3 or scale 4"),
     ],
 )
-def test_a_flag_that_does_not_fit_is_refused_with_one_that_does(given, message):
+def test_an_option_that_does_not_fit_is_refused_with_those_that_do(given, message):
     with pytest.raises(InputError, match=message):
         choose(recognize(CARN_M.arrays), **given)
 
 
-def test_unknown_weights_are_told_by_their_names_and_by_the_projects_that_are_known():
+def test_the_message_about_unknown_weights_has_their_names_and_the_supported_projects():
     with pytest.raises(InputError) as error:
         recognize({"layer1.weight": np.zeros((2, 3)), "layer1.bias": np.zeros(2)})
     assert "layer1.weight (2, 3)" in str(error.value)
@@ -117,7 +117,7 @@ def test_unknown_weights_are_told_by_their_names_and_by_the_projects_that_are_kn
 
 
 @pytest.mark.parametrize("name, file", published.EVERY.items(), ids=published.EVERY)
-def test_shapes_that_make_no_sense_are_refused_or_asked_about_but_never_a_defect(name, file):
+def test_absurd_shapes_are_refused_or_ambiguous_but_never_a_crash(name, file):
     rng = np.random.default_rng(0)
     for key, array in file.arrays.items():
         for shape in [(), (0,), (array.size,), array.shape[::-1], (*array.shape, 1), tuple(rng.integers(0, 9, 4))]:
@@ -125,11 +125,11 @@ def test_shapes_that_make_no_sense_are_refused_or_asked_about_but_never_a_defect
                 candidates = recognize(file.arrays | {key: np.broadcast_to(np.float32(0), shape)})
             except InputError:
                 continue
-            # What is built of it is no larger than the file: a network's weights are bounded by the shapes seen.
+            # A model is no larger than its file: the shapes bound its weights.
             assert all(c.hyperparameters.get("num_filters", 1) <= 32 * 4 for c in candidates)
 
 
-def test_weight_norm_under_the_names_of_its_successor_is_recognized():
+def test_weight_norm_with_parametrizations_is_recognized():
     older = published.wdsr_2018("wdsr-b", 2)
     names = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
     newer = {}
@@ -140,14 +140,14 @@ def test_weight_norm_under_the_names_of_its_successor_is_recognized():
     assert (found.name, found.scale, found.hyperparameters) == ("wdsr-b", 2, older.hyperparameters)
 
 
-def test_a_file_with_two_names_for_one_array_is_refused():
+def test_two_names_for_the_same_array_are_refused():
     arrays = published.wdsr_2018("wdsr-b", 2).arrays
     again = {"head.0.parametrizations.weight.original0": arrays["head.0.weight_g"]}
-    with pytest.raises(InputError, match=r"two names of one array"):
+    with pytest.raises(InputError, match=r"two names of the same array"):
         recognize(arrays | again)
 
 
-def test_the_prefix_of_data_parallel_is_taken_off_where_all_names_have_it():
+def test_the_prefix_of_data_parallel_is_removed_if_all_names_have_it():
     file = published.edsr(2)
     (found,) = recognize({f"module.{name}": array for name, array in file.arrays.items()})
     assert found.project == file.project
@@ -155,22 +155,22 @@ def test_the_prefix_of_data_parallel_is_taken_off_where_all_names_have_it():
 
 
 @pytest.mark.parametrize("make", [published.edsr, functools.partial(published.krasserm_residual, "edsr")])
-def test_edsr_says_that_files_do_not_hold_the_residual_scaling_and_which_was_taken(make):
+def test_edsrs_note_says_which_residual_scaling_is_assumed(make):
     (small,), (large,) = recognize(make(2, n=4).arrays), recognize(make(2, n=256, blocks=1).arrays)
     assert "res_scaling" not in small.hyperparameters and large.hyperparameters["res_scaling"] == 0.1
-    assert "taken is none, as published; else --set res_scaling=0.1" in small.note
-    assert "taken is 0.1, as published; else --set res_scaling=none" in large.note
+    assert "assumed is res_scaling=none, as published" in small.note
+    assert "assumed is res_scaling=0.1, as published" in large.note
     assert not choose([small], hyperparameters={"res_scaling": 0.3}).note
 
 
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"num_units": 100_000}, r"--set does not fit: 'num_units' is 100000"),
+        ({"num_units": 100_000}, r"a hyperparameter is out of range: 'num_units' is 100000"),
         ({"num_units": 200, "num_res_blocks": 2}, r"400 blocks and units are more than"),
         ({"num_filters": "4"}, r"'num_filters' is '4'"),
     ],
 )
-def test_a_hyperparameter_that_no_network_has_is_refused_before_anything_is_built(given, message):
+def test_an_implausible_hyperparameter_is_refused_before_anything_is_built(given, message):
     with pytest.raises(InputError, match=message):
         choose(recognize(published.drrn().arrays), scale=2, hyperparameters=given)

@@ -7,7 +7,7 @@ RNG = np.random.default_rng(0)
 
 
 def disc(height, width, radius, visible, hidden, dtype="uint8"):
-    """A disc of one color on another that is transparent."""
+    """A disc of one color on a transparent ground of another."""
     rows, columns = np.mgrid[:height, :width]
     inside = np.hypot(rows - height / 2, columns - width / 2) < radius
     rgb = np.where(inside[..., None], visible, hidden).astype(dtype)
@@ -15,7 +15,7 @@ def disc(height, width, radius, visible, hidden, dtype="uint8"):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_what_is_hidden_takes_the_colors_of_what_is_seen(dtype):
+def test_hidden_pixels_take_the_colors_of_visible_ones(dtype):
     red, white = (200, 10, 30), (255, 255, 255)
     rgb, alpha = disc(41, 50, 9, red, white, dtype)
     filled = bleed(rgb, alpha)
@@ -23,7 +23,7 @@ def test_what_is_hidden_takes_the_colors_of_what_is_seen(dtype):
     assert (filled == np.array(red)).all()
 
 
-def test_what_is_seen_stays_even_where_it_is_hardly_seen():
+def test_visible_pixels_stay_even_if_hardly_visible():
     rgb = RNG.integers(0, 256, (30, 40, 3), "uint8")
     alpha = RNG.integers(0, 3, (30, 40), "uint8")
     filled = bleed(rgb, alpha)
@@ -47,7 +47,7 @@ def test_each_side_takes_its_own_color():
     assert (filled[..., 1] == 0).all() and (filled[..., 0] + filled[..., 2] >= 249).all()  # nothing of the white
 
 
-def test_a_neighbor_of_what_is_seen_takes_the_mean_of_what_it_touches():
+def test_a_neighbor_of_visible_pixels_takes_their_mean():
     rgb, alpha = np.zeros((3, 3, 3), "float32"), np.zeros((3, 3), "float32")
     rgb[0, 0], rgb[2, 1], alpha[0, 0], alpha[2, 1] = 0.2, 0.6, 1, 0.5
     np.testing.assert_allclose(bleed(rgb, alpha)[1, 1], 0.4, rtol=1e-6)

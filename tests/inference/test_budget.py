@@ -21,7 +21,7 @@ GIB = 2**30
         ("12.5 %", GIB),
     ],
 )
-def test_sizes_and_parts_are_understood(text, allowed):
+def test_sizes_and_shares_are_understood(text, allowed):
     assert budget.parse(text)(8 * GIB) == allowed
 
 
@@ -31,13 +31,12 @@ def test_anything_else_is_refused_with_examples(text):
         budget.parse(text)
 
 
-def test_the_default_is_half_of_what_is_free_but_no_more_than_is_of_use():
+def test_the_default_is_half_of_the_free_memory_up_to_a_limit():
     small = ReceptiveField(10, bytes_per_pixel=1000)
     assert budget.default(small, GIB) == GIB // 2
     assert budget.default(small, 100 * GIB) == GIB
-    wide = ReceptiveField(
-        68, bytes_per_pixel=20_000
-    )  # EDSR with 256 filters: 1 GiB would be little more than the overlap
+    # EDSR with 256 filters: 1 GiB would be little more than the overlap
+    wide = ReceptiveField(68, bytes_per_pixel=20_000)
     assert budget.default(wide, 100 * GIB) == 20_000 * (12 * 68) ** 2
     assert budget.default(wide, 8 * GIB) == 4 * GIB
 

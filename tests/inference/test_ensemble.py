@@ -9,7 +9,7 @@ def nearest(rgb):
     return rgb.repeat(2, axis=0).repeat(2, axis=1).astype("float32")
 
 
-def test_an_enlarger_that_ignores_position_is_its_own_ensemble():
+def test_an_upscaler_that_ignores_position_is_its_own_ensemble():
     np.testing.assert_array_equal(self_ensemble(nearest, LR), nearest(LR))
 
 
@@ -21,7 +21,7 @@ def test_the_eight_positions_are_different_and_all_flips_and_rotations():
     assert len(set(seen)) == 8 and set(seen) == set(expected)
 
 
-def test_the_ensemble_is_the_mean_of_the_enlargements_turned_back():
+def test_the_ensemble_is_the_mean_of_the_results_turned_back():
     def brighter_at_the_top(rgb):
         sr = nearest(rgb)
         sr[0] += 8

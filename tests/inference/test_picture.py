@@ -42,7 +42,7 @@ def picture(dtype, gray, clear):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("gray, clear", [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("scale", [2, 3])
-def test_depth_gray_and_transparency_stay_and_the_resolution_grows(dtype, gray, clear, scale):
+def test_depth_gray_and_alpha_stay_and_dpi_grow(dtype, gray, clear, scale):
     small = picture(dtype, gray, clear)
     large = upscale_picture(engine(scale), small)
     assert large.rgb.dtype == dtype and large.gray == gray
@@ -58,7 +58,7 @@ def test_depth_gray_and_transparency_stay_and_the_resolution_grows(dtype, gray, 
         np.testing.assert_allclose(large.alpha, alpha, atol=1e-6 if dtype == "float32" else 0)
 
 
-def test_a_network_with_colors_makes_no_color_of_gray():
+def test_gray_stays_gray_whatever_the_model_returns():
     tinted = engine(run=lambda batch: engine().run(batch) * np.float32([1.1, 0.9, 1]))
     large = upscale_picture(tinted, picture("uint8", True, False))
     assert (large.rgb == large.rgb[..., :1]).all()
@@ -66,7 +66,7 @@ def test_a_network_with_colors_makes_no_color_of_gray():
 
 @pytest.mark.parametrize("run", [None, smooth], ids=["nearest", "smooth"])
 @pytest.mark.parametrize("ground", [(255, 255, 255), (0, 0, 0)])
-def test_no_halo_of_the_hidden_ground_appears_around_a_disc(run, ground):
+def test_hidden_colors_leave_no_halo_around_a_disc(run, ground):
     rows, columns = np.mgrid[:60, :50]
     inside = np.hypot(rows - 30, columns - 25) < 14
     rgb = np.where(inside[..., None], (200, 10, 30), ground).astype("uint8")
@@ -120,7 +120,7 @@ def test_exif_and_profile_go_through_and_the_sizes_in_exif_grow(tmp_path):
         assert image.info["dpi"] == pytest.approx((216, 216), abs=0.02)
 
 
-def test_what_the_format_cannot_hold_is_refused_before_the_network_runs(tmp_path):
+def test_what_the_format_cannot_hold_is_refused_before_the_model_runs(tmp_path):
     idle = engine(run=lambda _: pytest.fail("the network ran"))
     with pytest.raises(InputError, match="transparency"):
         upscale_to_file(tmp_path / "a.jpg", idle, picture("uint8", False, True))

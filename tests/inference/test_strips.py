@@ -27,14 +27,14 @@ def model():
     return create_model("wdsr-a", 2, num_filters=4, num_res_blocks=1)
 
 
-def test_it_is_the_network_alone(model):
+def test_the_output_is_that_of_the_model_alone(model):
     sr = upscale(model, RGB)
     assert sr.dtype == "float32" and sr.shape == (22, 28, 3)
     # Compiled and eager runs may sum in another order: float32 on 0..255.
     np.testing.assert_allclose(sr, keras.ops.convert_to_numpy(model(RGB[None]))[0], atol=1e-3)
 
 
-def test_uint8_and_float_pictures_give_the_same(model):
+def test_uint8_and_float_images_give_the_same(model):
     np.testing.assert_array_equal(upscale(model, RGB), upscale(model, RGB.astype("float32")))
 
 
@@ -53,7 +53,7 @@ def test_a_compiled_model_still_trains_as_it_was_compiled():
 
 
 @pytest.mark.parametrize("name, scale", LOCAL)
-def test_tiles_equal_the_whole(name, scale):
+def test_tiled_output_equals_untiled_output(name, scale):
     keras.utils.set_random_seed(0)
     engine = of_model(create_model(name, scale, **small(name)))
     radius = engine.receptive_field.radius
@@ -70,7 +70,7 @@ def test_tiles_equal_the_whole(name, scale):
 
 
 def in_tiles(engine, rgb, area, **how):
-    """The picture in tiles of at most `area` LR pixels, and how many there were."""
+    """The image upscaled in tiles of at most `area` LR pixels, and how many there were."""
     tiles = []
     counted = dataclasses.replace(engine, run=lambda lr: tiles.append(lr) or engine.run(lr))
     return upscale(counted, rgb, memory=str(engine.receptive_field.bytes_per_pixel * area), **how), len(tiles)
@@ -83,8 +83,8 @@ def test_an_overlap_that_is_too_small_shows():
     assert np.abs(tiled - upscale(engine, LARGE)).max() > 0.01  # ten times what the test above allows
 
 
-def test_networks_with_a_global_mean_are_as_exact_as_their_means_let_them():
-    """The means are a tile's, as in the networks' own projects; what does not depend on them stays exact."""
+def test_models_with_a_global_mean_are_exact_except_for_their_means():
+    """The means are a tile's, as in the models' own projects; what doesn't depend on them stays exact."""
     for name, scale in (("cunet", 1), ("upcunet", 2), ("carn-v2", 2)):
         model = create_model(name, scale, **small(name))
         engine = of_model(model)
@@ -100,7 +100,7 @@ def test_networks_with_a_global_mean_are_as_exact_as_their_means_let_them():
 
 
 def smooth(height, width):
-    """A picture whose tiles have different means."""
+    """An image whose tiles have different means."""
     y, x = np.mgrid[:height, :width]
     waves = [128 + 100 * np.sin(x / 31 + k) * np.cos(y / 47 - k) for k in range(3)]
     return np.stack(waves, axis=-1).astype("uint8")
@@ -116,7 +116,7 @@ def test_strips_run_from_top_to_bottom_and_are_rows_of_tiles():
     assert len(set(fake.tiles)) == 1
 
 
-def test_a_strip_is_there_before_the_next_row_is_begun():
+def test_a_strip_is_yielded_before_the_next_row_begins():
     fake = Fake()
     made = strips(fake.engine, LARGE, SMALL_TILES)
     next(made)
@@ -129,13 +129,13 @@ def test_a_strip_is_there_before_the_next_row_is_begun():
     "receptive_field", [ReceptiveField(2, bytes_per_pixel=10_000), ReceptiveField(3, 4, bytes_per_pixel=10_000)]
 )
 @pytest.mark.parametrize("limit", [150, 200, 300])
-def test_where_memory_runs_out_tiles_are_halved_and_the_picture_is_whole(limit, receptive_field):
+def test_if_memory_runs_out_tiles_are_halved_and_the_image_is_complete(limit, receptive_field):
     fake = Fake(receptive_field=receptive_field, limit=limit)
     np.testing.assert_array_equal(np.concatenate(list(strips(fake.engine, LARGE, SMALL_TILES))), repeated(LARGE))
     assert 0 < fake.refused <= 3
 
 
-def test_work_goes_on_behind_the_finished_tiles():
+def test_finished_tiles_are_kept_when_memory_runs_out():
     class Shrinking(Fake):
         def run(self, batch):
             if len(self.tiles) == 7:  # in the middle of a row
@@ -148,36 +148,55 @@ def test_work_goes_on_behind_the_finished_tiles():
     assert fake.refused == 1
     small_tiles = [np.prod(tile) for tile in fake.tiles[7:]]
     assert max(small_tiles) <= 200
-    # What was finished is not done again: without the overlap all tiles together are little more than the picture.
+    # What was finished isn't done again: without the overlap all tiles together are little more than the image.
     inside = sum((height - 4) * (width - 4) for height, width in fake.tiles)
     assert inside <= 1.2 * LARGE.shape[0] * LARGE.shape[1]
 
 
-def test_a_tile_that_cannot_be_halved_any_more_ends_the_work():
-    with pytest.raises(InputError, match=r"not enough memory for fake on a tile of \d+ x \d+ pixels"):
+def test_a_tile_that_cannot_be_halved_ends_the_work():
+    with pytest.raises(InputError, match=r"isn't enough memory to run fake on a tile of \d+ x \d+ pixels"):
         upscale(Fake(limit=10).engine, LARGE, SMALL_TILES)
 
 
-def test_each_tile_is_looked_through():
+def test_each_tile_is_checked():
     def spoil(sr, k):
         if k == 5:
             sr[0, -1, -1, 0] = np.nan
         return sr
 
-    with pytest.raises(InputError, match="network fake returned values that are not finite in float32"):
+    with pytest.raises(InputError, match=r"fake returned values that aren't finite.*float32 isn't precise enough"):
         upscale(Fake(spoil=spoil).engine, LARGE, SMALL_TILES)
-    with pytest.raises(InputError, match=r"returned \(.*, 3\) where"):
+    with pytest.raises(InputError, match=r"returned an array of shape \(.*, 3\); expected was"):
         upscale(Fake(spoil=lambda sr, k: sr[:, 1:] if k == 3 else sr).engine, LARGE, SMALL_TILES)
+
+
+@pytest.mark.parametrize("self_ensemble", [False, True])
+@pytest.mark.parametrize("limit", [None, 200])
+def test_watch_counts_every_finished_pixel(self_ensemble, limit):
+    pixels = []
+    fake = Fake(limit=limit)
+    made = strips(fake.engine, LARGE, SMALL_TILES, self_ensemble, watch=pixels.append)
+    np.testing.assert_allclose(np.concatenate(list(made)), repeated(LARGE))
+    total = LARGE.shape[0] * LARGE.shape[1]
+    assert len(pixels) == len(fake.tiles)
+    assert total == pytest.approx(sum(pixels)) if limit is None else total <= sum(pixels) + 1e-6 < 1.1 * total
+
+
+def test_values_that_are_not_finite_are_blamed_on_the_image_if_it_has_them():
+    broken = LARGE.astype("float32")
+    broken[50, 50] = np.nan
+    with pytest.raises(InputError, match="The image has values that aren't finite"):
+        upscale(Fake().engine, broken, SMALL_TILES)
 
 
 def test_values_that_are_not_finite_are_refused():
     broken = create_model("wdsr-a", 2, num_filters=4, num_res_blocks=1)
     broken.get_layer("tail_x2").bias.assign(np.full(12, np.nan))
-    with pytest.raises(InputError, match="not finite"):
+    with pytest.raises(InputError, match=r"aren't finite. Its weights are damaged"):
         upscale(broken, RGB)
 
 
-def test_self_ensemble_is_the_same_in_tiles():
+def test_self_ensemble_is_the_same_with_tiles():
     engine = of_model(create_model("wdsr-a", 2, num_filters=4, num_res_blocks=1))
     whole = upscale(engine, LARGE, self_ensemble=True)
     assert np.abs(whole - upscale(engine, LARGE)).max() > 0.1
@@ -207,7 +226,7 @@ def test_self_ensemble_fits_the_grid_of_strides_in_every_position():
 
 
 @pytest.mark.parametrize("file", ["wdsr_a_8_e6_x2.npz", "edsr_8_x2.npz"])
-def test_tiles_equal_the_whole_with_published_weights_too(reference, file):
+def test_tiled_output_equals_untiled_output_with_published_weights(reference, file):
     source = formats.read(reference / "weights" / file)
     engine = of_model(import_weights(source, choose(recognize(source.arrays))))
     photo = sorted((reference / "images" / "benchmark" / "Set5").rglob("*.png"))[0]

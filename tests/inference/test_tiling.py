@@ -8,7 +8,7 @@ CASES = 300
 
 
 def cases(seed):
-    """Random sizes, reaches and budgets; most pictures are larger than their tiles."""
+    """Random sizes, receptive fields and budgets; most images are larger than their tiles."""
     random = np.random.default_rng(seed)
     for _ in range(CASES):
         size = tuple(int(length) for length in np.exp(random.uniform(0, np.log(900), 2)))
@@ -17,7 +17,7 @@ def cases(seed):
 
 
 def parts(size, random):
-    """The whole picture, and a part of it."""
+    """The whole image, and a part of it."""
     yield None
     yield tuple(tuple(sorted(random.choice(length + 1, 2, replace=False).tolist())) for length in size)
 
@@ -35,7 +35,7 @@ def test_every_pixel_is_kept_exactly_once():
                 assert all(span.low < span.high for span in spans)
 
 
-def test_a_tile_holds_all_that_its_kept_pixels_see_or_ends_with_the_picture():
+def test_a_tile_has_all_that_its_kept_pixels_see_or_ends_with_the_image():
     for size, receptive_field, pixels, random in cases(1):
         for part in parts(size, random):
             for spans, length, _ in axes(plan(size, receptive_field, pixels, part), size, part):
@@ -45,17 +45,17 @@ def test_a_tile_holds_all_that_its_kept_pixels_see_or_ends_with_the_picture():
                     assert span.stop == length or span.stop - span.high >= receptive_field.radius
 
 
-def test_all_tiles_have_one_shape_and_lie_on_the_grid_of_strides():
+def test_all_tiles_have_one_shape_and_start_on_the_grid_of_strides():
     for size, receptive_field, pixels, random in cases(2):
         for part in parts(size, random):
             for spans, length, _ in axes(plan(size, receptive_field, pixels, part), size, part):
                 assert len({span.stop - span.start for span in spans}) == 1
-                # From either end of the picture, so that flipped tiles and the padding at the end fit too.
+                # From either end of the image, so that flipped tiles and the padding at the end fit too.
                 assert all(span.start % receptive_field.multiple == 0 for span in spans)
                 assert all((length - span.stop) % receptive_field.multiple == 0 for span in spans)
 
 
-def test_tiles_fit_into_the_budget_unless_they_are_as_small_as_is_sensible():
+def test_tiles_fit_into_the_budget_unless_they_are_as_small_as_possible():
     for size, receptive_field, pixels, random in cases(3):
         for part in parts(size, random):
             tiles = plan(size, receptive_field, pixels, part)
@@ -82,7 +82,7 @@ def test_a_row_of_tiles_counts_as_memory_too():
         ((20000, 300), 18, 300_000, 1.05),
     ],
 )
-def test_what_is_seen_twice_costs_little(size, radius, pixels, most):
+def test_overlaps_cost_little(size, radius, pixels, most):
     tiles = plan(size, ReceptiveField(radius), pixels)
     work = len(tiles.rows) * len(tiles.columns) * np.prod(tiles.tile)
     assert work <= most * np.prod(size)
@@ -102,19 +102,19 @@ def test_no_regular_grid_within_the_budget_is_cheaper():
                     assert work <= rows * columns * (np.prod(tile) + CALL)
 
 
-def test_a_picture_that_fits_is_one_tile():
+def test_an_image_that_fits_is_one_tile():
     tiles = plan((100, 80), ReceptiveField(18, 4), 8000)
     assert tiles.tile == (100, 80)
     assert len(tiles.rows) == len(tiles.columns) == 1
 
 
-def test_what_is_finished_is_not_seen_more_than_the_radius_demands():
+def test_finished_pixels_are_read_no_further_than_the_radius():
     tiles = plan((1000, 1000), ReceptiveField(18), 100_000, part=((500, 600), (300, 1000)))
     assert tiles.rows[0].start >= 500 - 18
     assert tiles.columns[0].start >= 300 - 18
     assert tiles.rows[-1].stop <= 600 + 18 + len(tiles.rows)
 
 
-def test_planning_the_largest_pictures_takes_no_time():
+def test_planning_the_largest_images_takes_no_time():
     tiles = plan((200_000, 200_000), ReceptiveField(2), 5_000)
     assert tiles.pixels <= 5_000

@@ -22,33 +22,33 @@ SMALL = {"num_filters": 8}
         ({"fusion_groups": 4}, 1_154_279),
     ],
 )
-def test_parameter_counts_are_the_published_ones(how, count):
-    # They count every module of the code, as the intended pairing runs it. The reference pairing never runs two
-    # gates and one unit of each of its three blocks.
+def test_parameter_counts_equal_the_published_ones(how, count):
+    # The published counts include every module of the code, as the intended pairing runs it. The reference pairing
+    # never runs two gates and one unit in each of its three blocks.
     never_run = 3 * (2 * (9 * 64 * 64 + 64) + 2 * (64 * 4 + 4 + 4 * 64 + 64 + 64))
     assert never_run == 225_432
     assert create_model("carn-v2", 2, pairing="intended", **how).count_params() == count
     assert create_model("carn-v2", 4, pairing="reference", **how).count_params() == count - never_run
 
 
-def test_v1_has_as_many_parameters_as_carn():
+def test_v1_has_the_parameter_count_of_carn():
     assert create_model("carn-v2", 2, **V1).count_params() == 964_163
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_reference_pairing_equals_its_golden_vector(golden, scale):
+def test_reference_pairing_equals_the_reference_output(golden, scale):
     arrays, _ = golden(f"carn_v2_c32_x{scale}")
     model = golden_model(arrays, carn_v2.official, "carn-v2", scale, num_filters=32)
     assert_equals_golden(model(255 * nhwc(arrays["input"])) / 255, nhwc(arrays["output"]))
 
 
-def test_v1_equals_its_golden_vector(golden):
+def test_v1_equals_the_reference_output(golden):
     arrays, _ = golden("carn_seedv1_c16_x2")
     model = golden_model(arrays, carn_v2.official, "carn-v2", 2, num_filters=16, **V1)
     assert_equals_golden(model(255 * nhwc(arrays["input"])) / 255, nhwc(arrays["output"]))
 
 
-def test_scse_equals_its_golden_vector(golden):
+def test_scse_equals_the_reference_output(golden):
     arrays, _ = golden("scse_c32")
     x = keras.Input((None, None, 32))
     model = keras.Model(x, spatial_channel_gate(x, name="scse"))
@@ -58,7 +58,7 @@ def test_scse_equals_its_golden_vector(golden):
     assert_equals_golden(model(nhwc(arrays["input"])), nhwc(arrays["output"]))
 
 
-def test_the_file_fits_the_intended_pairing_too(golden):
+def test_published_weights_also_fit_the_intended_pairing(golden):
     arrays, _ = golden("carn_v2_c32_x2")
     model = golden_model(arrays, carn_v2.official, "carn-v2", 2, num_filters=32, pairing="intended")
     assert np.array_equal(
@@ -71,22 +71,22 @@ def test_intended_pairing_gates_every_unit():
     assert len(gates) == 9
 
 
-def test_residual_add_adds_the_enlarged_input():
+def test_residual_add_adds_the_upscaled_input():
     model = create_model("carn-v2", 2, residual_add=True, **SMALL)
     model.get_layer("tail").set_weights([np.zeros((3, 3, 8, 3)), np.zeros(3)])
     lr = np.array([[0.0, 100.0, 200.0]]).reshape(1, 1, 3, 1) * np.ones(3)
-    # Half-pixel bilinear, edges repeated: PyTorch's align_corners=False.
+    # Bilinear with half-pixel centers and repeated edges: PyTorch's align_corners=False.
     np.testing.assert_allclose(model(lr)[0, 0, :, 0], [0, 25, 75, 125, 175, 200], atol=1e-4)
 
 
-def test_upsampling_convolutions_that_differ_are_refused(golden):
+def test_different_upsampling_convolutions_are_refused(golden):
     arrays, _ = golden("carn_v2_c32_x4")
     arrays["w/upsampler.m.1.0.bias"] = arrays["w/upsampler.m.1.0.bias"] + 1
     with pytest.raises(InputError, match="upsampling convolutions differ"):
         golden_model(arrays, carn_v2.official, "carn-v2", 4, num_filters=32)
 
 
-def test_the_mean_over_a_large_picture_is_finite_in_half_precision(policy):
+def test_the_mean_over_a_large_image_is_finite_in_half_precision(policy):
     policy("mixed_float16")
     x = keras.Input((None, None, 8))
     gate = keras.Model(x, spatial_channel_gate(x, name="scse"))
@@ -94,11 +94,11 @@ def test_the_mean_over_a_large_picture_is_finite_in_half_precision(policy):
 
 
 @pytest.mark.parametrize("how", [{"pairing": "refrence"}, {"activation": "relu"}, {"fusion_groups": 3}])
-def test_what_cannot_be_built_is_refused(how):
+def test_invalid_hyperparameters_are_refused(how):
     with pytest.raises(InputError):
         create_model("carn-v2", 2, **how)
 
 
-def test_the_last_layer_computes_in_full_precision(policy):
+def test_the_last_layer_computes_in_float32(policy):
     policy("mixed_float16")
     assert create_model("carn-v2", 2, **SMALL).get_layer("tail").compute_dtype == "float32"

@@ -10,27 +10,27 @@ from wdsr_tf.models import create_model, transfer
 from wdsr_tf.models.cunet import squeeze_excite
 
 BOTH = [("cunet", 1), ("upcunet", 2)]
-BORDER = {"cunet": 28, "upcunet": 18}  # LR pixels lost on each side without padding
-MULTIPLE = {"cunet": 4, "upcunet": 2}  # of the sizes that it takes as they are
+BORDER = {"cunet": 28, "upcunet": 18}  # LR pixels that are cropped on each side without padding
+MULTIPLE = {"cunet": 4, "upcunet": 2}  # of the input sizes that need no padding
 
 
-def picture(height, width, seed=0):
+def random_image(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), "uint8")
 
 
 def published(golden, name, scale, **how):
-    """The network with the golden weights, its input in 0..255 and the golden arrays."""
+    """Returns the network with the reference weights, the reference input in 0..255, and all reference arrays."""
     arrays, _ = golden(name)
     return golden_model(arrays, waifu2x.nunif, name, scale, **how), 255 * nhwc(arrays["input"]), arrays
 
 
 @pytest.mark.parametrize("name, scale, count", [("cunet", 1, 1_283_254), ("upcunet", 2, 1_284_598)])
-def test_parameter_counts_are_the_published_ones(name, scale, count):
+def test_parameter_counts_equal_the_published_ones(name, scale, count):
     assert create_model(name, scale).count_params() == count
 
 
 @pytest.mark.parametrize("name, scale", BOTH)
-def test_both_outputs_equal_the_golden_vectors(golden, name, scale):
+def test_both_outputs_equal_the_reference_outputs(golden, name, scale):
     model, lr, arrays = published(golden, name, scale, auxiliary=True)
     sr, auxiliary = model(lr, training=True)
     assert_equals_golden(sr / 255, nhwc(arrays["output"]))
@@ -38,7 +38,7 @@ def test_both_outputs_equal_the_golden_vectors(golden, name, scale):
 
 
 @pytest.mark.parametrize("name, scale", BOTH)
-def test_layers_in_the_order_of_the_file_are_those_of_their_names(golden, name, scale):
+def test_importing_in_file_order_equals_importing_by_name(golden, name, scale):
     by_name, _, arrays = published(golden, name, scale)
     in_order = golden_model(arrays, waifu2x.in_order, name, scale)
     for ours, theirs in zip(by_name.get_weights(), in_order.get_weights(), strict=True):
@@ -47,43 +47,43 @@ def test_layers_in_the_order_of_the_file_are_those_of_their_names(golden, name, 
 
 @pytest.mark.parametrize("name, scale", BOTH)
 @pytest.mark.parametrize("height, width", [(24, 28), (21, 26), (1, 3)])
-def test_at_inference_the_edge_is_repeated_as_far_as_the_network_needs(golden, name, scale, height, width):
+def test_inference_repeats_the_edge_as_far_as_needed(golden, name, scale, height, width):
     model, lr, _ = published(golden, name, scale)
     lr = lr[:, :height, :width]
     border, multiple = BORDER[name], MULTIPLE[name]
     sides = [(border, border + -length % multiple) for length in (height, width)]
-    whole = np.asarray(model(np.pad(lr, [(0, 0), *sides, (0, 0)], "edge"), training=True))
+    expected = np.asarray(model(np.pad(lr, [(0, 0), *sides, (0, 0)], "edge"), training=True))
     sr = model(lr)
     assert sr.shape == (1, height * scale, width * scale, 3)
-    assert_equals_golden(sr, whole[:, : height * scale, : width * scale])
+    assert_equals_golden(sr, expected[:, : height * scale, : width * scale])
 
 
 @pytest.mark.parametrize("name, scale", BOTH)
-def test_training_takes_patches_of_odd_sizes(name, scale):
-    sr = create_model(name, scale)(picture(61, 67), training=True)
+def test_training_accepts_patches_of_odd_sizes(name, scale):
+    sr = create_model(name, scale)(random_image(61, 67), training=True)
     assert sr.shape == (1, scale * (61 - 2 * BORDER[name]), scale * (67 - 2 * BORDER[name]), 3)
 
 
 @pytest.mark.parametrize("name, scale", BOTH)
-def test_a_patch_that_training_would_use_up_is_refused(name, scale):
+def test_training_refuses_a_patch_of_which_nothing_would_be_left(name, scale):
     model = create_model(name, scale)
     model.compile(loss="mae")
     side = 2 * BORDER[name]
-    with pytest.raises(InputError, match="larger --lr-patch-size"):
-        model.train_on_batch(picture(side, side), picture(side * scale, side * scale))
+    with pytest.raises(InputError, match="larger LR patch size"):
+        model.train_on_batch(random_image(side, side), random_image(side * scale, side * scale))
 
 
 @pytest.fixture(scope="module")
 def trained():
-    """UpCUNet with its auxiliary output after one step, its weights before, the batch and the reported loss."""
+    """Returns UpCUNet with auxiliary output after one step, its weights before it, the batch, and the reported loss."""
     model = create_model("upcunet", 2, auxiliary=True)
     model.compile(keras.optimizers.SGD(1e-6), "mae", metrics=["mae"])
-    before = [weight.copy() for weight in model.get_weights()]  # JAX hands its buffers to the next step
-    lr, hr = picture(41, 40), picture(82, 80, seed=1)
+    before = [weight.copy() for weight in model.get_weights()]  # JAX donates its buffers to the next step
+    lr, hr = random_image(41, 40), random_image(82, 80, seed=1)
     return model, before, lr, hr, model.train_on_batch(lr, hr)
 
 
-def test_the_loss_is_the_mean_over_both_outputs_and_metrics_see_the_first(trained):
+def test_the_loss_averages_both_outputs_and_metrics_see_the_first(trained):
     _, before, lr, hr, (loss, metric) = trained
     twin = create_model("upcunet", 2, auxiliary=True)
     twin.set_weights(before)
@@ -92,7 +92,7 @@ def test_the_loss_is_the_mean_over_both_outputs_and_metrics_see_the_first(traine
     assert metric == pytest.approx(errors[0], rel=1e-5)
 
 
-def test_with_an_auxiliary_output_there_is_still_one_output_at_inference(trained, tmp_path):
+def test_inference_has_one_output_even_with_an_auxiliary_one(trained, tmp_path):
     model, _, lr, hr, _ = trained
     assert len(model.outputs) == 1
     sr = keras.ops.convert_to_numpy(model(lr))
@@ -110,14 +110,14 @@ def test_with_an_auxiliary_output_there_is_still_one_output_at_inference(trained
     assert len(loaded(lr, training=True)) == 2
 
 
-def test_the_mean_over_a_large_picture_is_finite_in_half_precision(policy):
+def test_the_mean_over_a_large_image_is_finite_in_half_precision(policy):
     policy("mixed_float16")
     x = keras.Input((None, None, 8))
     gate = keras.Model(x, squeeze_excite(x, name="gate"))
     assert np.isfinite(gate(np.full((1, 200, 200, 8), 100.0, "float16"))).all()  # the sum is far above 65504
 
 
-def test_a_denoiser_starts_an_enlarger():
+def test_cunet_weights_transfer_to_upcunet():
     taken, fresh = transfer(create_model("cunet", 1), create_model("upcunet", 2))
     assert fresh == ["unet_1_tail_x2"]
     assert len(taken) == 29

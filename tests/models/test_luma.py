@@ -10,11 +10,11 @@ from wdsr_tf.images.resize import imresize
 from wdsr_tf.losses import get_loss
 from wdsr_tf.models.luma import Luma, PreUpscale, ReplaceLuma
 
-EXACT = 1e-3  # levels of 255: float32 sums of a dozen products against float64 are wrong by a tenth of this
-SIZES = [(1, 1), (2, 3), (7, 5)]  # smaller than the filter, and not
+EXACT = 1e-3  # levels of 255: ten times the error of float32 sums of a dozen products
+SIZES = [(1, 1), (2, 3), (7, 5)]  # smaller and larger than the filter
 
 
-def picture(height, width, channels=3, seed=0):
+def random_image(height, width, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (1, height, width, channels)).astype("float32")
 
 
@@ -28,47 +28,47 @@ def pillow(channel, scale, filter):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
-def test_bicubic_enlargement_is_matlabs_at_any_size(scale):
+def test_bicubic_interpolation_equals_matlab_at_any_size(scale):
     for size in SIZES:
-        lr = picture(*size)
+        lr = random_image(*size)
         np.testing.assert_allclose(result(PreUpscale(scale), lr)[0], imresize(lr[0], scale), atol=EXACT)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize(
-    "filter, pillows", [("pillow-bicubic", Image.Resampling.BICUBIC), ("bilinear", Image.Resampling.BILINEAR)]
+    "filter, pillow_filter", [("pillow-bicubic", Image.Resampling.BICUBIC), ("bilinear", Image.Resampling.BILINEAR)]
 )
-def test_pillows_enlargements_are_pillows_at_any_size(filter, pillows, scale):
+def test_pillow_filters_equal_pillow_at_any_size(filter, pillow_filter, scale):
     for size in SIZES:
-        lr = picture(*size, channels=1)
-        expected = pillow(lr[0, :, :, 0], scale, pillows)
+        lr = random_image(*size, channels=1)
+        expected = pillow(lr[0, :, :, 0], scale, pillow_filter)
         np.testing.assert_allclose(result(PreUpscale(scale, filter), lr)[0, :, :, 0], expected, atol=EXACT)
 
 
-def test_enlargement_hands_gradients_back():
-    layer, lr, hr = PreUpscale(2), picture(3, 4), picture(6, 8, seed=1)
+def test_interpolation_passes_gradients_back():
+    layer, lr, hr = PreUpscale(2), random_image(3, 4), random_image(6, 8, seed=1)
     of_lr, *_ = squared_error_gradients(layer, lr, hr)
-    step = 1.0  # the error is a polynomial of second degree: its central difference is exact at any step
+    step = 1.0  # the error is a quadratic polynomial, so central differences are exact at any step
     moved = np.zeros_like(lr)
     moved[0, 0, 1, 2] = step
     errors = [np.mean(np.square(result(layer, x).astype("float64") - hr)) for x in (lr + moved, lr - moved)]
     assert of_lr[0, 0, 1, 2] == pytest.approx((errors[0] - errors[1]) / (2 * step), rel=1e-3)
 
 
-def test_luma_is_matlabs():
-    rgb = picture(4, 5)
+def test_luma_equals_matlab():
+    rgb = random_image(4, 5)
     np.testing.assert_allclose(result(Luma(peak=255.0), rgb)[..., 0], rgb_to_y(rgb), atol=EXACT)
     np.testing.assert_allclose(result(Luma(), rgb)[..., 0], rgb_to_y(rgb) / 255, atol=EXACT / 255)
 
 
-def test_full_range_luma_is_the_seeds():
+def test_full_range_luma_equals_srcnn_pytorch():
     rgb = np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255]]]], "float32")
     np.testing.assert_allclose(result(Luma("full-range"), rgb).ravel(), [0.2989, 0.587, 0.114], rtol=1e-6)
 
 
 @pytest.mark.parametrize("peak", [1.0, 255.0])
-def test_a_replaced_luma_is_found_again_and_the_chroma_is_kept(peak):
-    rgb, y = picture(4, 5), peak * (picture(4, 5, 1, seed=1) * 219 / 255 + 16) / 255
+def test_replacing_luma_sets_luma_and_keeps_chroma(peak):
+    rgb, y = random_image(4, 5), peak * (random_image(4, 5, 1, seed=1) * 219 / 255 + 16) / 255
     replaced = result(ReplaceLuma(peak=peak), [rgb, y])
     np.testing.assert_allclose(result(Luma(peak=peak), replaced), y, atol=peak * EXACT / 255)
     # Cb and Cr are multiples of B - Y and R - Y.
@@ -79,13 +79,13 @@ def test_a_replaced_luma_is_found_again_and_the_chroma_is_kept(peak):
         np.testing.assert_allclose(after, before, atol=EXACT)
 
 
-def test_a_picture_with_its_own_luma_stays_as_it_is():
-    rgb = picture(4, 5)
+def test_replacing_luma_by_itself_changes_nothing():
+    rgb = random_image(4, 5)
     np.testing.assert_allclose(result(ReplaceLuma(), [rgb, Luma()(rgb)]), rgb, atol=EXACT)
 
 
-def test_the_seeds_recombination_follows_its_formulas():
-    rgb, y = picture(4, 5), picture(4, 5, 1, seed=1) / 255
+def test_full_range_recombination_equals_the_formulas_of_srcnn_pytorch():
+    rgb, y = random_image(4, 5), random_image(4, 5, 1, seed=1) / 255
     r, g, b = np.moveaxis(rgb / 255, -1, 0)
     pr, pb = 0.5 * r - 0.419 * g - 0.081 * b, -0.169 * r - 0.331 * g + 0.5 * b
     luma = y[..., 0]
@@ -93,14 +93,14 @@ def test_the_seeds_recombination_follows_its_formulas():
     np.testing.assert_allclose(result(ReplaceLuma("full-range"), [rgb, y]), expected, atol=EXACT)
 
 
-def test_the_picture_is_cropped_to_a_smaller_luma():
-    rgb = picture(6, 8)
+def test_rgb_is_cropped_to_a_smaller_luma():
+    rgb = random_image(6, 8)
     inner = rgb[:, 1:5, 1:7]
     np.testing.assert_allclose(result(ReplaceLuma(), [rgb, Luma()(inner)]), inner, atol=EXACT)
 
 
-def test_everything_is_float32_under_half_precision(policy):
-    rgb = picture(4, 5)
+def test_luma_layers_compute_in_float32_under_mixed_precision(policy):
+    rgb = random_image(4, 5)
     exact = result(ReplaceLuma(), [result(PreUpscale(2), rgb), result(Luma(), result(PreUpscale(2), rgb))])
     policy("mixed_float16")
     upscaled = PreUpscale(2)(rgb)
@@ -113,14 +113,16 @@ def test_everything_is_float32_under_half_precision(policy):
 @pytest.mark.parametrize(
     "make", [lambda: PreUpscale(2, "cubic"), lambda: Luma("rec709"), lambda: ReplaceLuma("rec709")]
 )
-def test_an_unknown_filter_or_convention_is_refused_with_the_known_ones(make):
-    with pytest.raises(InputError, match=r"it can be bicubic, pillow-bicubic, bilinear|it can be bt601, full-range"):
+def test_an_unknown_filter_or_color_conversion_is_refused(make):
+    with pytest.raises(
+        InputError, match=r"Choose from bicubic, pillow-bicubic, bilinear|Choose from bt601, full-range"
+    ):
         make()
 
 
-def test_the_weighted_loss_on_rgb_is_that_of_luma_and_a_constant():
-    hr, rgb, wrong = picture(8, 9), picture(8, 9, seed=1), picture(8, 9, 1, seed=2)
+def test_the_weighted_loss_on_rgb_depends_on_luma_alone():
+    hr, rgb, wrong = random_image(8, 9), random_image(8, 9, seed=1), random_image(8, 9, 1, seed=2)
     loss, y = get_loss("weighted-mse"), rgb_to_y(hr)[..., None]
     right, off = (float(loss(hr, ReplaceLuma(peak=255.0)([rgb, luma]))) for luma in (y, wrong))
-    # The loss rounds the weights of luma to five digits: what it sees of chroma is a few ten-thousandths.
+    # The loss rounds the luma weights to five digits, so chroma contributes a few ten-thousandths.
     assert off - right == pytest.approx((255 / 219) ** 2 / 3 * np.mean(np.square(wrong - y)), rel=1e-3)

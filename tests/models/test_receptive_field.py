@@ -9,7 +9,7 @@ from wdsr_tf.layers import WeightNormConv2D
 from wdsr_tf.models import create_model, get_architecture, receptive_field
 from wdsr_tf.models.receptive_field import Axis
 
-VARIANTS = [  # what no network has by default
+VARIANTS = [  # options that no network has by default
     ("carn", 4, {"multi_scale": True}),
     ("carn-v2", 2, {"pairing": "intended", "residual_add": True}),
     ("dcscn", 2, {"upsampler": "transposed"}),
@@ -23,11 +23,11 @@ VARIANTS = [  # what no network has by default
     ("wdsr-a", 3, {"variant": "reloaded", "weight_norm": True}),
     ("wdsr-b", 2, {"variant": "official"}),
 ]
-GRAY, BRIGHT = 118.0, 150.0  # above every network's mean, so that no ReLU closes; too dark for the clips
+GRAY, BRIGHT = 118.0, 150.0  # above every network's mean, so that every ReLU is open, and below the clips
 
 
 @pytest.mark.parametrize("name, scale, more", [(*each, {}) for each in EVERY] + VARIANTS)
-def test_a_changed_pixel_changes_the_output_up_to_the_radius_and_not_beyond(name, scale, more):
+def test_changing_a_pixel_changes_the_output_exactly_up_to_the_radius(name, scale, more):
     model = create_model(name, scale, **small(name) | more)
     field = receptive_field.of_graph(model)
     assert furthest_change(model, field) == field.radius
@@ -35,12 +35,12 @@ def test_a_changed_pixel_changes_the_output_up_to_the_radius_and_not_beyond(name
 
 
 def furthest_change(model, field):
-    """How many LR pixels from a changed one the output still changes, in either direction and from every phase."""
+    """The largest distance in LR pixels at which the output changes, in both directions and from every phase."""
     middle = field.radius + field.multiple + 2
     lr = np.full((1 + field.multiple, 2 * middle, 2 * middle + 1, 3), GRAY, "float32")
     places = [middle - k for k in range(field.multiple)]
-    for picture, place in zip(lr[1:], places, strict=True):
-        picture[place, place] = BRIGHT
+    for image, place in zip(lr[1:], places, strict=True):
+        image[place, place] = BRIGHT
 
     found = 0
     for first in (True, False):
@@ -53,10 +53,10 @@ def furthest_change(model, field):
 
 
 def steer(model, first):
-    """Positive weights, which let every change pass; most of it through the first or the last tap of every window.
+    """Sets positive weights, most of them in the first or the last tap of every window, so that all changes pass.
 
-    With random weights what comes from the outermost pixels would drown in the rounding of the rest. Gates see nothing
-    of their means, so that what a mean over the picture changes does not hide what the convolutions reach.
+    With random weights, changes from the outermost pixels would drown in rounding errors. Gates ignore their means, so
+    that the effect of a mean over the image doesn't hide that of the convolutions.
     """
     for layer in model._flatten_layers(include_self=False):
         weights = layer.get_weights()
@@ -65,7 +65,7 @@ def steer(model, first):
         elif isinstance(layer, layers.SeparableConv2D):
             depthwise, pointwise, *bias = weights
             layer.set_weights([at_one_end(depthwise, first, (0, 1)), at_one_end(pointwise, first, (2,)), *bias])
-        elif isinstance(layer, layers.Conv2DTranspose):  # it hands out what others gather
+        elif isinstance(layer, layers.Conv2DTranspose):  # it scatters where others gather
             layer.set_weights([at_one_end(weights[0], not first, (0, 1), (3,)), *(0 * w for w in weights[1:])])
         elif isinstance(layer, WeightNormConv2D):
             kernel = at_one_end(weights[1], first, (0, 1), (2,))
@@ -75,9 +75,9 @@ def steer(model, first):
 
 
 def at_one_end(kernel, first, space, channels=()):
-    """A kernel like that with a sum of 0.9 per output, most of it at one end of space and in the last channel.
+    """Returns a kernel whose sum is 0.9 per output, most of it at one end of space and in the last channel.
 
-    The last channel, because there the newest features are joined to older ones.
+    Concatenations put the newest features into the last channels.
     """
     kernel = np.ones(kernel.shape)
     for axis in (*space, *channels):
@@ -87,7 +87,7 @@ def at_one_end(kernel, first, space, channels=()):
     return 0.9 * kernel / kernel.sum(axis=(*space, *channels), keepdims=True)
 
 
-def test_u_nets_move_by_as_much_as_they_shrink():
+def test_tiles_of_u_nets_move_by_multiples_of_their_strides():
     assert receptive_field.of_graph(create_model("cunet", 1)).multiple == 4
     assert receptive_field.of_graph(create_model("upcunet", 2)).multiple == 2
     assert receptive_field.of_graph(create_model("edsr", 2, **small("edsr"))).multiple == 1
@@ -103,27 +103,27 @@ def network(*chain):
 
 
 def test_a_layer_without_a_rule_is_named():
-    with pytest.raises(InputError, match=r"odd_one is a GaussianNoise"):
+    with pytest.raises(InputError, match=r"odd_one is a GaussianNoise, which has no receptive field rule"):
         receptive_field.of_graph(network(layers.GaussianNoise(1.0, name="odd_one")))
 
 
-def test_strides_whose_first_window_depends_on_the_picture_are_refused():
+def test_strides_with_same_padding_are_refused():
     strided = layers.Conv2D(3, 3, strides=2, padding="same", name="halve")
     with pytest.raises(InputError, match="halve has strides and 'same' padding"):
         receptive_field.of_graph(network(strided, layers.UpSampling2D(2)))
 
 
-def test_a_network_of_another_scale_than_it_says_is_refused():
-    with pytest.raises(InputError, match="returns a pixel for 1/2 LR pixels"):
+def test_a_network_with_a_wrong_scale_is_refused():
+    with pytest.raises(InputError, match="returns one pixel for 1/2 LR pixels"):
         receptive_field.of_graph(network(layers.UpSampling2D(2)))
 
 
-def test_tensors_of_different_scales_cannot_be_joined():
+def test_joining_tensors_of_different_scales_is_refused():
     lr = keras.Input((None, None, 3), name="lr")
     merged = layers.Add(name="both")([lr, layers.UpSampling2D(1)(layers.MaxPooling2D(1, 2)(lr))])
     model = keras.Model(lr, merged)
     model.scale = 1
-    with pytest.raises(InputError, match="both is given tensors of different scales"):
+    with pytest.raises(InputError, match="both joins tensors of different scales"):
         receptive_field.of_graph(model)
 
 
@@ -136,24 +136,24 @@ def test_tensors_of_different_scales_cannot_be_joined():
         ([layers.Conv2D(3, 3, strides=3), layers.Conv2DTranspose(3, 3, strides=3), layers.Cropping2D(0)], 2, 3),
     ],
 )
-def test_layers_that_no_network_has_yet_are_known_too(chain, radius, multiple):
+def test_layers_that_no_network_uses_yet_have_rules(chain, radius, multiple):
     field = receptive_field.of_graph(network(*chain))
     assert (field.radius, field.multiple) == (radius, multiple)
 
 
 def test_an_axis_is_exact_for_every_phase():
     pixels = Axis(1, (0,), (0,))
-    doubled = pixels.behind(lambda i: (i // 2,) * 2, up=2)
-    blurred = doubled.behind(lambda i: (i - 1, i + 1))
+    doubled = pixels.after(lambda i: (i // 2,) * 2, up=2)
+    blurred = doubled.after(lambda i: (i - 1, i + 1))
     assert [blurred.at(i) for i in range(-2, 3)] == [(-2, -1), (-1, 0), (-1, 0), (0, 1), (0, 1)]
     assert blurred.pitch * 2 == 1
-    halved = blurred.behind(lambda i: (2 * i, 2 * i + 1), down=2)
+    halved = blurred.after(lambda i: (2 * i, 2 * i + 1), down=2)
     assert halved == Axis(1, (-1,), (1,))
 
 
 @pytest.mark.parametrize(
     "name, scale, more, radius",
-    [  # as docs/models.md has them
+    [  # as in docs/models.md
         ("wdsr-a", 2, {}, 18),
         ("wdsr-a", 4, {"num_res_blocks": 16}, 34),
         ("wdsr-b", 3, {"num_res_blocks": 32}, 34),
@@ -167,7 +167,7 @@ def test_an_axis_is_exact_for_every_phase():
         ("srcnn", 2, {}, 5),
         ("srcnn", 4, {"body_size": 5}, 4),
         ("msrn", 4, {}, 36),
-        ("msrn", 2, {"variant": "seed"}, 35),
+        ("msrn", 2, {"variant": "harish-vnkt"}, 35),
         ("drrn", 2, {"num_units": 9}, 12),
         ("drrn", 4, {}, 15),
         ("sr-resnet", 4, {}, 40),
@@ -176,6 +176,6 @@ def test_an_axis_is_exact_for_every_phase():
         ("upconv7", 2, {}, 7),
     ],
 )
-def test_published_networks_look_as_far_as_the_documentation_says(name, scale, more, radius):
+def test_radii_equal_those_in_the_documentation(name, scale, more, radius):
     widths = {key: value for key, value in small(name).items() if key in ("num_filters", "min_filters")}
     assert receptive_field.of_graph(create_model(name, scale, **widths | more)).radius == radius

@@ -5,7 +5,7 @@ from wdsr_tf.models import create_model
 
 
 def parameters(n, blocks, factors):
-    """By hand: convolutions with bias, four numbers per normalized channel, one slope per activated channel."""
+    """Counts by hand: convolutions with bias, four numbers per normalized channel, one slope per activated channel."""
     conv = 9 * n * n + n
     block = 2 * (conv + 4 * n) + n
     stages = sum(n * f**2 * (9 * n + 1) + n for f in factors)
@@ -13,11 +13,11 @@ def parameters(n, blocks, factors):
 
 
 @pytest.mark.parametrize("scale, factors, count", [(2, [2], 1_407_107), (3, [3], 1_591_747), (4, [2, 2], 1_554_883)])
-def test_parameters_are_as_many_as_counted_by_hand(scale, factors, count):
+def test_parameter_counts_equal_those_by_hand(scale, factors, count):
     assert create_model("sr-resnet", scale).count_params() == parameters(64, 16, factors) == count
 
 
-def test_it_ends_in_tanh():
+def test_the_output_ends_in_tanh():
     model = create_model("sr-resnet", 2, num_filters=4, num_res_blocks=1)
     model.get_layer("tail").set_weights([np.zeros((9, 9, 4, 3)), np.array([-100.0, 0.0, 100.0])])
     np.testing.assert_allclose(model(np.zeros((1, 2, 3, 3), "uint8"))[0, 0, 0], [0, 127.5, 255], atol=1e-4)

@@ -7,32 +7,32 @@ import pytest
 from tests.helpers.gradients import squared_error_gradients
 from tests.helpers.networks import assert_equals_golden
 from wdsr_tf.importers import krasserm
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.layers import WeightNormConv2D
 from wdsr_tf.models import create_model
 
 STORED = Path(__file__).parents[1] / "data" / "weightnorm_tfa.npz"  # tfa_oracle.py wrote it as small.npz
-TOLERANCE = 5e-6  # of an array's maximum: float32 sums in another order
+TOLERANCE = 5e-6  # of an array's maximum: float32 sums in a different order
 
 
 @pytest.fixture(scope="session")
 def oracle():
-    """The folder that tests/models/tfa_oracle.py wrote; skips where it did not run."""
+    """The folder that tests/models/tfa_oracle.py wrote; skips if it didn't run."""
     if "WDSR_TF_TFA" not in os.environ:
-        pytest.skip("tensorflow-addons has not been asked: make test-tfa")
+        pytest.skip("needs the results of tensorflow-addons: make test-tfa")
     return Path(os.environ["WDSR_TF_TFA"])
 
 
-def test_weight_norm_equals_the_stored_answers_of_tensorflow_addons():
-    assert_equals_answers(STORED)
+def test_weight_norm_equals_stored_results_of_tensorflow_addons():
+    assert_equals_results(STORED)
 
 
 @pytest.mark.parametrize("file", ["small.npz", "large.npz"])
 def test_weight_norm_equals_tensorflow_addons(oracle, file):
-    assert_equals_answers(oracle / file)
+    assert_equals_results(oracle / file)
 
 
-def assert_equals_answers(path):
+def assert_equals_results(path):
     with np.load(path) as arrays:
         cases = {}
         for key, array in arrays.items():
@@ -40,14 +40,14 @@ def assert_equals_answers(path):
             cases.setdefault(case, {})[name] = array
     assert cases
     for case, wanted in cases.items():
-        got = our_answers(wanted)
+        got = our_results(wanted)
         for name, array in got.items():
             difference = np.abs(array - wanted[name]).max() / np.abs(wanted[name]).max()
             assert difference <= TOLERANCE, f"{case}: {name} differs by {difference:.1e}"
 
 
-def our_answers(case):
-    """Output and gradients of our layer with a case's weights."""
+def our_results(case):
+    """Returns output and gradients of our layer with the weights of a case."""
     kernel_size, _, channels, filters = case["v"].shape
     layer = WeightNormConv2D(filters, kernel_size, padding=str(case["padding"]))
     layer.build((None, None, None, channels))
@@ -58,17 +58,17 @@ def our_answers(case):
 
 
 @pytest.mark.parametrize("read", ["wdsr_b.h5", "wdsr_b.weights.h5"])
-def test_weights_saved_by_tensorflow_addons_give_its_output(oracle, read):
+def test_weights_saved_by_tensorflow_addons_reproduce_its_output(oracle, read):
     arrays = (read_layers if read.endswith(".weights.h5") else read_legacy)(oracle / read)
     model = create_model("wdsr-b", 2, num_res_blocks=2, num_filters=8, weight_norm=True, variant="official")
-    tensors = Tensors(arrays)
-    land(model, tensors, krasserm.in_order(tensors, model))
+    tensors = dict(arrays)
+    assign(model, tensors, krasserm.in_order)
     with np.load(oracle / "wdsr_b.npz") as io:
         assert_equals_golden(model(io["x"]), io["y"])
 
 
 def read_legacy(path):
-    """Keras 2's first layout: <layer>/<layer>/{g,kernel,bias}:0, in the order of the attribute layer_names."""
+    """Reads Keras 2's first layout: LAYER/LAYER/{g,kernel,bias}:0, in the order of the attribute layer_names."""
     import h5py
 
     with h5py.File(path) as file:
@@ -81,7 +81,7 @@ def read_legacy(path):
 
 
 def read_layers(path):
-    """Keras 2's last layout: layers/weight_normalization[_i]/vars/{0: g, 1: kernel} and .../layer/vars/0: bias."""
+    """Reads Keras 2's last layout: layers/LAYER/vars/{0: g, 1: kernel} and layers/LAYER/layer/vars/0, the bias."""
     import h5py
 
     with h5py.File(path) as file:

@@ -8,10 +8,10 @@ import pytest
 from tests.helpers.networks import assert_equals_golden, golden_model, nhwc
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import krasserm, wdsr
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
-PLAIN_COUNTS = [  # (network, blocks, expansion) -> parameters at x2, x3, x4: ARCHITECTURES 1.2
+PLAIN_COUNTS = [  # network, blocks, expansion, parameters at x2, x3 and x4
     ("wdsr-a", 8, 4, (596_380, 601_855, 609_520)),
     ("wdsr-a", 16, 4, (1_187_484, 1_192_959, 1_200_624)),
     ("wdsr-a", 32, 4, (2_369_692, 2_375_167, 2_382_832)),
@@ -54,7 +54,7 @@ COUNTS = [(*row, False) for row in PLAIN_COUNTS] + [(*row, True) for row in WEIG
 
 
 @pytest.mark.parametrize("name, blocks, expansion, counts, weight_norm", COUNTS)
-def test_parameter_counts_are_the_published_ones(name, blocks, expansion, counts, weight_norm):
+def test_parameter_counts_equal_the_published_ones(name, blocks, expansion, counts, weight_norm):
     how = {"num_res_blocks": blocks, "res_expansion": expansion, "weight_norm": weight_norm}
     assert create_model(name, 2, **how).count_params() == counts[0]
     assert [count - counts[0] for count in counts[1:]] == more_than_at_x2(name, weight_norm)
@@ -62,12 +62,12 @@ def test_parameter_counts_are_the_published_ones(name, blocks, expansion, counts
 
 @functools.cache
 def more_than_at_x2(name, weight_norm):
-    """How many more parameters tail and skip have at x3 and x4, whatever the body: deep networks take long to build."""
+    """The additional parameters of tail and skip at x3 and x4, from one block: deep networks take long to build."""
     of_scale = [create_model(name, n, num_res_blocks=1, weight_norm=weight_norm).count_params() for n in (2, 3, 4)]
     return [count - of_scale[0] for count in of_scale[1:]]
 
 
-def test_the_large_reloaded_model_has_the_published_parameters():
+def test_the_large_reloaded_model_has_the_published_parameter_count():
     large = {"num_res_blocks": 32, "num_filters": 128, "weight_norm": True, "variant": "reloaded"}
     assert create_model("wdsr-a", 2, **large).count_params() == 37_808_180
 
@@ -84,7 +84,7 @@ def test_the_large_reloaded_model_has_the_published_parameters():
         ("wdsr_b_b2_x4", "wdsr-b", 4, {}),
     ],
 )
-def test_official_variant_equals_its_golden_vector(golden, file, name, scale, more):
+def test_the_official_variant_equals_the_reference_output(golden, file, name, scale, more):
     arrays, _ = golden(file)
     how = {"num_res_blocks": 2, "weight_norm": True, "variant": "official"} | more
     model = golden_model(arrays, wdsr.official, name, scale, **how)
@@ -92,7 +92,7 @@ def test_official_variant_equals_its_golden_vector(golden, file, name, scale, mo
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_reloaded_variant_equals_its_golden_vector(golden, scale):
+def test_the_reloaded_variant_equals_the_reference_output(golden, scale):
     arrays, _ = golden(f"wdsr_reloaded_b2_x{scale}")
     model = golden_model(arrays, wdsr.reloaded, "wdsr-a", scale, num_res_blocks=2, weight_norm=True, variant="reloaded")
     assert_equals_golden(model(255 * nhwc(arrays["input"])) / 255, nhwc(arrays["output"]))
@@ -107,7 +107,9 @@ def test_reloaded_variant_equals_its_golden_vector(golden, scale):
         ("krasserm_wdsr_b_b2_x3", "wdsr-b", 3, 6),
     ],
 )
-def test_krasserm_variant_equals_its_golden_vector_in_training_and_at_inference(golden, file, name, scale, expansion):
+def test_the_krasserm_variant_equals_the_reference_outputs_of_training_and_inference(
+    golden, file, name, scale, expansion
+):
     arrays, _ = golden(file)
     model = golden_model(arrays, krasserm.in_order, name, scale, num_res_blocks=2, res_expansion=expansion)
     assert_equals_golden(model(arrays["input"]), arrays["output"])
@@ -115,24 +117,24 @@ def test_krasserm_variant_equals_its_golden_vector_in_training_and_at_inference(
 
 
 @pytest.mark.parametrize("file, read", [("tfa_wdsr_b_b2_x2.h5", legacy), ("tfa_wdsr_b_b2_x2.weights.h5", layered)])
-def test_tensorflow_addons_weights_give_tensorflow_addons_output(reference, file, read):
-    # Its graph has mean 127.5 where ours has DIV2K's: the same network on a picture moved by the difference.
+def test_weights_from_tensorflow_addons_reproduce_its_output(reference, file, read):
+    # Its mean is 127.5 and ours is DIV2K's, so we shift the image by the difference.
     model = create_model("wdsr-b", 2, num_res_blocks=2, weight_norm=True, variant="official")
     with h5py.File(reference / "golden" / file) as weights:
-        tensors = Tensors(read(weights))
-    land(model, tensors, krasserm.in_order(tensors, model))
+        tensors = read(weights)
+    assign(model, tensors, krasserm.in_order)
     with np.load(reference / "golden" / "tfa_wdsr_b_b2_x2_io.npz") as io:
         shift = 255 * np.array([0.4488, 0.4371, 0.4040]) - 127.5
         assert_equals_golden(model(io["x"] + shift) - shift, io["y"])
 
 
-def test_reloaded_gains_start_as_published():
+def test_reloaded_gains_are_initialized_as_published():
     model = create_model("wdsr-a", 2, num_res_blocks=4, weight_norm=True, variant="reloaded")
     gains = [float(model.get_layer(n).g[0]) for n in ("head", "body_0_expand", "body_0_project", "tail_x2", "skip_x2")]
     assert gains == [1.0, 2.0, 0.5, 1.0, 1.0]
 
 
-def test_the_reloaded_variant_without_weight_norm_starts_as_it_does_with_it():
+def test_the_reloaded_variant_is_initialized_alike_with_and_without_weight_norm():
     kernels = []
     for weight_norm in (True, False):
         keras.utils.set_random_seed(0)
@@ -140,12 +142,12 @@ def test_the_reloaded_variant_without_weight_norm_starts_as_it_does_with_it():
         layers = [layer for layer in model.layers if layer.weights]
         kernels.append([keras.ops.convert_to_numpy(layer.kernel) for layer in layers])
     for normalized, plain in zip(*kernels, strict=True):
-        np.testing.assert_allclose(plain, normalized, rtol=1e-5)  # both float32, rounded in another order
+        np.testing.assert_allclose(plain, normalized, rtol=1e-5)  # float32, rounded in a different order
 
 
 @pytest.mark.parametrize(
     "name, how", [("wdsr-a", {"variant": "kraserm"}), ("wdsr-b", {"variant": "reloaded"}), ("wdsr-b", {"blocks": 3})]
 )
-def test_what_cannot_be_built_is_refused(name, how):
+def test_invalid_hyperparameters_are_refused(name, how):
     with pytest.raises(InputError):
         create_model(name, 2, **how)

@@ -1,11 +1,11 @@
-"""Asks tensorflow-addons: python tests/models/tfa_oracle.py FOLDER, in the environment that `make test-tfa` makes.
+"""Runs tensorflow-addons: python tests/models/tfa_oracle.py FOLDER, in the environment that `make test-tfa` creates.
 
-Writes for tests/models/test_tfa.py:
+Writes, for tests/models/test_tfa.py:
     small.npz, large.npz            single layers: weights, input, output, and the gradients of a squared error
     wdsr_b.h5, wdsr_b.weights.h5    a small WDSR-B's weights in both layouts of Keras 2
     wdsr_b.npz                      its input and output
 
-and prints what half precision does to its weight normalization. tests/data/weightnorm_tfa.npz is a copy of small.npz.
+and prints the errors of its weight normalization in half precision. tests/data/weightnorm_tfa.npz is a copy of small.npz.
 """
 
 import os
@@ -48,7 +48,7 @@ def main(folder):
 
 
 def layer_answers(rng, kernel_size, channels, filters, padding, shape):
-    """One layer with random g, v and bias: what goes in, what comes out, and every gradient."""
+    """Returns input, output and gradients of one layer with random g, v and bias."""
     layer = preset_layer(rng, kernel_size, channels, filters, padding)
     x = tf.constant(normal(rng, *shape, channels))
     target = normal(rng, *layer(x).shape)
@@ -89,7 +89,7 @@ def normal(rng, *shape):
 
 
 def write_network(rng, folder):
-    """WDSR-B x2, 2 blocks, 8 filters, zero padding, DIV2K's mean; gains and biases moved from where they start."""
+    """WDSR-B x2, 2 blocks, 8 filters, zero padding, DIV2K's mean, with gains and biases other than the initial ones."""
     mean = 255 * np.array([0.4488, 0.4371, 0.4040], "float32")
     lr = tf.keras.Input((None, None, 3))
     normalized = (lr - mean) / 127.5
@@ -114,7 +114,7 @@ def write_network(rng, folder):
 
 
 def print_half_precision(rng):
-    """What docs/design.md says of tensorflow-addons under mixed_float16."""
+    """Prints the table of docs/design.md on tensorflow-addons under mixed_float16."""
     tf.get_logger().setLevel("ERROR")
     policy = tf.keras.mixed_precision.set_global_policy
     x = tf.constant(normal(rng, 2, 24, 24, 32))

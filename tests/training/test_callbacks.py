@@ -11,19 +11,18 @@ def run(tmp_path):
     return Run.start(tmp_path, [])
 
 
-def saving(run, **how):
-    """What saves checkpoints of a tiny network to `run`; `how` goes to `Keep`, and `rows` is the history before."""
-    rows = how.pop("rows", [])
+def saving(run, rows=(), **options):
+    """A SaveCheckpoints for a tiny network; `rows` is the history before, and `options` go to `Keep`."""
     model = create_model("wdsr-a", 2, num_filters=2, num_res_blocks=1)
     model.compile(optimizer="sgd", loss="mae")
-    callback = SaveCheckpoints(run, Keep(**how), rows)
+    callback = SaveCheckpoints(run, Keep(**options), rows)
     callback.set_model(model)
     return callback
 
 
-def after_epochs(run, psnrs, **how):
-    """The names of the checkpoints that are there behind epochs with these `psnrs`."""
-    callback = saving(run, **how)
+def after_epochs(run, psnrs, **options):
+    """The names of the checkpoints after epochs with these `psnrs`."""
+    callback = saving(run, **options)
     for epoch, psnr in enumerate(psnrs):
         callback.on_epoch_end(epoch, {"loss": 1.0, "val_psnr": psnr})
     return names(run)
@@ -43,7 +42,7 @@ def test_with_best_only_and_a_first_epoch_the_best_counts_from_that_epoch_on(run
     assert found == ["epoch-002-psnr-30.0000.keras", "epoch-004-psnr-31.0000.keras"]
 
 
-def test_an_epoch_that_is_not_finite_is_neither_ranked_nor_resumed_from(run):
+def test_an_epoch_that_is_not_finite_is_neither_kept_nor_resumed_from(run):
     assert after_epochs(run, [float("nan")]) == []
     assert not run.state.exists()
 
@@ -51,17 +50,17 @@ def test_an_epoch_that_is_not_finite_is_neither_ranked_nor_resumed_from(run):
 def test_a_kill_between_state_and_checkpoint_costs_nothing(run):
     (checkpoint,) = after_epochs(run, [30.0])
     (run.models / checkpoint).unlink()
-    run.history.unlink()
+    run.history_file.unlink()
     run.curve.unlink()
     saving(run, rows=[{"epoch": 1, "val_psnr": 30.0}]).on_train_begin()
     assert names(run) == [checkpoint]
     assert (run.models / checkpoint).read_bytes() == run.state.read_bytes()
-    assert run.history.read_text().splitlines() == ["epoch,val_psnr", "1,30.0"]
-    with Image.open(run.curve) as picture:
-        assert picture.size == (960, 720)
+    assert run.history_file.read_text().splitlines() == ["epoch,val_psnr", "1,30.0"]
+    with Image.open(run.curve) as image:
+        assert image.size == (960, 720)
 
 
-@pytest.mark.parametrize("how", [{"after_epoch": 1}, {"best_only": True, "best": 31.0}])
-def test_what_was_not_wanted_before_a_kill_is_not_made_behind_it(run, how):
-    saving(run, rows=[{"epoch": 1, "val_psnr": 30.0}], **how).on_train_begin()
+@pytest.mark.parametrize("options", [{"after_epoch": 1}, {"best_only": True, "best": 31.0}])
+def test_a_checkpoint_that_was_not_kept_before_a_kill_is_not_made_after_it(run, options):
+    saving(run, rows=[{"epoch": 1, "val_psnr": 30.0}], **options).on_train_begin()
     assert names(run) == []

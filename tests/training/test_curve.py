@@ -14,7 +14,7 @@ def row(epoch, **columns):
 
 
 def pixels(image, color):
-    """(y, x) of the pixels of this color, without the lines in the headings."""
+    """(y, x) of the pixels of this color, without those in the headings."""
     rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
     near = (np.abs(np.asarray(image).astype(int) - rgb).max(axis=-1) <= 2).nonzero()
     tops = np.cumsum([0, *(height for _, height, *_ in curve.PANELS[:-1])])
@@ -31,13 +31,13 @@ def test_a_line_rises_from_left_to_right_with_its_column():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3000])
-def test_any_number_of_epochs_has_its_picture(count):
+def test_any_number_of_epochs_can_be_drawn(count):
     image = curve.draw([row(epoch) for epoch in range(7, 7 + count)])
     assert image.size == SIZE
     assert len(pixels(image, COLORS["val_psnr"])) > 20
 
 
-def test_what_is_absent_or_not_finite_leaves_a_gap():
+def test_missing_and_infinite_values_leave_a_gap():
     rows = [row(epoch, ema_psnr=35.0) for epoch in range(1, 31)]
     for each in rows[10:20]:
         each |= {"val_psnr": math.nan, "loss": math.inf}
@@ -50,11 +50,11 @@ def test_what_is_absent_or_not_finite_leaves_a_gap():
 
 
 @pytest.mark.parametrize("columns", [{}, {"loss": math.nan, "val_psnr": math.nan}, {"loss": 0.0}, {"loss": 1e30}])
-def test_a_history_with_next_to_nothing_in_it_has_a_picture(columns):
+def test_a_history_with_few_values_can_be_drawn(columns):
     assert curve.draw([{"epoch": 3, **columns}]).size == SIZE
 
 
-def test_a_bad_start_does_not_flatten_what_comes_behind():
+def test_a_bad_start_does_not_flatten_the_rest():
     rows = [row(epoch, val_psnr=5.0 if epoch < 4 else 30 + epoch / 100) for epoch in range(1, 101)]
     y, _ = pixels(curve.draw(rows), COLORS["val_psnr"]).T
     y = y[y < curve.PANELS[0][1]]
@@ -62,7 +62,7 @@ def test_a_bad_start_does_not_flatten_what_comes_behind():
 
 
 @pytest.mark.parametrize("values", [[30.0], [1e-6, 1e-3], [0, 0], [34.1, 34.9], [-5, 1e30], [3.0, 3.0 + 1e-9]])
-def test_an_axis_holds_all_values_and_a_few_round_numbers(values):
+def test_an_axis_includes_all_values_and_a_few_round_numbers(values):
     ticks, low, high = curve._axis(values, 6)
     assert low < min(values) and high > max(values)
     assert 1 <= len(ticks) <= 7

@@ -1,4 +1,4 @@
-"""How the largest batch is found, and what a training says that has no memory left."""
+"""The search for the largest batch, and the errors of a training that runs out of memory."""
 
 import itertools
 
@@ -9,6 +9,7 @@ import pytest
 from wdsr_tf.errors import InputError
 from wdsr_tf.models import create_model
 from wdsr_tf.training import failures, find_batch, trainer
+from wdsr_tf.training.find_batch import largest_batch
 from wdsr_tf.training.optimizers import create_optimizer
 from wdsr_tf.training.run import Run
 
@@ -25,7 +26,7 @@ def make():
 
 
 def fails_from(size, words):
-    """A `make` whose networks have memory for fewer than `size` patches."""
+    """A `make` whose models have memory for fewer than `size` patches."""
 
     def failing():
         model = make()
@@ -44,30 +45,30 @@ def fails_from(size, words):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """Where nothing but a failed step tells how much memory there is."""
+    """A machine on which only a failed step tells how much memory there is."""
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
 
 
 @pytest.mark.parametrize("words", WORDS)
 def test_batches_double_until_a_step_has_no_memory(gpu, words):
-    said = []
-    assert find_batch.find_batch(fails_from(4, words), 8, 2, say=said.append) == 2
-    assert [line.split()[0] for line in said] == ["batch", "1", "2", "4"]
-    assert all(float(line.split()[1]) > 0 for line in said[1:3])
-    assert said[3].endswith("does not fit")
+    lines = []
+    assert largest_batch(fails_from(4, words), 8, 2, log=lines.append) == 2
+    assert [line.split()[0] for line in lines] == ["batch", "1", "2", "4"]
+    assert all(float(line.split()[1]) > 0 for line in lines[1:3])
+    assert lines[3].endswith("doesn't fit")
 
 
-def test_nothing_fits_where_the_first_batch_does_not(gpu):
-    assert find_batch.find_batch(fails_from(2, WORDS[0]), 8, 2, first=2, say=lambda line: None) == 0
+def test_nothing_fits_if_the_first_batch_does_not(gpu):
+    assert largest_batch(fails_from(2, WORDS[0]), 8, 2, first=2, log=lambda line: None) == 0
 
 
 def test_another_error_is_not_taken_for_a_lack_of_memory(gpu):
     with pytest.raises(Exception, match="something else"):
-        find_batch.find_batch(fails_from(1, "something else"), 8, 2, say=lambda line: None)
+        largest_batch(fails_from(1, "something else"), 8, 2, log=lambda line: None)
 
 
 def test_without_an_accelerator_nothing_is_tried_that_would_take_more_than_is_free(monkeypatch):
-    """Each batch takes 1 GiB beside 2 GiB: 3, 4, 6, and the next would take 10, of which 4 more are not free."""
+    """A patch takes 1 GiB besides 2 GiB: 3, 4, 6, and the next batch would take 10, but 4 more aren't free."""
     taken = {"now": 2.5}
 
     def seconds(model, size, lr_patch_size, scale):
@@ -77,15 +78,15 @@ def test_without_an_accelerator_nothing_is_tried_that_would_take_more_than_is_fr
     monkeypatch.setattr(find_batch, "_seconds", seconds)
     monkeypatch.setattr(find_batch, "reset_peak", lambda: True)
     monkeypatch.setattr(find_batch, "peak", lambda: int(taken["now"] * 2**30))
-    said, gibibyte = [], 2**30
-    found = find_batch.find_batch(lambda: None, 8, 2, say=said.append, free=lambda: int((10 - taken["now"]) * gibibyte))
+    lines, gibibyte = [], 2**30
+    found = largest_batch(lambda: None, 8, 2, log=lines.append, free=lambda: int((10 - taken["now"]) * gibibyte))
     assert found == 4
-    assert said[-1].split()[:5] == ["8", "would", "take", "4.0", "GiB"]
+    assert lines[-1].split()[:5] == ["8", "would", "take", "4.0", "GiB"]
 
 
 def test_steps_that_would_take_too_long_are_not_tried(gpu, monkeypatch):
     monkeypatch.setattr(find_batch, "_seconds", lambda model, size, *more: find_batch.LONGEST / 6 * size)
-    assert find_batch.find_batch(lambda: None, 8, 2, say=lambda line: None) == 4
+    assert largest_batch(lambda: None, 8, 2, log=lambda line: None) == 4
 
 
 def zeros(count):
@@ -100,7 +101,7 @@ class Validation(keras.utils.PyDataset):
         return zeros(4)
 
 
-def test_a_training_without_memory_ends_with_a_proposal_and_keeps_its_checkpoints(tmp_path):
+def test_a_training_that_runs_out_of_memory_says_what_to_try_and_keeps_its_checkpoints(tmp_path):
     run, model, steps = Run.start(tmp_path, []), make(), itertools.count()
     model.make_train_function()
     step = model.train_function
@@ -111,12 +112,12 @@ def test_a_training_without_memory_ends_with_a_proposal_and_keeps_its_checkpoint
         return step(*arguments)
 
     model.train_function = failing
-    plan = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 8, "say": lambda line: None}
+    plan = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 8, "log": lambda line: None}
     with pytest.raises(InputError) as caught:
         trainer.fit(model, run, (zeros(8) for _ in itertools.count()), Validation(), **plan)
-    assert "a step of 8 patches needs more memory than there is" in str(caught.value)
-    assert "--batch-size=4" in str(caught.value)
-    assert "--find-batch" in str(caught.value)
+    assert "A training step with 8 patches ran out of memory." in str(caught.value)
+    assert "batch_size=4" in str(caught.value)
+    assert "find_batch" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert run.state.is_file()
 
@@ -126,9 +127,9 @@ def test_other_errors_of_a_training_stay_what_they_are():
         raise KeyError("a defect")
 
 
-def test_a_lost_process_is_named_where_there_are_several():
+def test_a_lost_process_is_named_if_there_are_several():
     lost = "INTERNAL: Gloo all-reduce failed: Connection closed by peer [127.0.0.1]:4711"
-    with pytest.raises(InputError, match="another process of this training is gone"), failures.explained(8, True):
+    with pytest.raises(InputError, match="Another process of this training has ended"), failures.explained(8, True):
         raise RuntimeError(lost)
     with pytest.raises(RuntimeError, match="Gloo"), failures.explained(8):
         raise RuntimeError(lost)

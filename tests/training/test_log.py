@@ -1,4 +1,4 @@
-"""TensorBoard's own reader finds what a run shows."""
+"""TensorBoard's own reader finds what a run logs."""
 
 import io
 
@@ -19,7 +19,7 @@ PATCH = np.random.default_rng(0).integers(0, 256, (1, 24, 24, 3), "uint8")
 
 @pytest.fixture
 def model(policy):
-    """A tiny network, compiled under the policy that the test chose."""
+    """`model(policy)` is a tiny network, compiled under that policy."""
 
     def build(name="float32"):
         policy(name)
@@ -51,7 +51,7 @@ def steps(found, tag):
     return [event.step for event in found.Scalars(tag)]
 
 
-def test_a_scalar_per_epoch_of_everything_that_is_watched(model, tmp_path):
+def test_every_metric_has_a_scalar_per_epoch(model, tmp_path):
     show(model(), tmp_path, 3)
     found = read(tmp_path)
     values = {tag: {event.value for event in found.Scalars(tag)} for tag in found.Tags()["scalars"]}
@@ -67,7 +67,7 @@ def test_a_scalar_per_epoch_of_everything_that_is_watched(model, tmp_path):
     assert steps(found, "loss/training") == [5, 10, 15]
 
 
-def test_half_precision_shows_its_loss_scale(model, tmp_path):
+def test_half_precision_logs_its_loss_scale(model, tmp_path):
     network = model("mixed_float16")
     network.optimizer.build(network.trainable_variables)
     network.optimizer.dynamic_scale.assign(256.0)
@@ -76,7 +76,7 @@ def test_half_precision_shows_its_loss_scale(model, tmp_path):
     assert event.value == 256.0
 
 
-def test_panels_come_at_powers_of_two_and_at_the_last_epoch(model, tmp_path):
+def test_panels_are_logged_at_powers_of_two_and_at_the_last_epoch(model, tmp_path):
     show(model(), tmp_path, 7, all_epochs=7)
     found = read(tmp_path)
     assert found.Tags()["images"] == ["panels/0", "panels/1", "panels/2"]
@@ -86,10 +86,12 @@ def test_panels_come_at_powers_of_two_and_at_the_last_epoch(model, tmp_path):
     assert panel.size == (events[0].width, events[0].height) == (4 * 96 + 3 * 4, 96 + 18)
 
 
-def test_a_run_that_resumes_goes_on_without_overlap(model, tmp_path):
+def test_a_resumed_run_continues_without_overlap(model, tmp_path):
     network = model()
     show(network, tmp_path, 3)
-    show(network, tmp_path, 2, initial_epoch=2, loss=7.0)  # epoch 3 was logged, and its state lost in a kill
+    show(
+        network, tmp_path, 2, initial_epoch=2, loss=7.0
+    )  # epoch 3 was logged before a kill, but its state wasn't saved
     found = read(tmp_path)
     assert steps(found, "loss/training") == [5, 10, 15, 20]
     assert [event.value for event in found.Scalars("loss/training")] == [3.0, 3.0, 7.0, 7.0]

@@ -1,4 +1,4 @@
-"""A step of multi-scale training is the step of a network of that scale."""
+"""A step of multi-scale training equals the step of a network of that scale."""
 
 import keras
 import numpy as np

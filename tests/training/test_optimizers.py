@@ -13,7 +13,7 @@ def stepped(optimizer, weights, grads):
     return keras.ops.convert_to_numpy(variable)
 
 
-def test_sgd_takes_the_gradient_of_l2_into_account():
+def test_sgd_adds_the_gradient_of_l2():
     moved = stepped(create_optimizer("sgd", 0.1, momentum=0.0, weight_decay=0.5), [2.0, -4.0], [1.0, 1.0])
     assert moved == pytest.approx([2.0 - 0.1 * (1 + 0.5 * 2), -4.0 - 0.1 * (1 - 0.5 * 4)])
 
@@ -32,7 +32,7 @@ def test_adam_with_l2_zero_is_keras_adam():
 
 
 @pytest.mark.parametrize("name", ["adam", "amsgrad", "adamw", "sgd"])
-def test_optimizers_come_back_from_a_checkpoint(name):
+def test_optimizers_survive_a_checkpoint(name):
     optimizer = create_optimizer(name, 0.1, weight_decay=0.01, global_clipnorm=1.0, ema_momentum=0.99)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     first, second = (stepped(o, [2.0, -4.0], [1.0, 0.5]) for o in (optimizer, again))
@@ -40,12 +40,12 @@ def test_optimizers_come_back_from_a_checkpoint(name):
     assert again.use_ema
 
 
-def test_a_misspelt_optimizer_is_refused():
+def test_a_misspelled_optimizer_is_refused():
     with pytest.raises(InputError, match="amsgrad"):
         create_optimizer("asmgrad", 0.1)
 
 
-def test_two_ways_of_clipping_at_once_are_refused_and_zero_turns_one_off():
+def test_two_kinds_of_clipping_at_once_are_refused_and_zero_turns_one_off():
     with pytest.raises(InputError, match="not by both"):
         create_optimizer("adam", 0.1, global_clipnorm=1.0, clipvalue=0.5)
     assert create_optimizer("adam", 0.1, global_clipnorm=0.0, clipvalue=0.5).clipvalue == 0.5

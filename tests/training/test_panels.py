@@ -13,7 +13,7 @@ def noise(*shape, seed=0):
 
 
 def shown(panel, width):
-    """The four pictures of a panel."""
+    """The four images of a panel."""
     array = np.asarray(panel)[panels.CAPTION :]
     return [array[:, i * (width + panels.GAP) :][:, :width] for i in range(4)]
 
@@ -25,14 +25,14 @@ def test_a_panel_shows_lr_bicubic_sr_and_hr_side_by_side():
         np.testing.assert_array_equal(found, expected)
 
 
-def test_small_patches_are_enlarged_so_that_captions_have_room():
+def test_small_patches_are_repeated_so_that_captions_have_room():
     hr = noise(24, 24, 3)
     panel = panels.draw(hr[::2, ::2], hr, hr)
     np.testing.assert_array_equal(shown(panel, 96)[3], hr.repeat(4, 0).repeat(4, 1))
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
-def test_patches_are_the_middles_of_the_first_pictures_of_batches(scale):
+def test_patches_are_the_centers_of_the_first_images_of_batches(scale):
     batches = [(noise(2, 201, 130, 3, seed=k), noise(2, 201 * scale, 130 * scale, 3, seed=k)) for k in range(9)]
     found, side = panels.patches(iter(batches), scale, count=3), panels.SIDE // scale
     assert len(found) == 3
@@ -43,7 +43,7 @@ def test_patches_are_the_middles_of_the_first_pictures_of_batches(scale):
         np.testing.assert_array_equal(hr, hrs[0, rows, columns])
 
 
-def test_patches_smaller_than_what_fits_are_shown_whole():
+def test_smaller_images_are_shown_whole():
     lr, hr = noise(1, 10, 12, 3), noise(1, 20, 24, 3)
     ((found_lr, found_hr),) = panels.patches([(lr, hr)], 2)
     np.testing.assert_array_equal(found_lr, lr[0])
@@ -57,7 +57,7 @@ def test_even_noise_takes_less_than_200_kilobytes(side):
     assert file.tell() < 200_000
 
 
-def test_sr_is_what_the_network_makes_of_lr_and_one_that_is_broken_shows_black():
+def test_sr_is_the_output_of_the_network_and_black_if_that_is_nan():
     model = create_model("wdsr-a", 2, num_filters=2, num_res_blocks=1)
     lr = np.full((48, 50, 3), 90, "uint8")
     (panel,) = panels.draw_all(model, [(lr, lr.repeat(2, 0).repeat(2, 1))])

@@ -1,19 +1,17 @@
-"""Every profile, from pictures to a bigger picture: trained for twenty steps, saved, loaded, benched and demoed."""
-
-import csv
-import subprocess
-import sys
+"""Every profile, from images to a larger image: trained for twenty steps, saved, loaded, ranked and used."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
+from tests.helpers.runs import done, run_of
 from wdsr_tf.commands.flags import read_flags
+from wdsr_tf.training.run import Run
 
 PROFILES = sorted(path.name for path in (REPOSITORY / "profiles").iterdir())
 SMALL = ["--batch-size=2", "--lr-patch-size=24", "--validation-steps=4", "--save-models-after-epoch=3"]
-SMALL += ["--min-bytes=0"]  # patches of 24 pixels never hold the 14 kB that two profiles ask for
+SMALL += ["--min-bytes=0"]  # patches of 24 pixels never have the 14 kB that two profiles ask for
 BATCH_NORM = {"drrn-b1u9", "drrn-b1u25", "sr-resnet"}
 HEAVY = {  # too wide for a CPU: a smaller network of the same kind
     "edsr": ["--num-filters=64", "--num-res-blocks=8"],
@@ -23,23 +21,45 @@ HEAVY = {  # too wide for a CPU: a smaller network of the same kind
 LOSES_MORE = {"cunet": ["--lr-patch-size=64"], "upcunet": ["--lr-patch-size=44"]}  # than 24 pixels, in training
 
 
-def run(*command):
-    done = subprocess.run([sys.executable, *command], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """The project's demo pictures as a data set named DEMO, at every scale: all of them train and validate."""
-    source = tmp_path_factory.mktemp("pictures")
+def dataset(tmp_path_factory):
+    """The project's demo images as a dataset named DEMO, at every scale: all of them train and validate."""
+    from wdsr_tf.commands.convert import COMMAND
+
+    source = tmp_path_factory.mktemp("images")
     for split in ("train", "valid"):
         (source / split).mkdir()
         for path in sorted((REPOSITORY / "demo").glob("*.png")):
             (source / split / f"{split}-{path.name}").write_bytes(path.read_bytes())
     root = tmp_path_factory.mktemp("DEMO_BIN")
-    run("convert.py", "-i", source, "-o", root, "--name=DEMO", "--scale=2,3,4", "--lr-patch-size=24", "pairs")
+    argv = ["pairs", "-i", source, "-o", root, "--name=DEMO", "--scale=2,3,4", "--lr-patch-size=24"]
+    assert COMMAND.main([str(word) for word in argv]) == 0
     return root
+
+
+@pytest.fixture
+def run(capsys):
+    """`run(command, *words)` runs a command, which must succeed, and returns what it printed."""
+
+    def succeed(command, *words):
+        ended = done(command, words, capsys)
+        assert ended.code == 0, f"{words}\n{ended.out}\n{ended.err}"
+        return ended.out
+
+    return succeed
+
+
+@pytest.fixture
+def train(run, dataset, tmp_path):
+    """`train(profile, *more)` trains with the profile, made small enough for a CPU, and then with the flags `more`."""
+    from wdsr_tf.commands.train import COMMAND
+
+    def trained(profile, *more):
+        smaller = [*SMALL, *more, *HEAVY.get(profile, []), *LOSES_MORE.get(profile, [])]
+        run(COMMAND, f"--profile={profile}", f"--dataset={dataset}", f"--outdir={tmp_path}", *smaller)
+        return Run(run_of(tmp_path))
+
+    return trained
 
 
 def scale_of(profile):
@@ -48,47 +68,38 @@ def scale_of(profile):
 
 
 def noisy_pair(folder):
-    """Flags that name a demo picture with JPEG noise as LR, and without as HR."""
+    """Flags that name a demo image with JPEG noise as LR, and without as HR."""
     for name in ("lr", "hr"):
         (folder / name).mkdir()
-    with Image.open(REPOSITORY / "demo" / "harbour.png") as picture:
-        picture.convert("RGB").save(folder / "lr" / "harbour.jpg", quality=50)
-        picture.save(folder / "hr" / "harbour.png")
+    with Image.open(REPOSITORY / "demo" / "harbour.png") as image:
+        image.convert("RGB").save(folder / "lr" / "harbour.jpg", quality=50)
+        image.save(folder / "hr" / "harbour.png")
     return [f"--lr-dir={folder / 'lr'}", f"--hr-dir={folder / 'hr'}"]
-
-
-def losses(outdir, column):
-    (history,) = outdir.glob("*/history.csv")
-    with history.open() as rows:
-        return [float(row[column]) for row in csv.DictReader(rows)]
-
-
-def train(profile, pictures, outdir, *more):
-    """Trains with the profile, made small enough for a CPU, and then with the flags `more`."""
-    smaller = [*SMALL, *more, *HEAVY.get(profile, []), *LOSES_MORE.get(profile, [])]
-    return run("train.py", f"--profile={profile}", f"--dataset={pictures}", f"--outdir={outdir}", *smaller)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_trains_and_its_checkpoint_is_benched_and_demoed(profile, pictures, tmp_path):
-    train(profile, pictures, tmp_path, "--epochs=4", "--steps-per-epoch=5", "--precision=float32", "--warmup-steps=0")
-    # On the same validation patches each time, because five random ones differ by more than is learned from five. The
-    # moving means of batch norm are far from those of the data after so few steps: there the training loss tells.
-    first, *_, last = losses(tmp_path, "loss" if profile in BATCH_NORM else "val_loss")
-    assert last < first
-    pairs = [f"--dataset={pictures}"] if scale_of(profile) > 1 else noisy_pair(tmp_path)
-    ranked = run("bench.py", *pairs, f"--indir={tmp_path / 'models'}", f"--outfile={tmp_path / 'bench.json'}")
+def test_a_profile_trains_and_its_checkpoint_is_ranked_and_upscales(profile, train, run, dataset, tmp_path):
+    from wdsr_tf.commands import bench, upscale
+
+    trained = train(profile, "--epochs=4", "--steps-per-epoch=5", "--precision=float32", "--warmup-steps=0")
+    # On the same validation patches each time, because five random ones differ by more than is learned from five. After
+    # so few steps, the moving means of batch norm are far from those of the data: there the training loss tells.
+    column = "loss" if profile in BATCH_NORM else "val_loss"
+    assert trained.history[-1][column] < trained.history[0][column]
+    pairs = [f"--dataset={dataset}"] if scale_of(profile) > 1 else noisy_pair(tmp_path)
+    ranked = run(bench.COMMAND, *pairs, f"--indir={trained.models}", f"--outfile={tmp_path / 'bench.json'}")
     assert ranked.splitlines()[-1].startswith("Best PSNR = ")
-    run("demo.py", "-i", "demo/harbour.png", "-o", tmp_path / "out", "-m", tmp_path / "models")
-    with Image.open(tmp_path / "out" / "harbour-sr.png") as sr, Image.open(REPOSITORY / "demo" / "harbour.png") as lr:
+    harbour = REPOSITORY / "demo" / "harbour.png"
+    run(upscale.COMMAND, "-i", harbour, "-o", tmp_path / "out", "-m", trained.models)
+    with Image.open(tmp_path / "out" / "harbour-sr.png") as sr, Image.open(harbour) as lr:
         assert sr.size == tuple(scale_of(profile) * side for side in lr.size)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_trains_in_half_precision_with_finite_losses(profile, pictures, tmp_path):
+def test_a_profile_trains_in_half_precision_with_finite_losses(profile, train):
     # CPUs multiply float16 in software: small patches, one at a time. Starting costs far more than the steps.
     small = ["--batch-size=1", "--lr-patch-size=16", "--validation-steps=1", "--epochs=4", "--steps-per-epoch=5"]
-    train(profile, pictures, tmp_path, *small, "--precision=mixed_float16")
-    assert np.isfinite(losses(tmp_path, "loss")).all()
+    trained = train(profile, *small, "--precision=mixed_float16")
+    assert np.isfinite([row["loss"] for row in trained.history]).all()

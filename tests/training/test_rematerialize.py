@@ -1,4 +1,4 @@
-"""Recomputing changes what a training step stores and nothing else."""
+"""Recomputing changes what a training step stores, and nothing else."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ GATES = ("espcn-7", 2, {"num_filters": 4, "selection_unit": "gate"})
 
 
 def network(name, scale, hyperparameters, *, recompute, optimizer="sgd"):
-    """The compiled network, the same one whenever it is made."""
+    """The compiled network, always with the same weights."""
     keras.utils.set_random_seed(3)
     model = create_model(name, scale, **hyperparameters)
     if recompute:
@@ -34,12 +34,12 @@ def batch(model, seed=0):
 
 
 def state(model):
-    """All that a training step changes: weights, statistics of batch normalization, states of random generators."""
+    """What a training step changes: weights, batch normalization statistics, states of random generators."""
     return [keras.ops.convert_to_numpy(variable) for variable in model.variables]
 
 
 def assert_equal_steps(ours, theirs, before):
-    """Equal changes, but for the order in which float32 adds up the gradients of what is used several times."""
+    """The steps changed the same, except for the order in which float32 adds up gradients."""
     for a, b, start in zip(state(ours), state(theirs), before, strict=True):
         assert not np.array_equal(b, start)
         assert np.abs(a - b).max() <= 1e-4 * np.abs(b - start).max() + 1e-7
@@ -69,7 +69,7 @@ def test_two_training_steps_are_the_same_with_and_without(recipe):
 
 
 @pytest.mark.parametrize("recipe", [pytest.param(WEIGHT_NORM, id="weight-norm"), slow(BATCH_NORM, "batch-norm")])
-def test_half_precision_stays_finite_and_no_layer_loses_its_float32(policy, recipe):
+def test_half_precision_stays_finite_and_layers_keep_their_float32(policy, recipe):
     policy("mixed_float16")
     plain, recomputed = (network(*recipe, recompute=recompute) for recompute in (False, True))
     losses = [model.train_on_batch(*batch(model), return_dict=True)["loss"] for model in (plain, recomputed)]
@@ -78,7 +78,7 @@ def test_half_precision_stays_finite_and_no_layer_loses_its_float32(policy, reci
 
 
 @pytest.mark.parametrize("recipe", [pytest.param(BATCH_NORM, id="batch-norm"), slow(AUXILIARY, "auxiliary-output")])
-def test_a_checkpoint_is_the_plain_networks_and_training_continues_from_it(recipe, tmp_path):
+def test_a_checkpoint_is_that_of_the_plain_network_and_training_continues_from_it(recipe, tmp_path):
     plain, first, second = (network(*recipe, recompute=recompute) for recompute in (False, True, True))
     first.train_on_batch(*batch(first, 0))
     checkpoint.save(first, tmp_path / "state.keras")
@@ -93,7 +93,7 @@ def test_a_checkpoint_is_the_plain_networks_and_training_continues_from_it(recip
     assert_equal_steps(plain, first, before)
 
 
-def test_inference_is_not_touched():
+def test_inference_does_not_change():
     plain, recomputed = (network(*BATCH_NORM, recompute=recompute) for recompute in (False, True))
     lr = batch(plain)[0]
     np.testing.assert_array_equal(plain.predict_on_batch(lr), recomputed.predict_on_batch(lr))
@@ -105,7 +105,7 @@ def test_every_network_can_be_cut(name):
     assert rematerialize(create_model(name, get_architecture(name).scales[0])) >= 1
 
 
-def test_a_chain_is_cut_into_segments_that_grow_shorter_and_its_peak_falls_to_a_root():
+def test_a_chain_is_cut_into_ever_shorter_segments_and_its_peak_falls_to_a_root():
     count = 200
     cuts = cheapest_cuts([1] * count, range(1, count + 1))
     lengths = np.diff(cuts)
@@ -114,15 +114,15 @@ def test_a_chain_is_cut_into_segments_that_grow_shorter_and_its_peak_falls_to_a_
     assert max(peaks) == 20  # 19 + 18 + ... + 1 is too short for 200, 20 + 19 + ... + 1 is not
 
 
-def test_cuts_avoid_places_where_much_is_alive():
+def test_cuts_avoid_large_tensors():
     sizes, last_use = [1, 9, 1, 9, 1, 9, 1, 9], [1, 2, 3, 4, 5, 6, 7, 8]
     assert all(sizes[cut - 1] == 1 for cut in cheapest_cuts(sizes, last_use)[1:-1])
 
 
-def test_what_all_later_nodes_read_is_stored_once():
+def test_a_tensor_that_all_later_nodes_read_is_stored_once():
     sizes, last_use = [10] + [1] * 60, [60, *range(2, 61), 61]
     assert len(cheapest_cuts(sizes, last_use)) > 5
 
 
-def test_a_network_that_stores_little_stays_whole():
+def test_a_network_that_stores_little_is_not_cut():
     assert cheapest_cuts([1, 1], [1, 2]) == [0, 2]

@@ -1,4 +1,4 @@
-"""Pictures on the device: what is cut there is what the sampler makes on the host, and trains the same."""
+"""Images on the device: patches cut there equal those of the sampler on the host, and so does the training."""
 
 import itertools
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ SMALL = {"wdsr-a": {"num_filters": 2, "num_res_blocks": 1}, "carn": {"num_filter
 
 @pytest.fixture(scope="module")
 def sampler(tmp_path_factory):
-    """Patches of five pictures in two sizes, with noise that tells every pixel from every other."""
+    """Patches of five images in two sizes, filled with noise so that pixels differ."""
     folder, random = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
     (folder / "wide").mkdir()
     pairs = [*write_pairs(folder, 3), *write_pairs(folder / "wide", 2, height=9, width=30)]
@@ -31,8 +31,8 @@ def sampler(tmp_path_factory):
     return Sampler(Pairs(pairs, 2, lr_patch_size=8), batch_size=6, seed=3)
 
 
-@pytest.mark.parametrize("segment", [2**16, 64])  # the second is shorter than a picture, and no multiple of a row
-def test_what_is_cut_on_the_device_is_the_samplers_batch(sampler, segment, monkeypatch):
+@pytest.mark.parametrize("segment", [2**16, 64])  # the second is shorter than an image, and not a multiple of a row
+def test_patches_cut_on_the_device_are_the_samplers_batch(sampler, segment, monkeypatch):
     monkeypatch.setattr(data, "SEGMENT", segment)
     plan = data.Plan(sampler)
     kept = [keras.Variable(packed.pixels, dtype="uint8", trainable=False) for packed in plan.packed]
@@ -55,7 +55,7 @@ def test_a_plan_is_fed_like_a_sampler(sampler):
 
 
 def trained(sampler, on_device, precision, name):
-    """What a network is after five steps, and what the last of them said."""
+    """The variables of a network after five steps, and the history."""
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(precision)
     model = create_model(name, 2, **SMALL[name])
@@ -80,14 +80,14 @@ def test_training_from_the_device_is_training_from_the_host_to_the_last_bit(samp
     assert our_history == their_history
 
 
-def test_pictures_that_do_not_fit_are_refused_with_their_size(sampler, monkeypatch):
+def test_images_that_do_not_fit_are_refused_with_their_size(sampler, monkeypatch):
     monkeypatch.setattr(resident, "free_memory", lambda: 2**18)
-    with pytest.raises(InputError, match=r"take 0\.4 MiB, and 0\.2 MiB of the device's memory are free"):
+    with pytest.raises(InputError, match=r"take 0\.4 MiB, but only 0\.2 MiB of device memory are free"):
         resident.train_from(None, sampler)
 
 
-def test_only_pairs_of_pictures_at_one_scale_can_be_kept_on_the_device(sampler):
+def test_only_pairs_of_images_at_one_scale_can_be_kept_on_the_device(sampler):
     made = Sampler(SimpleNamespace(shapes=sampler.source.shapes))
     for other in (MixedSampler([sampler, sampler]), made):
-        with pytest.raises(InputError, match="--device-resident is for a dataset of LR and HR pictures"):
+        with pytest.raises(InputError, match="device_resident needs a dataset of LR and HR images"):
             data.Plan(other)

@@ -18,12 +18,12 @@ def test_step_halves_at_the_start_of_every_twentieth_epoch():
     )
 
 
-def test_multi_step_steps_behind_each_of_its_epochs():
+def test_multi_step_steps_after_each_of_its_epochs():
     schedule = create_schedule("multi-step", 1e-3, boundaries=[20, 25], **PLAN | {"decay": 0.2})
     assert at(schedule, 0, 199, 200, 249, 250) == pytest.approx([1e-3, 1e-3, 2e-4, 2e-4, 4e-5])
 
 
-def test_cosine_ends_at_one_percent_also_behind_a_warm_up():
+def test_cosine_ends_at_one_percent_with_a_warmup_too():
     schedule = create_schedule("cosine", 1e-3, warmup_steps=100, **PLAN)
     assert at(schedule, 0, 49, 99, 100, 1000) == pytest.approx([1e-5, 5e-4, 1e-3, 1e-3, 1e-5])
 
@@ -46,18 +46,18 @@ def test_constant_stays():
     assert at(create_schedule("constant", 1e-3, **PLAN), 0, 5000) == pytest.approx([1e-3, 1e-3])
 
 
-def test_a_misspelt_schedule_is_refused():
+def test_a_misspelled_schedule_is_refused():
     with pytest.raises(InputError, match="cosine"):
         create_schedule("cosin", 1e-3, **PLAN)
 
 
-def test_steps_without_their_epochs_are_refused():
-    with pytest.raises(InputError, match="--learning-rate-boundaries"):
+def test_multi_step_without_boundaries_is_refused():
+    with pytest.raises(InputError, match="learning_rate_boundaries"):
         create_schedule("multi-step", 1e-3, **PLAN)
 
 
 @pytest.mark.parametrize("name", ["triangular", "cosine"])
-def test_schedules_come_back_from_a_checkpoint(name):
+def test_schedules_survive_a_checkpoint(name):
     schedule = create_schedule(name, 1e-3, warmup_steps=7, **PLAN)
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert at(again, 0, 5, 7, 300) == at(schedule, 0, 5, 7, 300)

@@ -1,4 +1,4 @@
-"""Training in one process: what `fit` counts, saves and resumes, with a network of a few weights."""
+"""What `fit` counts, saves and resumes, with a network of a few weights."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from wdsr_tf.training.callbacks import NotFiniteError
 from wdsr_tf.training.optimizers import create_optimizer
 from wdsr_tf.training.run import Run
 
-PLAN = {"epochs": 1, "steps_per_epoch": 10, "batch_size": 2, "say": lambda line: None}
+PLAN = {"epochs": 1, "steps_per_epoch": 10, "batch_size": 2, "log": lambda line: None}
 
 
 def network():
@@ -26,7 +26,7 @@ def batch(i):
 
 
 def batches(first=0, spoilt=lambda i: False):
-    """Batches from number `first` on, without end; `spoilt` ones have an HR that is not finite."""
+    """Endless batches from number `first` on; `spoilt` ones have an HR of NaN."""
     i = first
     while True:
         lr, hr = batch(i)
@@ -42,23 +42,21 @@ class Validation(keras.utils.PyDataset):
 
 
 def numbers(model):
-    """Every number that a run is made of."""
+    """All variables of the model and its optimizer."""
     return list(map(keras.ops.convert_to_numpy, [*model.variables, *model.optimizer.variables]))
 
 
 @pytest.mark.parametrize("first, epochs", [(0, 10), (17, 10), (43, 20)])
-def test_fifty_steps_on_end_whose_loss_is_not_finite_end_the_run_and_the_first_of_them_is_named(
-    tmp_path, first, epochs
-):
+def test_fifty_consecutive_steps_with_a_loss_of_nan_end_the_run_and_the_first_of_them_is_named(tmp_path, first, epochs):
     run, plan = Run.start(tmp_path, []), PLAN | {"epochs": epochs}
     with pytest.raises(NotFiniteError) as caught:
         trainer.fit(network(), run, batches(spoilt=lambda i: i >= first), Validation(), **plan)
-    seen = -(-(first + 50) // 10) * 10  # it looks every ten steps
+    seen = -(-(first + 50) // 10) * 10  # it checks every ten steps
     assert f"not been finite for {seen - first} steps, since step {first + 1}." in str(caught.value)
 
 
-def test_a_finite_loss_among_others_begins_the_count_anew(tmp_path, policy):
-    policy("mixed_float16")  # whose loss scaling leaves broken steps out
+def test_a_finite_loss_restarts_the_count(tmp_path, policy):
+    policy("mixed_float16")  # whose loss scaling skips broken steps
     run, plan = Run.start(tmp_path, []), PLAN | {"epochs": 10}
     trainer.fit(network(), run, batches(spoilt=lambda i: i % 40), Validation(), **plan)
 

@@ -1,4 +1,4 @@
-"""A command line: flags, help, and errors that read as sentences.
+"""A command: flags, help, and errors in one sentence.
 
     def define(flags):
         flags.string("indir", "demo", "Image, or folder of images.", short="i")
@@ -9,7 +9,7 @@
     COMMAND = Command("upscale", "Upscales images.", define, run)
     sys.exit(COMMAND.main(sys.argv[1:]))
 
-Each call has flags of its own, so a test can run a command many times in one process.
+Flags are created anew for each call, so a test can run a command many times in one process.
 """
 
 import dataclasses
@@ -26,16 +26,16 @@ from wdsr_tf.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One verb.
+    """A verb of `wdsr-tf`, or a mode of `wdsr-tf convert`.
 
-    Attributes:
-        name: the verb, such as "upscale" or "convert numpy".
-        summary: one sentence for the list of verbs.
-        define: defines the flags on the `Flags` it is given.
-        run: `run(flags, words)` does the work and returns the exit code; None is 0.
+    Args:
+        name: such as "upscale" or "convert numpy".
+        summary: one sentence, for help.
+        define: function that defines the flags on the `Flags` that it is given.
+        run: function of (flags, positional arguments) that returns the exit code; None is 0.
         words: how help shows the positional arguments; empty if there are none.
-        description: what help says below the summary.
-        profiles: the folder of `--profile NAME`, for a command that has that flag.
+        description: what help says below the summary; a blank line separates paragraphs.
+        profiles: folder of `--profile NAME`, if the command has that flag.
     """
 
     name: str
@@ -47,10 +47,14 @@ class Command:
     profiles: Path | None = None
 
     def main(self, argv, program=None):
-        """Runs the command with the arguments `argv`, without the program's name, and returns the exit code.
+        """Runs the command and returns its exit code.
 
-        Errors that the user can fix are one line on stderr and exit code 1; `WDSR_TF_TRACEBACK=1` shows where they
-        come from. Ctrl-C is exit code 130.
+        An error that the user can fix is printed in one sentence, and the exit code is 1; set WDSR_TF_TRACEBACK=1 to
+        see where it comes from. Ctrl-C is exit code 130.
+
+        Args:
+            argv: the arguments, without the program's name.
+            program: how the user started the command, for messages; default: "wdsr-tf NAME".
         """
         prepare_process()
         program = program or f"wdsr-tf {self.name}"
@@ -63,7 +67,7 @@ class Command:
             for sentence in flags.ignored():
                 complain(f"{program}: {sentence}")
             if words and not self.words:
-                raise InputError(f"Unexpected argument {words[0]!r}. Run '{program} --help' for the flags.")
+                raise InputError(f"Unexpected argument {words[0]!r}. '{program} --help' lists the flags.")
             return self.run(flags, words) or 0
         except (InputError, OSError) as error:
             if os.environ.get("WDSR_TF_TRACEBACK"):
@@ -75,20 +79,20 @@ class Command:
             return 130
 
     def takes_value(self, word):
-        """Whether the next argument is the value of the flag `word`."""
+        """Whether `word` is a flag whose value is the next argument."""
         flags = self.flags()
         name = word.lstrip("-").replace("-", "_")
         return "=" not in word and name in flags and not flags[name].boolean
 
     def flags(self):
-        """The command's flags with their defaults."""
+        """Returns new `Flags` with their defaults."""
         flags = Flags()
         self.define(flags)
         return flags
 
 
 def prepare_process():
-    """Silences TensorFlow's banners, and makes streams print any character."""
+    """Silences TensorFlow's banners, and lets stdout and stderr print any character."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
     logging.captureWarnings(True)
     for stream in (sys.stdout, sys.stderr):
@@ -97,24 +101,24 @@ def prepare_process():
 
 
 def say(*words):
-    """Prints a line to stdout at once. Output that nobody reads (a closed pipe) is no reason to stop."""
+    """Prints a line to stdout and flushes it. A closed pipe isn't an error: the work goes on."""
     _print(sys.stdout, *words)
 
 
 def complain(*words):
-    """Prints a line to stderr."""
+    """Prints a line to stderr; see `say`."""
     _print(sys.stderr, *words)
 
 
 def _print(stream, *words):
     try:
         print(*words, file=stream, flush=True)
-    except (OSError, ValueError):  # closed, or on a full disk
+    except (OSError, ValueError):  # closed, or its disk is full
         _discard(stream)
 
 
 def _discard(stream):
-    """Sends what is still buffered, and all that follows, to nowhere; else Python fails again when it exits."""
+    """Discards what is buffered and all later output; otherwise Python fails again when it exits."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

@@ -1,7 +1,7 @@
-"""The flags of one command: absl's, in any spelling, with profiles.
+"""The flags of a command: absl's, with hyphens or underscores, and with profiles.
 
 `--lr-patch-size` and `--lr_patch_size` are the same flag, and `--no-augment` is `--noaugment`. `--profile NAME` reads
-flags from a file; flags on the command line win. Flags and positional arguments can be mixed.
+flags from a file; flags on the command line take precedence. Flags and positional arguments can be mixed.
 """
 
 import ast
@@ -13,22 +13,24 @@ from absl import flags as absl_flags
 
 from wdsr_tf.errors import InputError, suggestion
 
+NO_NUMBER = re.compile(r"(invalid literal for int|could not convert string to float).*")  # Python's words
+
 
 class Flags(absl_flags.FlagValues):
     """absl's flag values with short definitions: `flags.integer("jobs", None, "Processes.", minimum=1)`.
 
-    A parsed value is an attribute: `flags.jobs`; `flags["jobs"].present` tells whether it was given at all, and
-    `flags.is_typed("jobs")` whether it was typed rather than taken from a profile.
+    After `parse`, a value is an attribute: `flags.jobs`. `flags["jobs"].present` tells whether the flag was given,
+    and `flags.is_typed("jobs")` whether it was typed rather than taken from a profile.
     """
 
     def __init__(self):
         super().__init__()
-        # absl takes an assigned attribute for a flag's value, so these go into the dictionary.
-        self.__dict__.update(sections={}, sentences={}, retired_flags={}, _typed=frozenset(), _heading=None)
+        # absl would take an ordinary attribute for a flag's value.
+        self.__dict__.update(sections={}, sentences={}, retired_flags={}, _typed=frozenset(), _words=(), _heading=None)
         self.set_gnu_getopt(True)
 
     def section(self, title):
-        """Puts a heading above the flags that follow, in help."""
+        """Starts a section of help: the flags that follow appear below this heading."""
         self.__dict__["_heading"] = title
 
     def string(self, name, default, help, short=None):
@@ -47,19 +49,19 @@ class Flags(absl_flags.FlagValues):
         self._define(absl_flags.DEFINE_enum, name, default, tuple(choices), help, short)
 
     def list(self, name, default, help, short=None):
-        """A flag that takes several values with commas between them."""
+        """Defines a flag that takes several values with commas between them."""
         self._define(absl_flags.DEFINE_list, name, default, help, short)
 
     def repeated(self, name, default, help, short=None):
-        """A flag that may be given several times."""
+        """Defines a flag that can be given several times."""
         self._define(absl_flags.DEFINE_multi_string, name, default, help, short)
 
     def alias(self, name, of):
-        """Another name for the flag `of`, which help doesn't list."""
+        """Defines another name for the flag `of`, which help doesn't list."""
         absl_flags.DEFINE_alias(name, of, self)
 
     def retired(self, name, reason, is_switch=False):
-        """A flag of krasserm/wdsr that has lost its meaning: accepted, with a line that says why."""
+        """Defines a flag of krasserm/wdsr that has lost its meaning: it is accepted, and `ignored` tells why."""
         define = self.switch if is_switch else self.string
         define(name, None, reason)
         self.retired_flags[name] = reason
@@ -73,26 +75,37 @@ class Flags(absl_flags.FlagValues):
         define(name, *arguments, flag_values=self, short_name=short, **bounds)
 
     def parse(self, argv, profiles=None):
-        """Parses `argv`, which has no program name, and returns the positional arguments.
+        """Parses the arguments and returns the positional ones.
 
-        Raises InputError for unknown flags and for values out of bounds; NaN and infinity are out of any.
+        Args:
+            argv: the arguments, without the program's name.
+            profiles: folder of the profiles that `--profile` can name; a path to a file works, too.
+
+        Raises:
+            InputError: for unknown flags and profiles, and for values that are out of bounds, NaN or infinite.
         """
         typed = [self._underscored(word) for word in argv]
-        positional = self._parsed([*self._profile_flags(typed, profiles), *typed])
-        self.__dict__["_typed"] = self._given(typed)
+        words = [*self._profile_flags(typed, profiles), *typed]
+        positional = self._parsed(words)
+        self.__dict__.update(_typed=self._given(typed), _words=words)
         return positional
 
+    def parse_over(self, path):
+        """Parses again: the flags in the file at `path`, overridden by those that `parse` was given."""
+        self.unparse_flags()
+        self._parsed([*map(self._underscored, read_flags(path)), *self._words])
+
     def ignored(self):
-        """A sentence for each retired flag that was given."""
+        """Returns a sentence for each retired flag that was given."""
         given = (name for name in self.retired_flags if self[name].present)
         return [f"{hyphenated(name)} is ignored: {self.retired_flags[name]}." for name in given]
 
     def is_typed(self, name):
-        """Whether the flag was typed, not taken from a profile or a default."""
+        """Whether the flag was typed, not taken from a profile."""
         return name in self._typed
 
     def described(self):
-        """Yields (flag, its sentence) in the order of definition; without aliases and retired flags."""
+        """Yields (flag, its sentence) in the order of definition, without aliases and retired flags."""
         for name, sentence in self.sentences.items():
             if name not in self.retired_flags:
                 yield self[name], sentence
@@ -103,12 +116,13 @@ class Flags(absl_flags.FlagValues):
         except absl_flags.UnrecognizedFlagError as error:
             known = [hyphenated(flag.name) for flag, _ in self.described()]
             unknown = hyphenated(error.flagname)
-            raise InputError(f"Unknown flag {unknown}. {suggestion(unknown, known)}".rstrip()) from None
+            raise InputError(f"Unknown flag {unknown}. {suggestion(unknown, known)}--help lists the flags.") from None
         except absl_flags.Error as error:
-            raise InputError(f"{hyphens(str(error))}.") from None
+            message = NO_NUMBER.sub("A number is expected", str(error).removeprefix("flag "))
+            raise InputError(f"{hyphens(message)}.") from None
         for name, value in self.flag_values_dict().items():
             if isinstance(value, float) and not math.isfinite(value):
-                raise InputError(f"{hyphenated(name)}={value}: the value must be a finite number.")
+                raise InputError(f"{hyphenated(name)}={value}: The value must be a finite number.")
         return positional
 
     def _given(self, words):
@@ -138,7 +152,7 @@ class Flags(absl_flags.FlagValues):
         if not path.is_file():
             known = sorted(p.name for p in profiles.glob("[!_.]*")) if profiles and profiles.is_dir() else []
             hint = suggestion(name, known)
-            raise InputError(f"Unknown profile {name!r}. {hint}Profiles: {', '.join(known)}; or a file's path.")
+            raise InputError(f"Unknown profile {name!r}. {hint}Choose from {', '.join(known)}; or name a file.")
         return [self._underscored(word) for word in read_flags(path)]
 
 
@@ -153,26 +167,29 @@ def _profile_name(typed):
 
 
 def hyphenated(name):
-    """`lr_patch_size` -> `--lr-patch-size`, as help and messages write it."""
+    """Returns `--lr-patch-size` for `lr_patch_size`."""
     return "--" + name.replace("_", "-")
 
 
 def hyphens(text):
-    """`text` with hyphens in the flags that it names."""
+    """Returns `text` with hyphens instead of underscores in the flags that it names."""
     return re.sub(r"--?[a-z]\w*", lambda match: match[0].replace("_", "-"), text)
 
 
 def read_flags(path):
-    """The flags in a file with one flag per line; lines that begin with `#` are comments."""
+    """Returns the flags in a file with one flag per line; lines that start with `#` are comments."""
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
     except UnicodeDecodeError:
-        raise InputError(f"{path} is not a text file with one flag per line.") from None
+        raise InputError(f"{path} isn't a text file with one flag per line.") from None
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def setting(text):
-    """`"num_units=9"` of --set -> ("num_units", 9); true, false and none in any case; other text stays text."""
+    """Returns ("num_units", 9) for `num_units=9`, a value of --set.
+
+    Values are Python literals; true, false and none work in any case, and anything else is text.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--set takes NAME=VALUE, not {text!r}.")

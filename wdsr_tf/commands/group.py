@@ -1,21 +1,22 @@
-"""Commands behind one name: `wdsr-tf VERB`, and `convert.py MODE` within it."""
+"""Several commands under one name: `wdsr-tf VERB` and `convert.py MODE`."""
 
 import dataclasses
 import importlib
 
 from wdsr_tf.commands.command import complain, prepare_process, say
+from wdsr_tf.commands.help import group_help
 from wdsr_tf.errors import suggestion
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """A word that chooses among commands; it may stand before, between or after the flags.
+    """A set of commands. The word that chooses one can precede, follow or separate the flags.
 
-    Attributes:
-        name: of the group itself, such as "convert"; empty for the program.
-        summary: one sentence.
-        members: name -> the module that holds its `COMMAND`, imported when it's needed.
-        noun: what a member is called, such as "verb".
+    Args:
+        name: the group's name, such as "convert"; empty for `wdsr-tf` itself.
+        summary: one sentence, for help.
+        members: {name: module with its `COMMAND`}; modules are imported when they are needed.
+        noun: what a member is called.
     """
 
     name: str
@@ -24,22 +25,19 @@ class Group:
     noun: str = "verb"
 
     def main(self, argv, program=None):
-        """Runs the member that `argv` names and returns its exit code."""
+        """Runs the member that `argv` names and returns its exit code; see `Command.main`."""
         prepare_process()
         program = program or f"wdsr-tf {self.name}".rstrip()
         place = self._place(argv)
-        if place is not None and argv[place] in self.members:
-            name = argv[place]
+        name = None if place is None else argv[place]
+        if name in self.members:
             return self._member(name).main([*argv[:place], *argv[place + 1 :]], f"{program} {name}")
-        if place is None and {"-h", "--help"} & {*argv}:
-            say(self._help(program))
+        if name is None and {"-h", "--help"} & {*argv}:
+            say(group_help(self, program, {name: self._member(name).summary for name in self.members}))
             return 0
-        known = ", ".join(self.members)
-        if place is None:
-            complain(f"{program}: Missing {self.noun}. Choose one of {known}. '{program} --help' explains them.")
-        else:
-            hint = suggestion(argv[place], self.members)
-            complain(f"{program}: Unknown {self.noun} {argv[place]!r}. {hint}Choose one of {known}.")
+        wrong = f"Missing {self.noun}" if name is None else f"Unknown {self.noun} {name!r}"
+        hint = "" if name is None else suggestion(name, self.members)
+        complain(f"{program}: {wrong}. {hint}Choose from {', '.join(self.members)}. '{program} --help' explains them.")
         return 1
 
     def _member(self, name):
@@ -60,12 +58,5 @@ class Group:
         return None
 
     def takes_value(self, word):
-        """Whether the flag `word` of any member is followed by its value."""
+        """Whether `word` is a flag of any member whose value is the next argument."""
         return any(self._member(name).takes_value(word) for name in self.members)
-
-    def _help(self, program):
-        width = max(map(len, self.members))
-        lines = [f"  {name.ljust(width)}  {self._member(name).summary}" for name in self.members]
-        usage = f"Usage: {program} {self.noun.upper()} [FLAGS]"
-        closing = f"'{program} {self.noun.upper()} --help' lists the flags of one."
-        return "\n".join([usage, "", self.summary, "", f"{self.noun.capitalize()}s:", *lines, "", closing])

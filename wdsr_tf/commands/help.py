@@ -1,39 +1,54 @@
-"""The `--help` of a command: its own flags, in the order in which they were defined."""
+"""`--help` of a command: its own flags, in the order of their definition; and of a group: its members."""
 
 import shutil
 import textwrap
 
 from wdsr_tf.commands.flags import hyphenated
 
-COLUMN = 30  # where descriptions begin
+COLUMN = 30  # of the descriptions of flags
 PLACEHOLDERS = {"int": "N", "float": "X", "comma separated list of strings": "A,B"}
 
 
 def help_text(command, program):
-    """Usage, description and flags of the `Command`, as `program` starts it."""
-    width = min(shutil.get_terminal_size().columns, 110)
+    """Returns usage, description and flags of the `Command` that `program` starts."""
     usage = f"Usage: {program} [FLAGS] {command.words}".rstrip()
-    prose = (textwrap.fill(text, width) for text in (command.summary, *command.description.split("\n\n")) if text)
-    return "\n".join(["\n\n".join([usage, *prose]), *_flag_lines(command.flags(), width)])
+    prose = (textwrap.fill(text, _width()) for text in (command.summary, *command.description.split("\n\n")) if text)
+    return "\n".join(["\n\n".join([usage, *prose]), *_flag_lines(command.flags())])
 
 
-def _flag_lines(flags, width):
-    if not flags.sections:
-        yield "\nFlags:"
+def group_help(group, program, summaries):
+    """Returns usage, summary and members of the `Group` that `program` starts; `summaries` is {name: sentence}."""
+    noun = group.noun.upper()
+    column = max(map(len, summaries)) + 4
+    lines = [line for entry in summaries.items() for line in _entry(*entry, column)]
+    usage, closing = f"Usage: {program} {noun} [FLAGS]", f"'{program} {noun} --help' lists the flags of a {group.noun}."
+    return "\n".join([usage, "", group.summary, "", f"{group.noun.capitalize()}s:", *lines, "", closing])
+
+
+def _flag_lines(flags):
+    heading = "Flags"
     for flag, sentence in flags.described():
-        if flag.name in flags.sections:
-            yield f"\n{flags.sections[flag.name]}:"
-        yield from _entry(_spelled(flag), _explained(flag, sentence), width)
-    yield from _entry("-h, --help", "Show this help and exit.", width)
+        heading = flags.sections.get(flag.name, heading)
+        if heading:
+            yield f"\n{heading}:"
+            heading = None
+        yield from _entry(_spelled(flag), _explained(flag, sentence))
+    if flags.sections or heading:
+        yield f"\n{heading}:" if heading else ""
+    yield from _entry("-h, --help", "Show this help and exit.")
 
 
-def _entry(left, text, width):
-    """`left` in its column, and `text` beside it, or below where `left` is too long."""
-    lines = textwrap.wrap(text, max(20, width - COLUMN)) or [""]
-    indent = " " * COLUMN
-    if len(left) + 4 > COLUMN:
+def _width():
+    return min(shutil.get_terminal_size().columns, 110)
+
+
+def _entry(left, text, column=COLUMN):
+    """Lines with `left` and, in its column, `text`; it starts a line below if `left` is too long."""
+    lines = textwrap.wrap(text, max(20, _width() - column)) or [""]
+    indent = " " * column
+    if len(left) + 4 > column:
         return [f"  {left}", *(indent + line for line in lines)]
-    return [f"  {left}".ljust(COLUMN) + lines[0], *(indent + line for line in lines[1:])]
+    return [f"  {left}".ljust(column) + lines[0], *(indent + line for line in lines[1:])]
 
 
 def _spelled(flag):
@@ -46,7 +61,7 @@ def _spelled(flag):
 
 
 def _explained(flag, sentence):
-    """The flag's sentence, and its default if the sentence doesn't tell."""
+    """The flag's sentence, with the default if the sentence doesn't state it."""
     default = flag.default
     if flag.boolean or default in (None, "", []) or "default" in sentence.lower():
         return sentence

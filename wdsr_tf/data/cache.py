@@ -1,7 +1,7 @@
-"""Files made from pictures, on all cores: each whole or absent, none made twice, a killed run resumed.
+"""Converts many images in parallel. Each output is atomic, nothing is done twice, and an interrupted run is resumed.
 
-The folder that is written to holds `convert-manifest.jsonl`: one line per picture, appended when its files are whole,
-with its source, the source's size and time, the recipe, and the size, shape and SHA-256 of every file.
+The output folder has a manifest, `convert-manifest.jsonl`: one line per image, appended once its files are complete,
+with the source, its size and time, the recipe, and the size, shape and SHA-256 of each file.
 """
 
 import contextlib
@@ -13,11 +13,11 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -28,100 +28,149 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic, sha256, sweep
 
 MANIFEST = "convert-manifest.jsonl"
-FACTS = {"bytes", "shape", "sha256"}  # of a file
-HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # errors that would meet every picture
+FACTS = {"bytes", "shape", "sha256"}  # what the manifest records of a file
+FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # errors that every other image would meet, too
 
 
 class Task(NamedTuple):
-    """What becomes of one picture.
+    """What to make of one image.
 
-    Attributes:
-        source: the picture.
-        files: what is made of it, relative to the root; the first one stands for the task in the manifest.
-        recipe: says what is made and how; a picture whose recipe has changed is done again.
-        make: called as `make(source, paths)` in another process, so it is a module's function or a partial of one.
+    Args:
+        source: the image.
+        files: the files to make, relative to the output folder; the first one identifies the task in the manifest.
+        recipe: what is made and how; an image whose recipe changes is converted again.
+        make: called as `make(source, paths)` in another process, so it must be a module's function or a partial of one.
     """
 
     source: Path
-    files: tuple
+    files: tuple[str, ...]
     recipe: str
     make: Callable
 
 
 class Report(NamedTuple):
-    """How a conversion ended.
+    """The outcome of a conversion.
 
-    Attributes:
-        done, kept: how many pictures were done, and how many were done before.
-        failed, left_out: (picture, reason) of those that could not be read, and of those that do not qualify; the
-            reason names the picture.
-        removed: how many were done before and do not belong any more.
+    Args:
+        done: number of images converted in this run.
+        kept: number of images that were already converted.
+        failed: (image, reason) for each image that couldn't be read; the reason names the image.
+        left_out: (image, reason) for each image that can't be used, for example because it's too small.
+        removed: number of images whose files were removed because they don't belong to the dataset any more.
     """
 
     done: int
     kept: int
     failed: list
-    left_out: list | tuple = ()
+    left_out: Sequence = ()
     removed: int = 0
 
 
-def convert_tree(indir, outdir, **how):
-    """Every picture below `indir` -> uint8 H x W x 3 `.npy` at the same place below `outdir`; `how` goes to `run`."""
-    return run_mirror(mirror(indir, ".npy", "numpy", save_array), indir, outdir, **how)
+def convert_tree(
+    indir: Path | str,
+    outdir: Path | str,
+    jobs: int | None = None,
+    verify: bool = False,
+    progress: bool = True,
+) -> Report:
+    """Converts a tree of images to NumPy arrays.
+
+    `cats/1.png` in `indir` becomes `cats/1.npy` in `outdir`: uint8, H x W x 3, RGB, upright, without transparency.
+    Images that were converted before and haven't changed are kept; the arrays of images that are gone are removed.
+
+    Args:
+        indir: folder of images, searched recursively.
+        outdir: folder to write to.
+        jobs: number of processes. Default: one per core.
+        verify: whether to check existing files by checksum and not only by size and header.
+        progress: whether to show a progress bar on stderr.
+
+    Raises:
+        InputError: if there is no image, or if two images would become one file.
+    """
+    tasks = mirror(indir, ".npy", "numpy", save_array)
+    return run_mirror(tasks, indir, outdir, jobs, verify, progress)
 
 
-def mirror(indir, suffix, recipe, make, below=""):
-    """A task for each picture below `indir`: one file at the same place in the root's folder `below`."""
-    sources = images.find(indir)
-    if not sources:
-        raise InputError(f"{indir}: holds no picture ({', '.join(images.SUFFIXES)})")
-    places = [Path(below) / source.relative_to(indir).with_suffix(suffix) for source in sources]
-    return [Task(*each, recipe, make) for each in zip(sources, [(p.as_posix(),) for p in places], strict=True)]
+def mirror(indir: Path | str, suffix: str, recipe: str, make: Callable, below: str = "") -> list[Task]:
+    """Returns a task for each image below `indir`: one file at the same place in the output folder's folder `below`."""
+    sources = require_images(images.find(indir), indir)
+    files = [(Path(below) / source.relative_to(indir).with_suffix(suffix)).as_posix() for source in sources]
+    return [Task(source, (file,), recipe, make) for source, file in zip(sources, files, strict=True)]
 
 
-def run_mirror(tasks, indir, root, **how):
-    """As `run`, for the `tasks` of all pictures below `indir`; removes what was made of those that are gone."""
-    report = run(tasks, root, **how)
+def require_images(found: list, folder: Path | str) -> list:
+    """Returns `found`, the images of `folder`; raises InputError if there are none."""
+    if not found:
+        raise InputError(f"{folder}: no images found. Supported suffixes: {', '.join(images.SUFFIXES)}.")
+    return found
+
+
+def run_mirror(
+    tasks: list[Task],
+    indir: Path | str,
+    root: Path | str,
+    jobs: int | None = None,
+    verify: bool = False,
+    progress: bool = True,
+) -> Report:
+    """Like `run` for the `tasks` of all images below `indir`; also removes the files of images that are gone."""
+    report = run(tasks, root, jobs, verify, progress)
     manifest, recipes = Manifest(Path(root) / MANIFEST), {task.recipe for task in tasks}
-    wanted = {task.files[0] for task in tasks}
+    expected = {task.files[0] for task in tasks}
 
     def is_gone(key, record):
         source = Path(record["source"]["path"])
         ours = record["recipe"] in recipes and source.is_relative_to(Path(indir).absolute())
-        return ours and key not in wanted and not source.exists()
+        return ours and key not in expected and not source.exists()
 
     gone = [key for key, record in manifest.records.items() if is_gone(key, record)]
     manifest.remove(gone)
     return report._replace(removed=len(gone))
 
 
-def save_array(source, paths):
-    """Writes the picture as one `.npy`."""
+def save_array(source: Path, paths: list[Path]) -> None:
+    """Writes an image as one `.npy` file."""
     write_array(paths[0], images.read(source))
 
 
-def write_array(path, array):
-    """Writes `array` to `path` (suffix `.npy`), whole or not at all."""
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Writes `array` to `path` (suffix `.npy`), atomically."""
     with atomic(path) as temporary:
         np.save(temporary, array, allow_pickle=False)
 
 
-def run(tasks, root, jobs=None, verify=False):
-    """Does those of `tasks` whose files below `root` are missing, damaged or older than their source.
+def run(
+    tasks: list[Task],
+    root: Path | str,
+    jobs: int | None = None,
+    verify: bool = False,
+    progress: bool = True,
+) -> Report:
+    """Runs those of `tasks` whose files are missing, damaged or older than their source.
 
-    Damage is noticed by a file's size and header; with `verify` by its checksum. A picture that cannot be read is
-    reported, and the others are done. `jobs` is the number of processes (default: one per core).
+    An image that can't be read is reported and doesn't stop the others.
+
+    Args:
+        tasks: what to make.
+        root: output folder; holds the manifest.
+        jobs: number of processes. Default: one per core.
+        verify: whether to find damaged files by checksum and not only by size and header.
+        progress: whether to show a progress bar on stderr.
+
+    Raises:
+        InputError: if two tasks have the same file.
+        OSError: if the disk is full or read-only.
     """
     root = Path(root)
-    refuse_collisions({task.source: task.files[0] for task in tasks})
+    reject_collisions({task.source: task.files[0] for task in tasks})
     for folder in {root} | {(root / file).parent for task in tasks for file in task.files}:
         sweep(folder)
     manifest = Manifest(root / MANIFEST)
-    checked = tqdm(tasks, "checking", unit="picture", disable=not verify, leave=False)
+    checked = tqdm(tasks, "checking", unit="image", disable=not (verify and progress), leave=False)
     todo = [task for task in checked if not is_current(task, root, manifest.records.get(task.files[0]), verify)]
     failed = []
-    ended = in_processes(functools.partial(_perform, root), todo, jobs)
-    for task, (record, reason) in tqdm(ended, total=len(todo), unit="picture", disable=not todo):
+    for task, (record, reason) in in_processes(functools.partial(_perform, root), todo, jobs, progress):
         if record:
             manifest.add(record)
         else:
@@ -129,24 +178,24 @@ def run(tasks, root, jobs=None, verify=False):
     return Report(len(todo) - len(failed), len(tasks) - len(todo), sorted(failed))
 
 
-def refuse_collisions(files):
-    """Raises InputError where two pictures would become one file; `files` is {picture: file}."""
+def reject_collisions(files: dict) -> None:
+    """Raises InputError if two images would become one file; `files` is {image: file}."""
     sources = {}
     for source, file in files.items():
         sources.setdefault(file, []).append(str(source))
     several = [f"{', '.join(found)} -> {file}" for file, found in sources.items() if len(found) > 1]
     if several:
-        raise InputError("different pictures would become one file; rename one of them:\n  " + "\n  ".join(several))
+        raise InputError("Different images would become one file. Rename one of them:\n  " + "\n  ".join(several))
 
 
 class Manifest:
-    """What was made, by the first file of each task.
+    """Records of what was made, by the first file of each task.
 
-    Lines are appended, so that a killed run loses no finished picture. What a kill left of a line, and lines that
-    later ones replaced, are cleared away when the manifest is opened.
+    Lines are appended, so that an interrupted run loses no finished image. Opening the manifest removes incomplete
+    lines and lines that later ones replaced.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         self.path = path
         self.records = {}
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
@@ -157,15 +206,15 @@ class Manifest:
         if text != self._text():
             self._rewrite()
 
-    def add(self, record):
+    def add(self, record: dict) -> None:
         """Appends the record of a finished task."""
         self.records[next(iter(record["files"]))] = record
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
-    def remove(self, keys):
-        """Removes what was made in these tasks, and their records."""
+    def remove(self, keys: Iterable[str]) -> None:
+        """Removes the files and records of these tasks."""
         for key in keys:
             for file in self.records[key]["files"]:
                 (self.path.parent / file).unlink(missing_ok=True)
@@ -182,7 +231,7 @@ class Manifest:
 
 
 def _record(line):
-    """The record on a line of the manifest; None if it is cut short or none of ours: its picture is done again."""
+    """The record on a line of the manifest; None if the line is incomplete or not ours: the image is done again."""
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
         record = json.loads(line)
         texts = [record["recipe"], record["source"]["path"]]
@@ -192,13 +241,13 @@ def _record(line):
     return None
 
 
-def is_current(task, root, record, verify=False):
-    """Whether the files of `task` are whole and were made from its source as it is now."""
+def is_current(task: Task, root: Path, record: dict | None, verify: bool = False) -> bool:
+    """Whether the files of `task` are complete and were made from its source as it is now."""
     if not record or record["recipe"] != task.recipe or tuple(record["files"]) != task.files:
         return False
     if not task.source.is_file() or record["source"] != _source(task.source):
         return False
-    return all(_is_whole(root / file, facts, verify) for file, facts in record["files"].items())
+    return all(_is_complete(root / file, facts, verify) for file, facts in record["files"].items())
 
 
 def _source(path):
@@ -210,7 +259,7 @@ def _facts(path):
     return {"bytes": path.stat().st_size, "shape": _shape(path), "sha256": sha256(path)}
 
 
-def _is_whole(path, facts, verify):
+def _is_complete(path, facts, verify):
     try:
         if verify:
             return _facts(path) == facts
@@ -220,19 +269,33 @@ def _is_whole(path, facts, verify):
 
 
 def _shape(path):
-    """Shape by the file's header."""
+    """The shape in the file's header."""
     return list(div2k.load(path).shape) if path.suffix == ".npy" else [*images.size(path), 3]
 
 
-def in_processes(function, items, jobs=None):
-    """Yields (item, function(item)) in the order in which they end, from `jobs` processes (default: one per core).
+def in_processes(
+    function: Callable, items: Sequence, jobs: int | None = None, progress: bool = True
+) -> Iterator[tuple[Any, Any]]:
+    """Calls `function` for each item in parallel and yields (item, result) as calls end.
 
-    Few items are ahead of what has been taken, so that results do not pile up.
+    Only a few items are started ahead of what was consumed, so that results don't pile up.
+
+    Args:
+        function: a module's function or a partial of one.
+        items: its arguments.
+        jobs: number of processes. Default: one per core; 1 runs in this process.
+        progress: whether to show a progress bar on stderr.
+
+    Raises:
+        InputError: if a process was killed.
     """
     jobs = min(jobs or os.cpu_count() or 1, len(items))
-    if jobs <= 1:
-        yield from ((item, function(item)) for item in items)
-        return
+    ended = _in_pool(function, items, jobs) if jobs > 1 else ((item, function(item)) for item in items)
+    with contextlib.closing(ended):
+        yield from tqdm(ended, total=len(items), unit="image", disable=not (progress and items))
+
+
+def _in_pool(function, items, jobs):
     spawn = multiprocessing.get_context("spawn")  # the same on every system
     pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker)
     try:
@@ -244,13 +307,16 @@ def in_processes(function, items, jobs=None):
                 running |= {pool.submit(function, other): other for other in itertools.islice(left, 1)}
                 yield item, future.result()
     except BrokenProcessPool as error:
-        raise InputError("a process was ended from outside, perhaps for want of memory: try --jobs 1") from error
+        raise InputError(
+            "A worker process was killed, probably because memory ran out. Try one process: --jobs 1 (in Python, "
+            "jobs=1)."
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _begin_worker():
-    """Leaves Ctrl-C to the parent, and ends with it: a pool's processes would otherwise outlive its kill."""
+    """Leaves Ctrl-C to the parent, and exits with it: a pool's processes would survive a kill of the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def follow():
@@ -261,15 +327,15 @@ def _begin_worker():
 
 
 def _perform(root, task):
-    """(record, None) of the finished task, or (None, reason) where its picture cannot be used."""
+    """(record, None) of the finished task, or (None, reason) if its image can't be used."""
     try:
-        source = _source(task.source)  # taken before it is read: a later change shows
+        source = _source(task.source)  # before reading, so that a later change is noticed
         task.make(task.source, [root / file for file in task.files])
         facts = {file: _facts(root / file) for file in task.files}
     except InputError as error:
         return None, str(error)
-    except OSError as error:  # such as a picture that vanished, or is too wide for JPEG
-        if error.errno in HOPELESS:
+    except OSError as error:  # for example, the image vanished or is too wide for JPEG
+        if error.errno in FATAL:
             raise
         return None, f"{task.source}: {error}"
     return {"source": source, "recipe": task.recipe, "files": facts}, None

@@ -1,21 +1,21 @@
-"""What `fit` is fed with: `tf.data` where TensorFlow is installed, plain Python where only JAX is.
+"""Feeds `fit`: with `tf.data` if TensorFlow is installed, else in plain Python.
 
-Both give the same batches in the same order: those of the sampler.
+Both give the sampler's batches, in the same order.
 """
 
 import importlib.util
+from collections.abc import Callable, Sequence
 
 import keras
-import numpy as np
 
-from wdsr_tf.data import div2k
+from wdsr_tf.data.div2k import Pair
 from wdsr_tf.data.sampler import read_ahead
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 
 
-def endless(sampler, start=0):
-    """The sampler's batches from number `start` on, without end."""
+def endless(sampler, start: int = 0):
+    """Returns the sampler's batches from number `start` on, without end."""
     if HAS_TENSORFLOW:
         from wdsr_tf.data.pipeline import training_dataset
 
@@ -23,8 +23,8 @@ def endless(sampler, start=0):
     return read_ahead(sampler, start)
 
 
-def first(sampler, count):
-    """The sampler's first `count` batches, the same in every reading."""
+def first(sampler, count: int):
+    """Returns the sampler's first `count` batches, the same in every iteration."""
     if HAS_TENSORFLOW:
         from wdsr_tf.data.pipeline import training_dataset
 
@@ -32,23 +32,19 @@ def first(sampler, count):
     return Batches(sampler.batch, count)
 
 
-def full_images(pairs, copies=1):
-    """Every pair, whole, as a batch of `copies` of one picture: devices that share batches want one each."""
+def full_images(pairs: Sequence[Pair], copies: int = 1):
+    """Returns a batch of `copies` equal images for every pair: devices that share batches need one image each."""
     if HAS_TENSORFLOW:
         from wdsr_tf.data import pipeline
 
         return pipeline.full_images(pairs, copies)
-
-    def batch(k):
-        return tuple(np.stack([div2k.load(path)] * copies) for path in (pairs[k].lr, pairs[k].hr))
-
-    return Batches(batch, len(pairs))
+    return Batches(lambda k: pairs[k].batch(copies), len(pairs))
 
 
 class Batches(keras.utils.PyDataset):
-    """Batch k is `batch(k)`; `count` of them, the same in every reading."""
+    """`count` batches, the same in every iteration; batch k is `batch(k)`."""
 
-    def __init__(self, batch, count):
+    def __init__(self, batch: Callable, count: int):
         super().__init__()
         self.batch = batch
         self.count = count

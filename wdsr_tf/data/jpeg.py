@@ -1,4 +1,4 @@
-"""JPEG copies of LR pictures: the downgrades `bicubic_jpeg_90` and the like."""
+"""JPEG copies of LR images: the downgrades `bicubic_jpeg_90` and the like."""
 
 import functools
 import re
@@ -14,12 +14,30 @@ from wdsr_tf.files import atomic
 LR_FOLDER = re.compile(r"_LR_(?!.*_jpeg_\d+$)")
 
 
-def jpeg_tree(indir, outdir, quality, **how):
-    """Writes JPEG copies of the pictures below `indir`, in the same tree; `how` goes to `cache.run`.
+def jpeg_tree(
+    indir: Path | str,
+    outdir: Path | str,
+    quality: int,
+    jobs: int | None = None,
+    verify: bool = False,
+    progress: bool = True,
+) -> cache.Report:
+    """Copies a tree of images as JPEG files, with Pillow's default chroma subsampling.
 
-    An LR folder `indir` (`DIV2K_train_LR_bicubic`) goes to `DIV2K_train_LR_bicubic_jpeg_90` in `outdir`, or to
-    `outdir` itself where that is a name with `_jpeg_90` already. Of a dataset's root, each LR folder in it goes to
-    such a folder in `outdir`, which may be the same root. Any other tree goes to `outdir` as it is.
+    Args:
+        indir: one of
+            - an LR folder such as `DIV2K_train_LR_bicubic`; its copies go to `DIV2K_train_LR_bicubic_jpeg_90` in
+              `outdir`, or to `outdir` itself if its name already ends in `_jpeg_90`;
+            - the root of a dataset: each of its LR folders is copied as above;
+            - any other tree of images, which is copied to `outdir`.
+        outdir: folder to write to; may be the root of the dataset.
+        quality: of the JPEG files, 1 to 100.
+        jobs: number of processes. Default: one per core.
+        verify: whether to check existing files by checksum and not only by size and header.
+        progress: whether to show a progress bar on stderr.
+
+    Raises:
+        InputError: if there is no image, if `outdir` is named after another quality, or if it lies among the images.
     """
     indir, outdir = Path(indir), Path(outdir)
     make = functools.partial(write_jpeg, quality)
@@ -27,27 +45,27 @@ def jpeg_tree(indir, outdir, quality, **how):
     for source, below in destinations(indir, outdir, quality):
         target = outdir / below
         if target.resolve().is_relative_to(source.resolve()):
-            raise InputError(f"{target}: lies in {source}, whose pictures it is to hold; -o names a folder outside")
+            raise InputError(f"{target}: the output folder lies in {source}, whose images are copied. Choose another.")
         tasks += cache.mirror(source, ".jpg", f"jpeg {quality}", make, below)
-    return cache.run_mirror(tasks, indir, outdir, **how)
+    return cache.run_mirror(tasks, indir, outdir, jobs, verify, progress)
 
 
-def destinations(indir, outdir, quality):
-    """(folder of pictures, folder in `outdir` for their copies) for each folder that is to be copied."""
+def destinations(indir: Path, outdir: Path, quality: int) -> list[tuple[Path, str]]:
+    """Returns (folder of images, folder in `outdir` for the copies) for each folder to copy."""
     if not indir.is_dir():
-        raise InputError(f"{indir}: there is no such folder")
+        raise InputError(f"{indir}: no such folder")
     name, ending = indir.resolve().name, f"_jpeg_{quality}"
     other = re.search(r"_jpeg_(\d+)$", outdir.name)
     if other and other[0] != ending:
-        raise InputError(f"{outdir}: is named for quality {other[1]}, but --jpeg-quality is {quality}")
+        raise InputError(f"{outdir}: the folder is named after quality {other[1]}, but the quality is {quality}")
     if LR_FOLDER.search(name) and not other:
         return [(indir, name + ending)]
     folders = sorted(path for path in indir.iterdir() if path.is_dir() and LR_FOLDER.search(path.name))
     return [(folder, folder.name + ending) for folder in folders] or [(indir, "")]
 
 
-def write_jpeg(quality, source, paths):
-    """Writes the picture as JPEG with Pillow's own settings for `quality`, chroma subsampling included."""
-    picture = Image.fromarray(images.read(source))
+def write_jpeg(quality: int, source: Path, paths: list[Path]) -> None:
+    """Writes an image as JPEG with Pillow's own settings for `quality`."""
+    image = Image.fromarray(images.read(source))
     with atomic(paths[0]) as temporary:
-        picture.save(temporary, "JPEG", quality=quality)
+        image.save(temporary, "JPEG", quality=quality)

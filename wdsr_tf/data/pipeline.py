@@ -1,20 +1,20 @@
-"""Training batches and whole pictures as `tf.data`: the only place that knows it."""
+"""Training batches and full images as `tf.data`."""
 
 import math
+from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 
-from wdsr_tf.data import div2k
+from wdsr_tf.data.div2k import Pair
 
-GROUP_BYTES = 2**22  # what one call into Python makes: enough batches that the call itself costs little ...
-GROUP = 64  # ... and no more, lest the first one be waited for
+GROUP_BYTES = 2**22  # made by one call into Python: enough batches that the call itself costs little ...
+GROUP = 64  # ... but not more, because the first one waits for all
 
 
-def training_dataset(sampler, start=0):
-    """`sampler`'s batches from number `start` on: endless, of its dtype and shapes, always in the same order."""
+def training_dataset(sampler, start: int = 0) -> tf.data.Dataset:
+    """Returns the sampler's batches from number `start` on: endless, of its dtype and shapes, always in one order."""
     dtype = tf.as_dtype(sampler.dtype)
-    alike = all(None not in shape for shape in sampler.shapes)  # batches of several scales do not stack
+    alike = all(None not in shape for shape in sampler.shapes)  # batches of several scales don't stack
     size = 1
     if alike:
         size = max(1, min(GROUP, GROUP_BYTES // (dtype.size * sum(map(math.prod, sampler.shapes)))))
@@ -27,15 +27,12 @@ def training_dataset(sampler, start=0):
     return numbers.map(group, num_parallel_calls=2, deterministic=True).unbatch().prefetch(4)
 
 
-def full_images(pairs, copies=1):
-    """Every pair in order as one uint8 batch (copies, height, width, 3) each, of unknown height and width."""
+def full_images(pairs: Sequence[Pair], copies: int = 1) -> tf.data.Dataset:
+    """Returns every pair in order as a uint8 batch (copies, height, width, 3), with unknown height and width."""
     pairs = list(pairs)
 
-    def read(i):
-        return tuple(np.stack([div2k.load(path)] * copies) for path in (pairs[i].lr, pairs[i].hr))
-
     def pair(i):
-        found = tf.numpy_function(read, [i], (tf.uint8, tf.uint8))
+        found = tf.numpy_function(lambda i: pairs[i].batch(copies), [i], (tf.uint8, tf.uint8))
         return tuple(tf.ensure_shape(x, (copies, None, None, 3)) for x in found)
 
     return tf.data.Dataset.range(len(pairs)).map(pair, num_parallel_calls=2, deterministic=True).prefetch(2)

@@ -1,10 +1,11 @@
-"""Pictures that are kept on the device, and patches that are cut out of them there.
+"""Images that stay in the device's memory, and patches that are cropped from them there.
 
-What a batch is made of is a pure function of (seed, number), so the choices alone can go to the device: a few integers
-per patch instead of its pixels. What is cut there is, to the last bit, what the sampler would have made.
+A batch is a pure function of (seed, number), so it's enough to send the choices to the device: a few integers per patch
+instead of its pixels. The patches equal the sampler's bit for bit.
 """
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -14,33 +15,39 @@ from wdsr_tf.data.sampler import Sampler
 from wdsr_tf.data.sources import Pairs
 from wdsr_tf.errors import InputError
 
-SEGMENT = 2**16  # pixels: a pixel's place, as segment and offset, fits into 32 bits however many pixels there are
+SEGMENT = 2**16  # pixels: as segment and offset, a pixel's place fits into 32 bits for any number of pixels
 
 
 class Packed:
-    """Pictures (uint8) one behind the other, as `pixels` of (segments, SEGMENT, 3)."""
+    """Concatenated images (uint8), as `pixels` of shape (segments, SEGMENT, 3)."""
 
-    def __init__(self, pictures):
-        sizes = [picture.shape[:2] for picture in pictures]
+    def __init__(self, arrays: Sequence[np.ndarray]):
+        sizes = [array.shape[:2] for array in arrays]
         self.widths = [width for _, width in sizes]
         self.firsts = np.cumsum([0, *map(math.prod, sizes)]).tolist()
         self.pixels = np.zeros((-(-self.firsts[-1] // SEGMENT), SEGMENT, 3), "uint8")
         flat = self.pixels.reshape(-1, 3)
-        for first, picture in zip(self.firsts, pictures, strict=False):
-            flat[first : first + math.prod(picture.shape[:2])] = picture.reshape(-1, 3)
+        for first, array in zip(self.firsts, arrays, strict=False):
+            flat[first : first + math.prod(array.shape[:2])] = array.reshape(-1, 3)
 
-    def place(self, picture, top, left):
-        """Where the pixel is: (segment, offset in it, width of the picture)."""
-        width = self.widths[picture]
-        return *divmod(self.firsts[picture] + top * width + left, SEGMENT), width
+    def place(self, index: int, top: int, left: int) -> tuple[int, int, int]:
+        """Returns (segment, offset in it, width of the image) of a pixel of image `index`."""
+        width = self.widths[index]
+        return *divmod(self.firsts[index] + top * width + left, SEGMENT), width
 
 
 class Plan:
-    """What `sampler` would take, instead of its pixels: `batch(k)` is (lr, hr), each a row for `cut` per patch.
+    """The choices of a sampler instead of its pixels: `batch(k)` is (lr, hr), each with a row for `cut` per patch.
+
+    Args:
+        sampler: a `Sampler` of `Pairs`.
 
     Attributes:
-        packed: the pictures to cut from, LR and HR.
-        sides: of the patches, LR and HR.
+        packed: the images (LR, HR).
+        sides: of the patches (LR, HR), in pixels.
+
+    Raises:
+        InputError: for any other sampler.
     """
 
     dtype = "int32"
@@ -49,8 +56,8 @@ class Plan:
         source = getattr(sampler, "source", None)
         if not isinstance(sampler, Sampler) or not isinstance(source, Pairs):
             raise InputError(
-                "--device-resident is for a dataset of LR and HR pictures at one scale: what --degrade makes is made "
-                "by the processor, a store holds PNG, and each of several --training-scales has pictures of its own"
+                "device_resident needs a dataset of LR and HR images at one scale. It can't be used with degrade, "
+                "which makes LR on the CPU, with a patch store, which holds PNG, or with several training_scales."
             )
         self.sampler, self.scale = sampler, source.scale
         self.sides = tuple(shape[0] for shape in source.shapes)
@@ -61,23 +68,23 @@ class Plan:
 
     @property
     def shapes(self):
-        """The shapes of one batch: LR, HR."""
+        """The shapes of one batch (LR, HR)."""
         return tuple((lr_shape[0], 5) for lr_shape in self.sampler.shapes)
 
     def batch(self, k):
-        """Batch `k` as int32 (lr, hr)."""
+        """Returns batch `k` as int32 (lr, hr)."""
         lr, hr = self.batches(k, 1)
         return lr[0], hr[0]
 
     def batches(self, k, count):
-        """Batches `k` to `k + count - 1`, stacked along a new first axis."""
+        """Returns batches `k` to `k + count - 1`, stacked along a new first axis."""
         choices = [self.sampler.choices(k + j) for j in range(count)]
         return tuple(
             np.array(
                 [
                     [
-                        (*packed.place(picture, top * scale, left * scale), flipped, turns)
-                        for picture, top, left, flipped, turns in one
+                        (*packed.place(index, top * scale, left * scale), flipped, turns)
+                        for index, top, left, flipped, turns in one
                     ]
                     for one in choices
                 ],
@@ -87,10 +94,17 @@ class Plan:
         )
 
 
-def cut(pixels, places, side):
-    """Patches (batch, side, side, 3) out of the variable `pixels`, mirrored and turned as `augment.augment` does it.
+def cut(pixels: keras.Variable, places, side: int):
+    """Crops patches, flipped and rotated as `augment.augment` does.
 
-    `places` has a row per patch: segment and offset of its first pixel, width of its picture, flipped, turns.
+    Args:
+        pixels: `Packed.pixels` in a variable.
+        places: (batch, 5) integers; for each patch the segment and offset of its first pixel, the width of its image,
+            flipped, turns.
+        side: of a patch in pixels.
+
+    Returns:
+        uint8, (batch, side, side, 3).
     """
     on_tensorflow = keras.backend.backend() == "tensorflow"
     # TensorFlow computes 32-bit integers on the host.
@@ -110,12 +124,12 @@ def cut(pixels, places, side):
     if on_tensorflow:
         import tensorflow as tf
 
-        return tf.gather_nd(pixels.value, tf.stack([segment, offset], -1))  # from a variable: on a GPU, too
+        return tf.gather_nd(pixels.value, tf.stack([segment, offset], -1))  # a variable can be on a GPU
     return pixels.value[segment, offset]
 
 
 def _choose(turns, *sources):
-    """Of four arrays the one for each patch's turns."""
+    """Selects one of four arrays by each patch's turns."""
     chosen = sources[0]
     for i, source in enumerate(sources[1:], 1):
         chosen = ops.where(turns == i, source, chosen)

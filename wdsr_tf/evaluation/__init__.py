@@ -1,1 +1,8 @@
-"""Networks x full-size pictures -> ranked rows: `pictures` what on, `networks` which, `measure` how, `report` told."""
+"""Models x full-size images -> a ranking. `evaluate` puts it together:
+
+datasets.py  finds the images
+networks.py  finds the models
+measure.py   measures a model on the images
+metrics.py   PSNR, SSIM, MS-SSIM and the protocols
+report.py    the ranking as a table, bench.json and CSV
+"""

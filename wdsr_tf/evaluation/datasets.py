@@ -1,15 +1,15 @@
-"""The full-size pictures that networks are measured on, found by the layout of their folder.
+"""Finds the full-size images to measure on, by the layout of their folder.
 
     dataset     NAME_valid_HR and NAME_valid_LR_{downgrade}/X2, as convert.py writes them, or DIV2K as published
-    SelfExSR    image_SRF_2/img_001_SRF_2_{HR,LR}.png; either folder may be named
+    SelfExSR    image_SRF_2/img_001_SRF_2_{HR,LR}.png; name either folder
     HR and LR   HR/ and LR_{downgrade}/X2
-    plain       HR and LR side by side, told apart by _HR and _LR in their names
-    HR alone    any other folder of pictures, or one with HR/ alone: LR is made by MATLAB's bicubic
+    plain       HR and LR files in one folder, told apart by _HR and _LR in their names
+    HR alone    any other folder of images, or one that only has HR/: LR is made with MATLAB's bicubic
 
-LR that is made is rounded to 8 bits, as a file would be, or left in float for networks that work on luma, as their
-papers did; the sides of HR are cut to multiples of the scale first. Where LR and HR are files and the scale does not
-divide HR, its right and lower edge has no partner in LR, or SR's none in HR, and is left out. Of an animation the first
-picture is measured; 16 bits are cut to 8, and transparency is dropped.
+LR made here is rounded to 8 bits, as in a file, or stays float for luma models, as in their papers; HR is cropped to
+multiples of the scale first. If LR and HR are files and the scale doesn't divide HR, the rows and columns at its right
+and bottom without a counterpart are left out. Animations are measured by their first frame, 16-bit images in 8 bits,
+and transparency is dropped.
 """
 
 import dataclasses
@@ -31,14 +31,14 @@ SRF = re.compile(r"image_SRF_(\d+)")
 
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
-    """Pairs of one scale, and how their LR comes about.
+class ImagePairs:
+    """LR/HR pairs of one scale, and where their LR comes from.
 
-    Attributes:
-        pairs: `div2k.Pair`s; their `lr` is None where LR is made from HR.
-        scale: the factor between LR and HR.
-        source: where they come from, as plain values.
-        jpeg_quality: of the JPEG that LR goes through in memory, or None.
+    Args:
+        pairs: `div2k.Pair`s; their `lr` is None if LR is made from HR.
+        scale: HR size / LR size.
+        source: where the images come from, as plain values.
+        jpeg_quality: LR is compressed and decoded in memory with this JPEG quality (1 to 100); None: it isn't.
     """
 
     pairs: list
@@ -48,27 +48,27 @@ class Pictures:
 
     @property
     def names(self):
-        """The pictures' names."""
+        """The images' names."""
         return [pair.name for pair in self.pairs]
 
     @property
     def may_be_float(self):
-        """Whether LR is made, and by nothing that rounds."""
+        """Whether LR is made from HR and nothing needs it rounded."""
         return self.jpeg_quality is None and all(pair.lr is None for pair in self.pairs)
 
     def record(self):
-        """Source and JPEG as plain values, for tables and files."""
+        """Returns source and JPEG settings as plain values, for tables and files."""
         lr = {"lr": "MATLAB's bicubic"} if any(pair.lr is None for pair in self.pairs) else {}
         jpeg = {"jpeg_quality": self.jpeg_quality, "jpeg_subsampling": SUBSAMPLING} if self.jpeg_quality else {}
         return self.source | lr | jpeg
 
     def load(self, pair, rounded=True):
-        """(LR, HR) of `pair`: uint8, but LR float32 where it is made and not to be `rounded`."""
+        """Returns (LR, HR) of `pair` as uint8; LR as float32 if it is made from HR and `rounded` is false."""
         hr = np.array(div2k.load(pair.hr))  # a copy, because memory maps read later
         if pair.lr is None:
             height, width = (length // self.scale * self.scale for length in hr.shape[:2])
             if not (height and width):
-                raise InputError(f"{pair.hr}: {hr.shape[0]} x {hr.shape[1]} pixels are too few for x{self.scale}")
+                raise InputError(f"{pair.hr}: {hr.shape[0]} x {hr.shape[1]} pixels are too few for x{self.scale}.")
             hr = hr[:height, :width]
             rounded = rounded or not self.may_be_float
             lr = imresize(hr if rounded else hr.astype("float32"), 1 / self.scale)
@@ -78,39 +78,47 @@ class Pictures:
         return (jpeg(lr, self.jpeg_quality, SUBSAMPLING) if self.jpeg_quality else lr), hr
 
 
-def of_dataset(root, scale, downgrade=BICUBIC, ids=None, jpeg_quality=None):
-    """The validation pictures of a dataset that convert.py wrote."""
+def of_dataset(root, scale, downgrade=None, ids=None, jpeg_quality=None):
+    """Returns the validation images of a dataset that convert.py wrote; `downgrade` defaults to bicubic."""
+    downgrade = downgrade or BICUBIC
     pairs = div2k.pairs(root, SPLIT, scale, downgrade, ids)
-    return Pictures(pairs, scale, {"dataset": str(root), "downgrade": downgrade}, jpeg_quality)
+    return ImagePairs(pairs, scale, {"dataset": str(root), "downgrade": downgrade}, jpeg_quality)
 
 
 def of_two_folders(lr_dir, hr_dir, scale, jpeg_quality=None):
-    """The pairs of two plain folders, which may be the same."""
+    """Returns the pairs of two plain folders, which may be the same."""
     pairs = div2k.folder_pairs(lr_dir, hr_dir, scale)
-    return Pictures(pairs, scale, {"lr_dir": str(lr_dir), "hr_dir": str(hr_dir)}, jpeg_quality)
+    return ImagePairs(pairs, scale, {"lr_dir": str(lr_dir), "hr_dir": str(hr_dir)}, jpeg_quality)
 
 
 def of_benchmark(folder, scale, downgrade=None, ids=None, jpeg_quality=None):
-    """The pictures of a benchmark's folder, whose layout (see the head of this module) is found by its names.
+    """Returns the images of a benchmark's folder, in any layout that this module's docstring lists.
 
-    `downgrade` is bicubic where it is None; a layout without LR of the one that is given raises InputError. `ids`
-    choose by the numbers in the pictures' names.
+    Args:
+        folder: such as Set5.
+        scale: HR size / LR size.
+        downgrade: which LR, in a layout that has several; default: bicubic.
+        ids: the numbers in the names of the images to use; default: all images.
+        jpeg_quality: see `ImagePairs`.
+
+    Raises:
+        InputError: if the folder doesn't have these images.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
+        raise InputError(f"{folder}: No such folder.")
     pairs = _by_downgrade(folder, scale, downgrade or BICUBIC)
     if pairs is None:
         pairs = _without_downgrade(folder, scale)
-        _refuse(folder, downgrade, made=any(pair.lr is None for pair in pairs))
+        _refuse_downgrade(folder, downgrade, made=any(pair.lr is None for pair in pairs))
     if ids is not None:
         pairs = _chosen(pairs, ids, folder)
-    return Pictures(pairs, scale, {"benchmark": str(folder)}, jpeg_quality)
+    return ImagePairs(pairs, scale, {"benchmark": str(folder)}, jpeg_quality)
 
 
 def _by_downgrade(folder, scale, downgrade):
-    """The pairs where LR lies in a folder for each downgrade, or else None."""
-    if _srf_folders(folder):
+    """The pairs of a layout with one LR folder per downgrade, or None for other layouts."""
+    if _has_srf_folders(folder):
         return None
     if names := div2k.dataset_names(folder):
         name = names[0] if len(names) == 1 else div2k.dataset_name(folder)  # which raises
@@ -128,9 +136,9 @@ def _without_downgrade(folder, scale):
     """The pairs of all other layouts."""
     if srf := SRF.fullmatch(folder.resolve().name):
         if int(srf[1]) != scale:
-            raise InputError(f"{folder}: holds pictures for x{srf[1]}, and the networks are x{scale}")
+            raise InputError(f"{folder}: The images are for x{srf[1]}, but the scale is {scale}.")
         return _partners(folder, folder, scale)
-    if _srf_folders(folder):
+    if _has_srf_folders(folder):
         return _partners(*[_existing(folder, f"image_SRF_{scale}", "image_SRF_*")] * 2, scale)
     if (folder / "HR").is_dir():
         return _alone(folder / "HR")
@@ -140,51 +148,51 @@ def _without_downgrade(folder, scale):
     return _alone(folder)
 
 
-def _srf_folders(folder):
+def _has_srf_folders(folder):
     """Whether the folder is one of SelfExSR's, or holds them."""
     return any(SRF.fullmatch(path.name) for path in (folder.resolve(), *folder.iterdir()))
 
 
-def _refuse(folder, downgrade, made):
-    """Raises where the folder cannot have LR of the downgrade: it is no choice beside files, and made LR is bicubic."""
+def _refuse_downgrade(folder, downgrade, made):
+    """Raises InputError if the layout offers no choice of a downgrade: LR files beside HR, or LR made as bicubic."""
     if downgrade is not None and not (made and downgrade == BICUBIC):
-        has = "its LR is made by MATLAB's bicubic" if made else "its LR are the files beside HR, however they were made"
-        raise InputError(f"{folder}: has no LR for the downgrade {downgrade}: {has}; leave the downgrade out")
+        has = "LR is made with MATLAB's bicubic" if made else "the LR files lie beside HR, however they were made"
+        raise InputError(f"{folder}: There is no LR for the downgrade {downgrade!r}: {has}. Leave the downgrade out.")
 
 
 def _existing(folder, name, pattern):
     if (folder / name).is_dir():
         return folder / name
     has = sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_dir())
-    raise InputError(f"{folder / name}: there is no such folder; {folder} has {', '.join(has) or 'none like it'}")
+    raise InputError(f"{folder / name}: No such folder. {folder} has {', '.join(has) or 'none like it'}.")
 
 
 def _partners(lr_dir, hr_dir, scale):
-    """The pairs of two folders that hold one scale; sides may differ by less than the scale."""
+    """The pairs of two folders that hold one scale; the sides may differ by less than the scale."""
     pairs = div2k.folder_pairs(lr_dir, hr_dir)
     sizes = [[images.size(path) for path in (pair.lr, pair.hr)] for pair in pairs]
     wrong = [
-        f"{pair.hr}: is {hr[0]} x {hr[1]}, where {pair.lr} is {lr[0]} x {lr[1]} and needs about x{scale} of it"
+        f"{pair.hr} is {hr[0]} x {hr[1]}, but {pair.lr} is {lr[0]} x {lr[1]}, which doesn't fit x{scale}."
         for pair, (lr, hr) in zip(pairs, sizes, strict=True)
         if any(abs(low * scale - high) >= scale for low, high in zip(lr, hr, strict=True))
     ]
     if wrong:
-        raise InputError(f"the pictures of {lr_dir} and {hr_dir} cannot be used:\n  " + "\n  ".join(wrong[:20]))
+        raise InputError(f"Can't use the images of {lr_dir} and {hr_dir}:\n  " + "\n  ".join(wrong[:20]))
     return pairs
 
 
 def _alone(folder):
-    """All pictures of a folder as HR, without LR; named without their suffix where that tells them apart."""
+    """All images of a folder as HR without LR, named without suffix if the names remain unique."""
     paths = images.find(folder)
     if not paths:
-        raise InputError(f"{folder}: holds no pictures ({', '.join(images.SUFFIXES)})")
+        raise InputError(f"{folder}: There are no images ({', '.join(images.SUFFIXES)}).")
     if all(div2k.SCALE_MARK.search(path.stem) for path in paths):
         raise InputError(
-            f"{folder}: holds LR pictures alone, by names such as {paths[0].name}; name the folder above HR and LR"
+            f"{folder}: There are only LR images, such as {paths[0].name}. Name the folder that contains HR and LR."
         )
-    whole = [path.relative_to(folder).as_posix() for path in paths]
+    full = [path.relative_to(folder).as_posix() for path in paths]
     short = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
-    names = short if len(set(short)) == len(short) else whole
+    names = short if len(set(short)) == len(short) else full
     return [div2k.Pair(name, None, path) for name, path in zip(names, paths, strict=True)]
 
 
@@ -193,10 +201,13 @@ def _chosen(pairs, ids, folder):
     for pair in pairs:
         digits = re.findall(r"\d+", pair.name)
         if not digits or int(digits[-1]) in numbers:
-            raise InputError(f"{folder}: its pictures are not told apart by numbers in their names; leave ids away")
+            raise InputError(
+                f"{folder}: Can't choose images by number, because their names don't have unique numbers. Leave the "
+                "range of ids out."
+            )
         numbers[int(digits[-1])] = pair
-    lacking = [i for i in ids if i not in numbers]
-    if lacking:
+    missing = [i for i in ids if i not in numbers]
+    if missing:
         has = f"{min(numbers)} to {max(numbers)}"
-        raise InputError(f"{folder}: has no picture {lacking[0]}; it has {len(numbers)} with numbers from {has}")
+        raise InputError(f"{folder}: There is no image {missing[0]}; there are {len(numbers)}, numbered {has}.")
     return [numbers[i] for i in ids]

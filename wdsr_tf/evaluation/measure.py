@@ -1,7 +1,7 @@
-"""How well and at what cost an enlarger does on full-size pictures.
+"""Measures quality and cost of a model on full-size images.
 
-Means are means of per-image figures. A picture that comes out equal to its original has an infinite PSNR, beside which
-no other picture would count in a mean: everything from 100 dB on counts as 100 dB.
+Means are means of per-image figures. A perfect image has an infinite PSNR, which would outweigh all others in a mean,
+so everything above 100 dB counts as 100 dB.
 """
 
 import concurrent.futures
@@ -23,15 +23,15 @@ REASON_LIMIT = 300  # characters of a framework's message
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What one enlarger reached.
+    """The figures of one model, or of bicubic upscaling.
 
-    Attributes:
-        name: the network's name, or "bicubic".
-        figures: {protocol's name: array (pictures, 3) of PSNR, SSIM and MS-SSIM, NaN for what was not measured}.
-        rounded: whether LR was of 8 bits.
-        seconds: spent in the enlarger over all pictures, compiling included; None where it was not taken.
-        peak_memory: the greatest resident size of the process meanwhile, in bytes; None where the system does not tell.
-        architecture: the registry's name of the network, or None of bicubic.
+    Args:
+        name: the model's name, or "bicubic".
+        figures: {protocol's name: array (images, 3) of PSNR, SSIM and MS-SSIM}; NaN if not measured.
+        rounded: whether LR was rounded to 8 bits.
+        seconds: time in the model over all images, including compilation; None if not measured.
+        peak_memory: peak resident memory of the process meanwhile, in bytes; None if the system doesn't tell.
+        architecture: the architecture's name; None for bicubic.
     """
 
     name: str
@@ -42,117 +42,143 @@ class Row:
     architecture: str | None = None
 
     def mean(self, protocol):
-        """(PSNR, SSIM, MS-SSIM), each the mean over the pictures that have one, or NaN."""
-        return tuple(float(values.mean()) if len(values) else float("nan") for values in self._measured(protocol))
-
-    def _measured(self, protocol):
-        return (column[~np.isnan(column)] for column in self.figures[protocol].T)
+        """Returns (PSNR, SSIM, MS-SSIM), each averaged over the images that have it; NaN if none has."""
+        columns = (column[~np.isnan(column)] for column in self.figures[protocol].T)
+        return tuple(float(values.mean()) if len(values) else float("nan") for values in columns)
 
 
-def measure_networks(networks, pictures, protocols, watch, say, ensemble=False):
-    """(rows, best first under the first protocol; {network's name: why there is no row}).
+def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progress=None, log=None):
+    """Measures each network once on each image. A network that fails doesn't stop the others.
 
-    Each network runs once per picture; one network and one picture are in memory at a time, and the next picture.
-    Whatever a network raises, the others are measured. With `ensemble` each runs on eight positions of a picture.
-    `watch(samples, name)` passes the samples on and may show progress; `say` gets a line per network.
+    One network and two images are in memory at a time.
+
+    Args:
+        networks: list of `networks.Network`.
+        pairs: `datasets.ImagePairs`.
+        protocols: names of protocols; the first one ranks.
+        self_ensemble: average over eight flips and rotations of each image.
+        progress: see `measure`.
+        log: called with a line per network.
+
+    Returns:
+        (rows, best first; {network's name: why it has no row}).
     """
     import keras
 
+    log = log or (lambda line: None)
     rows, failed = [], {}
     for network in networks:
         try:
-            row = measure_network(network, pictures, protocols, watch, ensemble)
-        except Exception as error:  # out of memory, or whatever a framework raises on this network
+            row = measure_network(network, pairs, protocols, self_ensemble=self_ensemble, progress=progress, log=log)
+        except Exception as error:  # out of memory, or whatever else a framework raises for this network
             failed[network.name] = reason(error, network.path)
-            say(f"failed: {network.name}: {failed[network.name]}")
+            log(f"Failed: {network.name}: {failed[network.name]}")
             continue
         finally:
-            keras.utils.clear_session()  # else each network takes longer to build than the one before
+            keras.utils.clear_session()  # otherwise each network takes longer to build than the one before
         rows.append(row)
-        say(f"PSNR = {row.mean(protocols[0])[0]:.4f} for model {row.name}")
+        log(f"PSNR = {row.mean(protocols[0])[0]:.4f} for model {row.name}")
     return ranked(rows, protocols[0]), failed
 
 
-def measure_network(network, pictures, protocols, watch, ensemble=False):
-    """The row of one network, which `measure_networks` explains; whatever goes wrong raises."""
-    from wdsr_tf.inference.ensemble import self_ensemble
-    from wdsr_tf.inference.strips import upscale as upscale_array
+def measure_network(network, pairs, protocols, *, self_ensemble=False, progress=None, log=None):
+    """Returns the row of one network; see `measure_networks`. Raises whatever goes wrong."""
+    from wdsr_tf.inference import ensemble, strips
 
-    known = memory.reset_peak()
-    model = network.load(pictures.scale)
+    has_peak = memory.reset_peak()
+    model = network.load(pairs.scale, log)
 
     def upscale(lr):
-        return self_ensemble(lambda view: upscale_array(model, view), lr) if ensemble else upscale_array(model, lr)
+        if self_ensemble:
+            return ensemble.self_ensemble(lambda view: strips.upscale(model, view), lr)
+        return strips.upscale(model, lr)
 
-    rounded = not (pictures.may_be_float and is_luma(model))
-    row = measure(network.name, upscale, pictures, protocols, watch, rounded)
-    return dataclasses.replace(row, peak_memory=memory.peak() if known else None, architecture=model.architecture)
+    rounded = not (pairs.may_be_float and _is_luma(model))
+    row = measure(network.name, upscale, pairs, protocols, rounded=rounded, progress=progress)
+    return dataclasses.replace(row, peak_memory=memory.peak() if has_peak else None, architecture=model.architecture)
 
 
-def is_luma(model):
-    """Whether the network works on luma and takes the colors from an enlarged input."""
+def _is_luma(model):
+    """Whether the network computes luma alone and takes chroma from its upscaled input."""
     from wdsr_tf.models.luma import ReplaceLuma
 
     return any(isinstance(layer, ReplaceLuma) for layer in model.layers)
 
 
-def measure_bicubic(pictures, protocols, watch):
-    """(the row of LR enlarged by MATLAB's bicubic, the sha256 of the pictures).
+def measure_bicubic(pairs, protocols, *, progress=None):
+    """Measures LR upscaled by MATLAB's bicubic, and finds images that can't be read before any network runs.
 
-    SR is float, neither clipped nor rounded, like a network's output; LR is of 8 bits. The hash is taken over each
-    picture's name, and shape and pixels of its LR and HR as they are measured. Measured first, this also finds pictures
-    that cannot be read, which would be held against the networks otherwise.
+    SR is float, neither clipped nor rounded, like a network's output; LR has 8 bits.
+
+    Returns:
+        (row, SHA-256 of each image's name and of the shapes and pixels of its LR and HR as measured).
     """
     digest = hashlib.sha256()
 
-    def hashed(samples, name):
-        for sample in watch(samples, name):
-            digest.update(repr((sample[0], *(picture.shape for picture in sample[1:]))).encode())
-            for picture in sample[1:]:
-                digest.update(np.ascontiguousarray(picture))
-            yield sample
+    def add(name, lr, hr):
+        digest.update(repr((name, lr.shape, hr.shape)).encode())
+        for image in (lr, hr):
+            digest.update(np.ascontiguousarray(image))
 
-    row = measure("bicubic", lambda lr: imresize(lr.astype("float32"), pictures.scale), pictures, protocols, hashed)
+    def bicubic(lr):
+        return imresize(lr.astype("float32"), pairs.scale)
+
+    row = measure("bicubic", bicubic, pairs, protocols, progress=progress, seen=add)
     return row, digest.hexdigest()
 
 
-def measure(name, upscale, pictures, protocols, watch, rounded=True):
-    """The row of `enlarge`, a function from LR to SR, which runs once per picture for all protocols together."""
+def measure(name, upscale, pairs, protocols, *, rounded=True, progress=None, seen=None):
+    """Returns the row of `upscale`, a function from LR to SR, which runs once per image for all protocols.
+
+    Args:
+        name: the row's name.
+        upscale: function from LR (H, W, 3) to SR.
+        pairs: `datasets.ImagePairs`.
+        protocols: names of protocols.
+        rounded: whether LR that is made from HR is rounded to 8 bits.
+        progress: called as progress(name, images done, images in total), first with 0 done.
+        seen: called as seen(image's name, lr, hr) for each image.
+    """
     figures, seconds = {protocol: [] for protocol in protocols}, 0.0
-    for picture, lr, hr in watch(decoded(pictures, rounded), name):
+    progress = progress or (lambda name, done, total: None)
+    progress(name, 0, len(pairs.pairs))
+    for done, (image, lr, hr) in enumerate(decoded(pairs, rounded), start=1):
         try:
+            if seen:
+                seen(image, lr, hr)
             started = time.perf_counter()
             sr = upscale(lr)
             seconds += time.perf_counter() - started
             sr = sr[: hr.shape[0], : hr.shape[1]]
             for protocol, values in figures.items():
-                psnr, *others = PROTOCOLS[protocol].measure_all(sr, hr, pictures.scale)
+                psnr, *others = PROTOCOLS[protocol].measure_all(sr, hr, pairs.scale)
                 values.append((min(psnr, PSNR_LIMIT), *others))
         except InputError as error:
-            raise InputError(f"on picture {picture}: {error}") from error
+            raise InputError(f"Image {image}: {error}") from error
         except Exception as error:
-            error.add_note(f"on picture {picture}")
+            error.add_note(f"Image {image}")
             raise
+        progress(name, done, len(pairs.pairs))
     return Row(name, {protocol: np.array(values) for protocol, values in figures.items()}, rounded, seconds)
 
 
-def decoded(pictures, rounded=True):
+def decoded(pairs, rounded=True):
     """Yields (name, LR, HR) of each pair while another thread decodes the next one."""
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
-        ahead = thread.submit(pictures.load, pictures.pairs[0], rounded)
-        for pair, following in zip(pictures.pairs, [*pictures.pairs[1:], None], strict=True):
+        ahead = thread.submit(pairs.load, pairs.pairs[0], rounded)
+        for pair, following in zip(pairs.pairs, [*pairs.pairs[1:], None], strict=True):
             lr, hr = ahead.result()
-            ahead = following and thread.submit(pictures.load, following, rounded)
+            ahead = following and thread.submit(pairs.load, following, rounded)
             yield pair.name, lr, hr
 
 
 def ranked(rows, protocol):
-    """The rows by their mean PSNR under `protocol`, best first; equals stay in their order."""
+    """Returns the rows by mean PSNR under `protocol`, best first; ties keep their order."""
     return sorted(rows, key=lambda row: -row.mean(protocol)[0])
 
 
 def reason(error, path):
-    """Why a network has no row, in one line, or in the lines of an InputError."""
+    """Returns why a network has no row: one line, or the lines of an InputError."""
     if isinstance(error, InputError):
         return str(error).removeprefix(f"{path}: ")
     first = (str(error).strip().splitlines() or [""])[0][:REASON_LIMIT]

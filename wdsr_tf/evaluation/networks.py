@@ -1,98 +1,96 @@
-"""Which networks are ranked: checkpoints in a folder, and files that are named."""
+"""Finds the models to rank: checkpoints in a folder, named files, and loaded models."""
 
 import dataclasses
-import hashlib
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from wdsr_tf import checkpoint
+from wdsr_tf import files
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.measure import reason
+from wdsr_tf.importers import formats
+from wdsr_tf.importers.load import load_model, scales_of
 
-BICUBIC = "bicubic"  # the row beside the networks, whose name none of them can have
-STATE = "state.keras"  # what a run resumes from: the twin of a checkpoint that is ranked already
+BICUBIC = "bicubic"  # the row to compare with, whose name no model can have
+STATE = "state.keras"  # what a run resumes from; its weights are in a checkpoint, too
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network in a file, under the name that tables call it: a checkpoint, or published weights."""
+    """A model under its name in tables: a checkpoint, a published weights file, or a loaded `SRModel`."""
 
     name: str
-    path: Path
-
-    @property
-    def is_checkpoint(self):
-        """Whether the file is one of ours, by its suffix."""
-        return self.path.suffix == ".keras"
+    path: Path | None = None
+    model: object = dataclasses.field(default=None, compare=False)
 
     @property
     def scales(self):
-        """The scales that it can be loaded for, sorted."""
-        if self.is_checkpoint:
-            return (checkpoint.read_config(self.path)["scale"],)
-        from wdsr_tf.importers import formats, recognize
-
-        candidates = recognize.recognize(formats.read(self.path).arrays)
-        return tuple(sorted({scale for candidate in candidates for scale in candidate.scales}))
+        """The scales that it can be loaded for, sorted. Imports no Keras."""
+        return (self.model.scale,) if self.model is not None else scales_of(self.path)
 
     @property
     def sha256(self):
-        """Of the file, or of all files that hold the weights together."""
-        if self.is_checkpoint:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
-        from wdsr_tf.importers import formats
+        """SHA-256 of the file, or of all files that hold the weights together."""
+        return (files if self.path.suffix == ".keras" else formats).sha256(self.path)
 
-        return formats.read(self.path).sha256
+    def load(self, scale, log=None):
+        """Returns the `SRModel` for one of its scales; `log` gets a line if published weights are converted."""
+        return self.model or load_model(self.path, scale=scale, log=log)
 
-    def load(self, scale):
-        """The network for one of its scales."""
-        if self.is_checkpoint:
-            return checkpoint.load(self.path)
-        from wdsr_tf.importers import formats, recognize
-        from wdsr_tf.importers.import_weights import import_weights
 
-        source = formats.read(self.path)
-        fitting = recognize.recognize(source.arrays)
-        try:
-            chosen = recognize.choose(fitting, scale=scale)
-        except InputError as error:
-            raise InputError(f"{error}\nconvert.py takes these flags, and makes a checkpoint of the file") from error
-        return import_weights(source, chosen)
+def collect(models):
+    """Returns the `Network`s that `models` stands for.
+
+    Args:
+        models: the path of a checkpoint or a published weights file, a folder that is searched for checkpoints, a
+            loaded `SRModel`, a list of these, or a mapping from names to paths of files or loaded models.
+
+    Raises:
+        InputError: if there are none, a file doesn't exist, or two have the same name.
+    """
+    if isinstance(models, Mapping):
+        found = [_named(str(name), model) for name, model in models.items()]
+    else:
+        several = [models] if _is_path(models) or hasattr(models, "scale") else models
+        found = [network for model in several for network in _unnamed(model)]
+    names = [network.name for network in found]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"Two models are named {min(twice)!r}. Give each a name of its own.")
+    if BICUBIC in names:
+        raise InputError(f"{BICUBIC!r} names the row to compare with. Choose another name for the model.")
+    if not found:
+        raise InputError("There are no models to rank.")
+    return found
 
 
 def find(path):
-    """The checkpoint at `path`, or those below it, sorted; hidden files and the states of runs are left out."""
+    """Returns the file at `path`, or the checkpoints in the folder `path` and below, sorted by path.
+
+    Hidden files and the states that runs resume from are left out.
+    """
     path = Path(path)
     if path.is_file():
         return [Network(str(path), path)]
     if not path.is_dir():
-        raise InputError(f"{path}: there is no such file or folder; train a network first, or name one with -i")
+        raise InputError(f"{path}: No such file or folder. Name a trained model, or train one first.")
     found = sorted(p for p in path.rglob("*.keras") if not p.name.startswith(".") and p.name != STATE)
     if not found:
-        raise InputError(f"{path}: holds no checkpoints (.keras)")
+        raise InputError(f"{path}: There are no checkpoints (.keras) in this folder.")
     return [Network(str(file), file) for file in found]
 
 
-def named(words):
-    """The networks of words `NAME=FILE`."""
-    networks = {}
-    for word in words:
-        name, equals, file = word.partition("=")
-        if not (name and equals and file):
-            raise InputError(f"--models takes NAME=FILE, such as carn=carn.pth, not {word!r}")
-        if name == BICUBIC:
-            raise InputError(f"--models {word}: {name!r} is the row to compare with; choose another name")
-        if name in networks:
-            raise InputError(f"--models names {name!r} twice: {networks[name].path} and {file}")
-        if not Path(file).exists():
-            raise InputError(f"--models {word}: there is no file {file}")
-        networks[name] = Network(name, Path(file))
-    return list(networks.values())
-
-
 def of_one_scale(networks, scale=None):
-    """What of `networks` can be ranked together: (networks, their scale, {name: why not}).
+    """Selects the networks that can be ranked together: figures at different scales can't be compared.
 
-    Without `scale` there has to be one that all of them have, because figures at different scales cannot be compared.
+    Args:
+        networks: list of `Network`.
+        scale: the scale; default: the only one that all networks have.
+
+    Returns:
+        (networks, scale, {name of another network: why it was left out}).
+
+    Raises:
+        InputError: if the scale has to be chosen.
     """
     scales, failed = {}, {}
     for network in networks:
@@ -104,14 +102,26 @@ def of_one_scale(networks, scale=None):
         common = set.intersection(*map(set, scales.values()))
         if len(common) != 1:
             each = "".join(f"\n  {_listed(own)} {network.name}" for network, own in scales.items())
-            raise InputError(f"networks can be ranked together at one scale only; choose with --scale among{each}")
+            raise InputError(f"Models can only be ranked together at one scale. Choose a scale:{each}")
         scale = common.pop()
-    failed |= {
-        network.name: f"is {_listed(own)}, but --scale is {scale}"
-        for network, own in scales.items()
-        if scale not in own
-    }
+    failed |= {network.name: f"is {_listed(own)}, not x{scale}" for network, own in scales.items() if scale not in own}
     return [network for network, own in scales.items() if scale in own], scale, failed
+
+
+def _named(name, model):
+    if not _is_path(model):
+        return Network(name, model=model)
+    if not Path(model).exists():
+        raise InputError(f"{model}: No such file, for the model {name!r}.")
+    return Network(name, Path(model))
+
+
+def _unnamed(model):
+    return find(model) if _is_path(model) else [Network(f"{model.architecture}-x{model.scale}", model=model)]
+
+
+def _is_path(model):
+    return isinstance(model, (str, os.PathLike))
 
 
 def _listed(scales):

@@ -1,23 +1,23 @@
-"""What a benchmark found, as a table, bench.json and CSV, and beside an earlier bench.json.
+"""The result of a ranking: a table, bench.json, CSV, and the difference from an earlier bench.json.
 
-bench.json is one object; its numbers are finite, its lists of figures are in the order of `images`:
+bench.json is one object. Its numbers are finite, and its lists of figures are in the order of `images`:
 
-    psnr        {model: mean PSNR under the first protocol}, best first: what the ancestor's file held
-    protocols   {name: channel, border and rounding in words}, the one that ranks first
-    data        where the pictures came from: dataset and downgrade, or the folders; JPEG's quality and subsampling
-    sha256      of the pictures: each one's name, and shape and pixels of LR (of 8 bits) and HR as they are measured
-    scale       the factor between LR and HR
-    ensemble    whether the networks' figures are of the mean of eight positions (self-ensemble)
-    images      the names of the pictures
+    psnr        {model: mean PSNR under the first protocol}, best first; krasserm/wdsr's bench.json is this object alone
+    protocols   {name: channel, border and rounding in words}; the first one ranks
+    data        where the images came from: dataset and downgrade, or the folders; JPEG quality and subsampling
+    sha256      of the images: each one's name, and shape and pixels of LR (8 bits) and HR as measured
+    scale       HR size / LR size
+    ensemble    whether the models' figures are of the self-ensemble
+    images      the names of the images
     models      {model: {protocol: {psnr, ssim, ms_ssim, psnr_per_image, ssim_per_image, ms_ssim_per_image}}}, best
-                first; a figure is null where the picture is too small for MS-SSIM
-    runs        {model: {seconds, peak_memory, lr}}: seconds in the network over all pictures, compiling included; the
-                greatest resident size of the process in bytes, with what networks before it have left behind, or null
-                where the system does not tell; "8 bits" or "float", which LR was
-    bicubic     {protocol: the same six} of LR (of 8 bits) enlarged by MATLAB's bicubic
-    failed      {model: why it has no rank}
+                first; a figure is null if the image is too small for MS-SSIM
+    runs        {model: {seconds, peak_memory, lr}}: seconds in the model over all images, including compilation; peak
+                resident memory of the process in bytes, including what earlier models left, or null if the system
+                doesn't tell; lr: "8 bits" or "float"
+    bicubic     {protocol: the same six figures} of LR (8 bits) upscaled by MATLAB's bicubic
+    failed      {model: why it isn't ranked}
 
-The CSV has a line for each model and protocol, bicubic behind them, with the means alone.
+The CSV has a line with the means for each model and protocol; bicubic comes last.
 """
 
 import csv
@@ -31,23 +31,23 @@ from wdsr_tf.evaluation.measure import FIGURES, Row
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.files import atomic
 
-NAME_WIDTH = 50  # of a model in the table, which then fits into 100 columns
+NAME_WIDTH = 50  # of a model in the table, so that the table fits in 100 columns
 COLUMNS = ("model", "protocol", *FIGURES, "images", "scale", "lr", "ensemble", "seconds", "peak_memory", "sha256")
 
 
 @dataclasses.dataclass(frozen=True)
 class Ranking:
-    """What a benchmark found, and on what.
+    """Models ranked by PSNR, with everything that is needed to repeat the measurement.
 
-    Attributes:
-        rows: of the networks, best first.
+    Args:
+        rows: `measure.Row` of each model, best first.
         bicubic: the row to compare with.
-        failed: {network's name: why it has no rank}.
-        protocols: names, the one that ranks first.
-        images: the pictures' names.
-        scale: the factor between LR and HR.
-        data: where the pictures came from, as plain values.
-        sha256: of the pictures.
+        failed: {model's name: why it isn't ranked}.
+        protocols: names; the first one ranks.
+        images: the images' names.
+        scale: HR size / LR size.
+        data: where the images came from, as plain values.
+        sha256: of the images.
         ensemble: whether the rows are of the self-ensemble.
     """
 
@@ -63,28 +63,30 @@ class Ranking:
 
     @property
     def best(self):
-        """(PSNR under the first protocol, name) of the first row."""
+        """(mean PSNR under the first protocol, name) of the best model."""
         return self.rows[0].mean(self.protocols[0])[0], self.rows[0].name
 
     def table(self):
-        """Text: what was measured and how, then for each protocol the ranked rows, bicubic behind them."""
+        """Returns a text: what was measured and how, then the ranked rows for each protocol, and bicubic last."""
         source = ", ".join(f"{name} {value}" for name, value in self.data.items())
         lines = [f"{source}, x{self.scale}; means over {len(self.images)} images, sha256 {self.sha256[:12]}"]
         if self.ensemble:
-            lines.append("self-ensemble: networks return the mean over eight positions of each picture")
+            lines.append("self-ensemble: the mean over eight flips and rotations of each image")
         unrounded = [row.name for row in self.rows if not row.rounded]
         if unrounded:
-            lines.append(f"LR is float, as luma networks' papers have it, for: {', '.join(unrounded)}")
+            lines.append(f"LR is float, as in the papers of luma models, for: {', '.join(unrounded)}")
         for protocol in self.protocols:
             lines += self._block(protocol, costs=protocol == self.protocols[0])
         return "\n".join(lines)
 
     def _block(self, protocol, costs):
-        lines = ["", f"{protocol}: {PROTOCOLS[protocol].what}"]
+        lines = ["", f"{protocol}: {PROTOCOLS[protocol].description}"]
         small = [self.images[i] for i in _missing(self.bicubic, protocol)]
         if small:
             listed = ", ".join(small[:4]) + (f" and {len(small) - 4} more" if len(small) > 4 else "")
-            lines.append(f"MS-SSIM without {len(small)} of {len(self.images)} pictures, too small for it: {listed}")
+            lines.append(
+                f"MS-SSIM without {len(small)} of {len(self.images)} images that are too small for it: {listed}"
+            )
         lines.append("rank     PSNR    SSIM  MS-SSIM  " + ("seconds     MiB  " if costs else "") + "model")
         for rank, row in [*enumerate(self.rows, start=1), ("-", self.bicubic)]:
             psnr, ssim, ms_ssim = row.mean(protocol)
@@ -96,10 +98,10 @@ class Ranking:
         return lines
 
     def result(self):
-        """bench.json as an object, as the head of this module lays it out."""
+        """Returns the object of bench.json; the module's docstring lists its keys."""
         return {
             "psnr": {row.name: row.mean(self.protocols[0])[0] for row in self.rows},
-            "protocols": {name: PROTOCOLS[name].what for name in self.protocols},
+            "protocols": {name: PROTOCOLS[name].description for name in self.protocols},
             "data": self.data,
             "sha256": self.sha256,
             "scale": self.scale,
@@ -112,12 +114,12 @@ class Ranking:
         }
 
     def write(self, path):
-        """Writes bench.json."""
+        """Writes bench.json atomically."""
         with atomic(path) as temporary:
             temporary.write_text(json.dumps(self.result(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
     def write_csv(self, path):
-        """Writes the means as CSV."""
+        """Writes the means as CSV, atomically."""
         with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
@@ -133,7 +135,7 @@ class Ranking:
 
 
 def read(path):
-    """The object of an earlier bench.json, checked as far as `differences` needs it."""
+    """Returns the object of an earlier bench.json, checked as far as `differences` needs it."""
     try:
         result = json.loads(Path(path).read_text(encoding="utf-8"))
         for models in (result["models"].values(), [result["bicubic"]]):
@@ -146,25 +148,25 @@ def read(path):
         for run in result.get("runs", {}).values():
             _check({key: run.get(key) for key in ("seconds", "peak_memory")}, (int, float, type(None)))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{path}: Can't be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: is not a bench.json ({type(error).__name__}: {error})") from error
+        raise InputError(f"{path} isn't a bench.json ({type(error).__name__}: {error}).") from error
     return result
 
 
 def _check(values, types):
-    """Raises where a value of the dictionary is of other types."""
+    """Raises TypeError unless all values of the dictionary have one of the types."""
     for key, value in values.items():
         if not isinstance(value, types):
             raise TypeError(f"{key} is {value!r}")
 
 
 def differences(then, now):
-    """Lines on what changed from one bench.json's object to another: conditions first, then models by protocol.
+    """Returns lines that say what changed from one bench.json's object to another: conditions, then each model.
 
-    Seconds and memory stand in a model's first line, because they are of all protocols together.
+    Only a model's first line has seconds and memory, because they cover all protocols together.
     """
-    lines = [f"the {what} differs: {before} then, {after} now" for what, before, after in _conditions(then, now)]
+    lines = [f"The {what} differs: {before} then, {after} now." for what, before, after in _conditions(then, now)]
     lines.append("change in PSNR    SSIM  MS-SSIM  seconds     MiB  protocol  model")
     models = {**{name: now["models"].get(name) for name in [*now["models"], *then["models"]]}, "bicubic": None}
     for name in models:
@@ -185,14 +187,14 @@ def differences(then, now):
 
 
 def _change(before, after, key, form, unit=1):
-    """How much more it is now; a dash where one of the two has it not."""
+    """The difference as text; a dash if a side doesn't have the figure."""
     before, after = before.get(key), after.get(key)
     return _or_dash(None if before is None or after is None else (after - before) / unit, form)
 
 
 def _conditions(then, now):
-    """(what, then, now) of everything that makes figures incomparable."""
-    for key, what in (("sha256", "pictures' sha256"), ("scale", "scale"), ("ensemble", "self-ensemble")):
+    """Yields (what, then, now) for everything that makes figures incomparable."""
+    for key, what in (("sha256", "images' sha256"), ("scale", "scale"), ("ensemble", "self-ensemble")):
         before, after = then.get(key, "not recorded"), now[key]
         if key == "ensemble":
             before = then.get(key, False)
@@ -210,7 +212,7 @@ def _conditions(then, now):
 
 
 def _summary(row):
-    """Means and per-image figures of each protocol, as plain values."""
+    """Means and per-image figures of each protocol as plain values."""
     summary = {}
     for protocol, figures in row.figures.items():
         means = dict(zip(FIGURES, map(_finite, row.mean(protocol)), strict=True))

@@ -1,3 +1,3 @@
-"""Networks leave the house here: `onnx.to_onnx(model)`."""
+"""Exports models to ONNX, OpenVINO, LiteRT and SavedModel. `wdsr_tf.export` is the function for Python users."""
 
-PICTURE = "/picture"  # in the names of nodes that compute colors and sizes of the picture itself: no part of a network
+PICTURE = "/picture"  # in the names of nodes that convert or interpolate the image itself, outside the network

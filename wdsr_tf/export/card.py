@@ -1,32 +1,43 @@
-"""Model cards: what a network is, in JSON for programs and in Markdown for people.
+"""Model cards: descriptions of models in JSON for programs and in Markdown for people.
 
-`card(model)` gathers what the network and its facts say; what is not known is left out. `write(card, path)` writes
-NAME.json and NAME.md. A card of an exported file says more, see docs/export.md.
+`card(model)` collects them from the network and its facts, and leaves out what isn't known. The cards of exported
+models contain more, see docs/export.md.
 """
+
+from __future__ import annotations
 
 import json
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wdsr_tf import __version__
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
 
+if TYPE_CHECKING:
+    from wdsr_tf.models import SRModel
+
 VERSION = 1
-TEXTS = ("description", "recipe", "command", "seconds", "hardware", "jpeg")  # facts that stand in a card as they are
-FIGURES = (("psnr", 2), ("ssim", 4), ("bicubic", 2))  # and their digits
+TEXTS = ("description", "recipe", "command", "seconds", "hardware", "jpeg")  # facts that are copied
+FIGURES = (("psnr", 2), ("ssim", 4), ("bicubic", 2))  # with their decimals
 ORIGIN = {"source": "file", "sha256": "sha256", "format": "format", "project": "project", "converter": "converter"}
 
 
-def card(model, name=None):
-    """The card of an `SRModel` as plain JSON values; `name` is that of its file, without suffix."""
+def card(model: SRModel, name: str | None = None) -> dict[str, Any]:
+    """Returns a model's card as plain JSON values.
+
+    Args:
+        model: the model.
+        name: the name of its file without suffix, by default its architecture and scale.
+    """
     from wdsr_tf.models.multiply_adds import multiply_adds
     from wdsr_tf.models.receptive_field import of_graph
 
     receptive_field, facts = of_graph(model), model.facts
     name = name or f"{model.architecture}-x{model.scale}"
-    picture = {"layout": "NHWC", "channels": "RGB", "range": [0, 255], "dtype": "float32"}
-    made = {
+    image = {"layout": "NHWC", "channels": "RGB", "range": [0, 255], "dtype": "float32"}
+    card = {
         "format_version": VERSION,
         "name": name,
         "title": facts.get("title", f"{model.architecture} x{model.scale}"),
@@ -40,48 +51,52 @@ def card(model, name=None):
             "multiple": receptive_field.multiple,
             "global_mean": receptive_field.global_mean,
         },
-        "input": picture,
-        "output": dict(picture),
+        "input": image,
+        "output": dict(image),
         "license": facts.get("license", "not stated"),
     }
-    made |= {key: facts[key] for key in ("training_data", "figures", *TEXTS) if key in facts}
+    card |= {key: facts[key] for key in ("training_data", "figures", *TEXTS) if key in facts}
     origin = {ours: facts[theirs] for theirs, ours in ORIGIN.items() if theirs in facts}
     if origin:
-        made["source"] = origin
-    made["versions"] = {"wdsr_tf": __version__, "keras": metadata.version("keras")}
-    return json.loads(json.dumps(made))  # plain values, and nobody else's
+        card["source"] = origin
+    card["versions"] = {"wdsr_tf": __version__, "keras": metadata.version("keras")}
+    return json.loads(json.dumps(card))  # a deep copy with plain values
 
 
-def write(card, path):
-    """Writes NAME.json and NAME.md, where `path` is NAME."""
+def write(card: dict[str, Any], path: str | Path) -> None:
+    """Writes a card to `path`.json and `path`.md."""
     path = Path(path)
     for suffix, text in ((".md", markdown(card)), (".json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")):
         with atomic(path.with_name(path.name + suffix)) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 
-def read(path):
-    """The card in the JSON file `path`; InputError where it is none."""
+def read(path: str | Path) -> dict[str, Any]:
+    """Reads a card from a JSON file.
+
+    Raises:
+        InputError: the file isn't a model card.
+    """
     try:
         card = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: is no model card: {error}") from error
+        raise InputError(f"{path}: not a model card: {error}") from error
     if not isinstance(card, dict) or card.get("format_version") != VERSION:
-        raise InputError(f"{path}: is no model card of version {VERSION}")
+        raise InputError(f"{path}: not a model card of version {VERSION}")
     return card
 
 
-def markdown(card):
-    """The card for people to read."""
+def markdown(card: dict[str, Any]) -> str:
+    """Returns a card in Markdown."""
     lines = [f"# {card['title']}", ""]
     if "description" in card:
         lines += [card["description"], ""]
     lines += _table(("", ""), _facts(card))
     if "figures" in card:
         rows = [_figures(name, figures) for name, figures in card["figures"].items()]
-        lines += ["", "## Figures", "", *_table(("set", "PSNR", "SSIM", "bicubic", "protocol"), rows)]
+        lines += ["", "## Figures", "", *_table(("dataset", "PSNR", "SSIM", "bicubic", "protocol"), rows)]
     if "parity" in card:
-        lines += ["", "## Against Keras", "", *_parity(card)]
+        lines += ["", "## Comparison with Keras", "", *_parity(card)]
     if "command" in card:
         commands = card["command"] if isinstance(card["command"], list) else [card["command"]]
         lines += ["", "## How it was made", "", "```", *commands, "```"]
@@ -89,32 +104,28 @@ def markdown(card):
 
 
 def _facts(card):
-    """(what, how much) of everything that fits into a line."""
-    receptive_field, picture = card["receptive_field"], card["input"]
+    """Yields (label, value) of everything that fits into a line."""
+    receptive_field, image = card["receptive_field"], card["input"]
     hyperparameters = ", ".join(f"{key}={value}" for key, value in card["hyperparameters"].items())
     yield "network", f"{card['architecture']} x{card['scale']}: {hyperparameters}"
     yield "parameters", f"{card['parameters']:,}"
-    yield "multiply-adds for an LR pixel", f"{card['multiply_adds_per_pixel']:,}"
+    yield "multiply-adds per LR pixel", f"{card['multiply_adds_per_pixel']:,}"
     yield (
-        "an output pixel sees",
+        "receptive field",
         f"{receptive_field['radius']} LR pixels on each side"
         + (", and means over the whole input" if receptive_field["global_mean"] else ""),
     )
     if receptive_field["multiple"] > 1:
-        yield "tiles start at", f"multiples of {receptive_field['multiple']} LR pixels"
-    low, high = picture["range"]
-    yield "input, output", f"{picture['dtype']}, {picture['layout']}, {picture['channels']}, {low}..{high}"
+        yield "tile positions", f"multiples of {receptive_field['multiple']} LR pixels"
+    low, high = image["range"]
+    yield "input, output", f"{image['dtype']}, {image['layout']}, {image['channels']}, {low}..{high}"
     if "file" in card:
         yield "file", f"{card['file']}, {card['file_format']}, {card['precision']} weights, {card['bytes']:,} bytes"
     if "tile" in card:
         yield (
             "tile",
             f"{card['tile']} x {card['tile']}, of which neighbors share {2 * card['overlap']} pixels"
-            + (
-                "; its means are the tile's, so that tiles differ from the whole picture"
-                if receptive_field["global_mean"]
-                else ""
-            ),
+            + ("; means are per tile, so tiles differ from the whole image" if receptive_field["global_mean"] else ""),
         )
     for key in ("license", "training_data", "recipe", "hardware"):
         if key in card:
@@ -122,7 +133,7 @@ def _facts(card):
     if "seconds" in card:
         yield "trained in", f"{card['seconds'] / 3600:.1f} hours"
     if "jpeg" in card:
-        yield "takes away JPEG noise", "of quality {} to {}".format(*card["jpeg"])
+        yield "removes JPEG artifacts", "of quality {} to {}".format(*card["jpeg"])
     for key, value in card.get("source", {}).items():
         yield f"source, {key}", value
     if isinstance(card.get("sha256"), str):
@@ -138,8 +149,8 @@ def _figures(name, figures):
 def _parity(card):
     parity = card["parity"]
     yield (
-        f"{parity['runtime']} against {parity['against']}: differences in gray levels of 255, of which "
-        f"{parity['limit']:g} are allowed; the difference in PSNR to the picture that the drawn one was shrunk from."
+        f"{parity['runtime']} and {parity['against']}: differences in gray levels of 255 (limit {parity['limit']:g}), "
+        "and the difference in PSNR to the HR image of the drawn one."
     )
     yield ""
     rows = [
@@ -151,13 +162,13 @@ def _parity(card):
         )
         for name, figures in parity["pictures"].items()
     ]
-    yield from _table(("picture", "largest", "mean", "PSNR"), rows)
+    yield from _table(("image", "largest", "mean", "PSNR"), rows)
     yield ""
-    yield f"Loaded in {parity['load_seconds']:.2f} s; {parity['seconds_per_megapixel']:.1f} s for an LR megapixel."
+    yield f"Load time {parity['load_seconds']:.2f} s, {parity['seconds_per_megapixel']:.1f} s per LR megapixel."
 
 
 def _table(header, rows):
-    """A Markdown table, line by line."""
+    """Yields the lines of a Markdown table."""
     yield _row(header)
     yield _row(["---"] * len(header))
     for row in rows:

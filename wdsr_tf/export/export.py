@@ -1,4 +1,4 @@
-"""A checkpoint's network into files of other formats: each is proved, has a card beside it, and is whole or absent."""
+"""Exports a model: converts it, compares it with Keras, and writes it with its card, atomically."""
 
 import contextlib
 import copy
@@ -6,6 +6,7 @@ import functools
 import secrets
 import shutil
 import time
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -15,40 +16,51 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.export import card as cards
 from wdsr_tf.export import formats, parity
 from wdsr_tf.files import ABANDONED, TEMPORARY, sha256
-from wdsr_tf.models import fold
+from wdsr_tf.models import SRModel, fold
 from wdsr_tf.models.receptive_field import of_graph
+from wdsr_tf.receptive_field import ReceptiveField
 
 TILE = 128
 
 
 class Export:
-    """One network on its way out; `write(format, outdir)` once per format.
+    """A model to be exported to several formats, each by `write`.
 
-    Attributes:
-        model: the network in float32, its weight normalization multiplied out.
-        name: of the files, without suffix.
-        card: of the network as it was given; that of each file says more.
-        half: weights in float16.
-        image: bytes in and out, clipped and rounded inside.
-        tile: height and width of the input, where the format has one size of input.
-        sha256: of the checkpoint, where there is one.
+    Args:
+        model: any `SRModel`. It is exported in float32, with its weight normalization folded.
+        name: name of the files, without suffix.
+        half: whether to store the weights in float16.
+        image: whether the exported model takes and returns uint8, clipped and rounded.
+        tile: height and width of the input in pixels, for formats with a fixed size.
+        sha256: checksum of the checkpoint, for the card.
     """
 
-    def __init__(self, model, name, *, half=False, image=False, tile=TILE, sha256=None):
+    def __init__(
+        self,
+        model: SRModel,
+        name: str,
+        *,
+        half: bool = False,
+        image: bool = False,
+        tile: int = TILE,
+        sha256: str | None = None,
+    ):
         self.model, self.name = exact(model), name
         self.card = cards.card(model, name)
         self.half, self.image, self.tile, self.sha256 = half, image, tile, sha256
         self.samples = functools.cache(functools.partial(parity.samples, self.model))
 
     @property
-    def precision(self):
+    def precision(self) -> str:
+        """The precision of the stored weights."""
         return "float16" if self.half else "float32"
 
-    def write(self, name, outdir):
-        """Writes the network in the format `name`, and its card; returns the card.
+    def write(self, name: str, outdir: str | Path) -> dict:
+        """Writes the model in one format, with its card, and returns the card.
 
-        Raises InputError, and leaves `outdir` as it was, where the format cannot hold the network or does not compute
-        what Keras does.
+        Raises:
+            InputError: the format can't represent the model, or computes something else than Keras. `outdir` stays as
+                it was.
         """
         form, module = formats.FORMATS[name], formats.module(name)
         with aside(outdir) as folder:
@@ -63,13 +75,13 @@ class Export:
                 samples = self.samples(self.tile if form.is_fixed else None)
                 report = parity.measure(run, samples, self.precision, self.image)
             except InputError as error:
-                raise InputError(f"{name}: {error}; nothing is written") from error
+                raise InputError(f"Not exported to {name}: {error}") from error
             card = self._card(name, path, {"load_seconds": seconds} | report)
             cards.write(card, folder / f"{self.name}{form.card}")
         return card
 
-    def write_all(self, names, outdir):
-        """(cards, errors): of the formats that were written, and why the others were not."""
+    def write_all(self, names: Iterable[str], outdir: str | Path) -> tuple[list[dict], list[InputError]]:
+        """Returns the cards of the formats that were written, and the errors of the others."""
         written, failed = [], []
         for name in names:
             try:
@@ -96,8 +108,8 @@ class Export:
         return card | {"parity": {"against": against, "runtime": runtime} | report}
 
 
-def exact(model):
-    """The network in float32 whatever it was trained in, its weight normalization multiplied out."""
+def exact(model: SRModel) -> SRModel:
+    """Returns a copy of the model in float32 with its weight normalization folded."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -106,57 +118,60 @@ def exact(model):
         keras.config.set_dtype_policy(before)
 
 
-def check_tile(tile, receptive_field):
-    """InputError where exact tiles cannot be cut with that size."""
+def check_tile(tile: int, receptive_field: ReceptiveField) -> None:
+    """Raises InputError if tiles of this size can't be exact."""
     least = 2 * receptive_field.radius + 1
     if tile < least:
         raise InputError(
-            f"--tile {tile} is too small: the receptive field reaches {receptive_field.radius} pixels to each side, so an exact "
-            f"tile needs at least {least} pixels"
+            f"A tile of {tile} pixels is too small. The receptive field extends {receptive_field.radius} pixels to "
+            f"each side, so exact tiles need at least {least} pixels."
         )
     if tile % receptive_field.multiple:
-        raise InputError(f"--tile {tile} is not a multiple of {receptive_field.multiple}, which this network needs")
+        raise InputError(
+            f"A tile of {tile} pixels isn't a multiple of {receptive_field.multiple}, as this model needs."
+        )
 
 
 @contextlib.contextmanager
-def aside(outdir):
-    """A new folder in `outdir`, whose files and folders replace those of the same names on success."""
+def aside(outdir: str | Path) -> Iterator[Path]:
+    """Yields a new folder in `outdir`; on success its content moves there and replaces what has the same names."""
     outdir = Path(outdir)
     is_new = not outdir.exists()
     folder = outdir / f".{secrets.token_hex(8)}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise InputError(f"{outdir}: cannot be written to: {error.strerror}") from error
+        raise InputError(f"{outdir}: can't write to this folder: {error.strerror}") from error
     _sweep(outdir)
     try:
         yield folder
-        for made in sorted(folder.iterdir(), key=lambda path: path.suffix == ".json"):  # cards last: they say "whole"
-            _replace(made, outdir / made.name)
+        # Cards last: a card means that its model is complete.
+        for path in sorted(folder.iterdir(), key=lambda path: path.suffix == ".json"):
+            _replace(path, outdir / path.name)
     finally:
         shutil.rmtree(folder)
         if is_new:
-            with contextlib.suppress(OSError):  # something is in it
+            with contextlib.suppress(OSError):  # not empty
                 outdir.rmdir()
 
 
 def _sweep(outdir):
-    """Removes what a kill left of earlier exports."""
+    """Removes what killed exports left."""
     for path in outdir.iterdir():
         if TEMPORARY.fullmatch(path.name) and path.is_dir() and time.time() - path.stat().st_mtime > ABANDONED:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _replace(made, target):
-    if made.is_dir() and target.is_dir():
+def _replace(path, target):
+    if path.is_dir() and target.is_dir():
         if not (target / "saved_model.pb").exists():
-            raise InputError(f"{target} is there and no SavedModel: it is not replaced")
-        target.replace(made.with_name(f"{made.name}.old"))
-    made.replace(target)
+            raise InputError(f"{target} exists and isn't a SavedModel, so it isn't replaced.")
+        target.replace(path.with_name(f"{path.name}.old"))
+    path.replace(target)
 
 
 def _sizes(path):
-    """Bytes and SHA-256 of the network; where it is several files, {file: SHA-256}."""
+    """Size in bytes, and the SHA-256: of the file, or by name if there are several files."""
     pair = path.with_suffix(".bin")
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     files += [pair] if pair.exists() else []

@@ -1,65 +1,68 @@
-"""The formats that networks leave the house in, and what each needs. Imports nothing heavy.
+"""The export formats and the packages that each needs. Imports nothing heavy.
 
-Each has a module of its name with two functions:
+Every format has a module of its name with two functions:
 
-    write(model, path, *, half, image, tile)    the `SRModel`, float32 and without weight norm, into `path`
-    opened(path)                                a function from (N, H, W, 3) to (N, scale * H, scale * W, 3)
+    write(model, path, *, half, image, tile)    writes a float32 `SRModel` without weight normalization to `path`
+    opened(path)                                returns a function from (N, H, W, 3) to (N, scale * H, scale * W, 3)
 """
 
 import dataclasses
 import importlib
-import importlib.util
+from collections.abc import Iterable
+from types import ModuleType
 
-from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.errors import InputError, check_choice
+from wdsr_tf.system.extras import is_installed, missing
 
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """Attributes:
-    suffix: of the network's file or folder.
-    packages: {module: distribution} of what writes and runs it, beside what is always installed.
-    extra: that installs them, or None.
-    is_fixed: whether a network has one size of input, the tile.
-    card: what the card's name has between the network's name and `.json`.
-    runtime: the distribution that runs it.
+    """An export format.
+
+    Args:
+        suffix: of the file or folder.
+        packages: modules that write and run the format, with the distributions that contain them.
+        extra: the extra of wdsr-tf that installs these packages.
+        card: what follows the model's name in the names of the card's files.
+        runtime: the distribution that runs the exported model.
+        is_fixed: whether the exported model takes images of one size only, the tile.
     """
 
     suffix: str
-    packages: dict
-    extra: str | None
+    packages: dict[str, str]
+    extra: str
     card: str
     runtime: str
     is_fixed: bool = False
 
 
 FORMATS = {
-    "onnx": Format(".onnx", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, "onnx", ".onnx", "onnxruntime"),
+    "onnx": Format(".onnx", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, "train", ".onnx", "onnxruntime"),
     "openvino": Format(".xml", {"onnx": "onnx", "openvino": "openvino"}, "openvino", ".openvino", "openvino"),
     "litert": Format(
         ".tflite", {"ai_edge_litert": "ai-edge-litert"}, "litert", ".tflite", "ai-edge-litert", is_fixed=True
     ),
-    "saved_model": Format(".saved_model", {}, None, ".saved_model", "tensorflow"),
+    "saved_model": Format(".saved_model", {}, "train", ".saved_model", "tensorflow"),
 }
 
 
-def demand(names):
-    """The names without those that are there twice; InputError where one is unknown or its packages are missing."""
+def demand(names: Iterable[str]) -> list[str]:
+    """Returns the names of formats without duplicates.
+
+    Raises:
+        InputError: no name is given, a name is unknown, or a package of its format isn't installed.
+    """
+    names = list(dict.fromkeys(names))
     if not names:
-        raise InputError(f"--format names what to export to: {', '.join(FORMATS)}")
+        raise InputError(f"No export format given. Choose from {', '.join(FORMATS)}.")
     for name in names:
-        if name not in FORMATS:
-            hint = suggestion(name, FORMATS)
-            raise InputError(f"there is no format {name!r}; {hint}known are {', '.join(FORMATS)}")
-        wanted = FORMATS[name]
-        missing = [package for module, package in wanted.packages.items() if not importlib.util.find_spec(module)]
-        if missing:
-            raise InputError(
-                f"the format {name} needs {' and '.join(missing)}: pip install 'wdsr-tf[{wanted.extra}]', "
-                "or leave it out of --format"
-            )
-    return list(dict.fromkeys(names))
+        form = FORMATS[check_choice("export format", name, FORMATS)]
+        for package, distribution in form.packages.items():
+            if not is_installed(package):
+                raise missing(distribution, form.extra, f"The export format {name}")
+    return names
 
 
-def module(name):
-    """The module that writes and runs that format."""
+def module(name: str) -> ModuleType:
+    """Returns the module that writes and runs a format."""
     return importlib.import_module(f"wdsr_tf.export.{name}")

@@ -1,4 +1,4 @@
-"""An ONNX graph while it grows: tensors are known by their names, as in ONNX itself."""
+"""Builds ONNX graphs. Tensors are referred to by their names, as in ONNX itself."""
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -7,13 +7,13 @@ TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": 
 
 
 class Graph:
-    """Nodes and constants, in NCHW.
+    """The nodes and constants of a growing graph, in NCHW.
 
     Attributes:
-        scope: what the names of new nodes begin with: the layer at work.
-        dtype: of new floating-point constants: that of the layer at work.
-        nodes: in the order in which they were made, which is a topological one.
-        constants: {name: TensorProto}.
+        scope: prefix of the names of new nodes: the layer that is being written.
+        dtype: of new floating-point constants: that of the layer that is being written.
+        nodes: in topological order.
+        constants: TensorProtos by name.
     """
 
     def __init__(self):
@@ -23,15 +23,18 @@ class Graph:
         self.constants = {}
         self._taken = set()
 
-    def op(self, kind, *inputs, **attributes):
-        """Adds a node of one output and returns that output; inputs are names, or arrays, which become constants."""
+    def op(self, kind: str, *inputs: str | np.ndarray | np.number, **attributes) -> str:
+        """Adds a node with one output and returns the output's name. Input arrays become constants."""
         name = self._unused(f"{self.scope}/{kind}")
         inputs = [x if isinstance(x, str) else self.constant(f"{name}/{i}", x) for i, x in enumerate(inputs)]
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
-    def constant(self, name, array, dtype=None):
-        """A constant of that name, which a layer's second call finds again. Floats get `dtype`, or the layer's."""
+    def constant(self, name: str, array, dtype: str | None = None) -> str:
+        """Adds a constant unless its name exists, so that a layer that is called twice is stored once.
+
+        Floating-point arrays are cast to `dtype`, by default the layer's.
+        """
         if name not in self.constants:
             array = np.asarray(array)
             if array.dtype.kind == "f":
@@ -39,11 +42,11 @@ class Graph:
             self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
         return name
 
-    def cast(self, x, dtype):
+    def cast(self, x: str, dtype: str) -> str:
         return self.op("Cast", x, to=TYPES[dtype])
 
-    def length(self, x, axis):
-        """The size of `x` along `axis`, as a tensor of one element."""
+    def length(self, x: str, axis: int) -> str:
+        """Returns the size of `x` along `axis`, as a tensor with one element."""
         return self.op("Shape", x, start=axis, end=axis + 1)
 
     def _unused(self, name):
@@ -55,6 +58,6 @@ class Graph:
         return candidate
 
 
-def int64(*values):
-    """The integers that ONNX takes as inputs: shapes, axes, bounds."""
+def int64(*values: int) -> np.ndarray:
+    """Returns shapes, axes or bounds as ONNX takes them."""
     return np.array(values, "int64")

@@ -1,13 +1,19 @@
-"""LiteRT (TensorFlow Lite): one tile of a fixed size, builtin operators alone."""
+"""LiteRT (TensorFlow Lite) for tiles of a fixed size, with builtin operators only."""
 
 import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import saved_model
+from wdsr_tf.models import SRModel
 
 
-def write(model, path, *, half, image, tile):
-    """`half` keeps the weights in float16; runtimes compute in float32 unless they are told otherwise."""
+def write(model: SRModel, path: Path, *, half: bool, image: bool, tile: int) -> None:
+    """Writes `model` for inputs of `tile` x `tile` pixels.
+
+    `half` stores float16 weights; runtimes compute in float32 unless they are told otherwise.
+    """
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:
@@ -19,13 +25,13 @@ def write(model, path, *, half, image, tile):
             converter.target_spec.supported_types = [tf.float16]
         try:
             path.write_bytes(converter.convert())
-        except Exception as error:  # the converter raises whatever the layer led to
+        except Exception as error:  # the converter raises many types
             raise InputError(
-                f"TensorFlow's converter cannot write {model.architecture} with builtin operators alone: {error}"
+                f"TensorFlow's converter can't write {model.architecture} with builtin operators only: {error}"
             ) from error
 
 
-def opened(path):
+def opened(path: Path) -> Callable:
     from ai_edge_litert.interpreter import Interpreter
 
     run = Interpreter(model_path=str(path)).get_signature_runner("serving_default")

@@ -1,7 +1,12 @@
-"""Networks as ONNX: RGB in 0..255, NHWC, float32, comes in and goes out, and batch, height and width are free.
+"""ONNX: takes and returns RGB in 0..255, NHWC, float32, with any batch size, height and width.
 
-Standard operators alone, one layer of the Keras graph at a time (`operators.py`), computed in NCHW.
+The graph has standard operators only and computes in NCHW. It is written layer by layer (`operators.py`).
 """
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,21 +17,26 @@ import wdsr_tf
 from wdsr_tf.errors import InputError
 from wdsr_tf.export.graph import TYPES, Graph
 from wdsr_tf.export.operators import WRITERS
-from wdsr_tf.models import create_model, transfer
+from wdsr_tf.models import SRModel, create_model, transfer
 from wdsr_tf.models.graph import graph_nodes
+from wdsr_tf.models.receptive_field import of_graph
 
 OPSET = 17
-IR_VERSION = 8  # what goes with this opset; the newest one would lock older runtimes out
+IR_VERSION = 8  # the one that goes with this opset: older runtimes reject newer ones
 
 
-def to_onnx(model, half=False, image=False):
-    """The `SRModel` as an `onnx.ModelProto`, checked.
+def to_onnx(model: SRModel, half: bool = False, image: bool = False) -> onnx.ModelProto:
+    """Converts a model and checks the result.
 
-    Weight norm is folded, and a network of mixed precision computes in float32. `half` makes it a network with float16
-    weights, which computes as `mixed_float16` does: layers that need float32 keep it. `image` makes it take and return
-    uint8, clipped and rounded as our writer of pictures does.
+    Weight normalization is folded, and a mixed-precision model computes in float32.
 
-    A layer that has no writer raises InputError, which names it.
+    Args:
+        model: in any precision.
+        half: whether to store float16 weights and compute as `mixed_float16` does: layers that need float32 keep it.
+        image: whether the result takes and returns uint8, clipped and rounded.
+
+    Raises:
+        InputError: a layer can't be exported.
     """
     if half:
         model = _in_half_precision(model)
@@ -42,11 +52,11 @@ def to_onnx(model, half=False, image=False):
     return _checked(graph, model, "uint8" if image else "float32")
 
 
-def write(model, path, *, half, image, tile):
+def write(model: SRModel, path: Path, *, half: bool, image: bool, tile: int | None) -> None:
     path.write_bytes(to_onnx(model, half, image).SerializeToString())
 
 
-def opened(path):
+def opened(path: Path) -> Callable:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -54,13 +64,13 @@ def opened(path):
 
 
 def _written(graph, model, x, half):
-    """Writes every layer between the model's input and its output; returns the output's name."""
+    """Writes all layers and returns the name of the output."""
     dtypes = {x: "float32"}
     values = {id(model.inputs[0]): x}
     for node in graph_nodes(model):
         layer = node.operation
         if type(layer) not in WRITERS:
-            raise InputError(f"the layer {layer.name} ({type(layer).__name__}) has no writer for ONNX yet")
+            raise InputError(f"The layer {layer.name} ({type(layer).__name__}) can't be exported to ONNX.")
         graph.scope, graph.dtype = layer.name, layer.compute_dtype if half else "float32"
         inputs = [values[id(tensor)] for tensor in node.input_tensors]
         inputs = [x if dtypes[x] == graph.dtype else graph.cast(x, graph.dtype) for x in inputs]
@@ -71,7 +81,7 @@ def _written(graph, model, x, half):
 
 
 def _checked(graph, model, dtype):
-    """The whole as a model that the checker has gone through, shapes and types included."""
+    """Returns the graph as a model after a full check, including shapes and types."""
     height, width = (f"{model.scale} * {axis}" if model.scale > 1 else axis for axis in ("height", "width"))
     lr = helper.make_tensor_value_info("lr", TYPES[dtype], ["batch", "height", "width", 3])
     sr = helper.make_tensor_value_info("sr", TYPES[dtype], ["batch", height, width, 3])
@@ -79,13 +89,15 @@ def _checked(graph, model, dtype):
     opset = helper.make_opsetid("", OPSET)
     network = helper.make_model(body, opset_imports=[opset], ir_version=IR_VERSION)
     network.producer_name, network.producer_version = "wdsr_tf", wdsr_tf.__version__
-    helper.set_model_props(network, {"architecture": model.architecture, "scale": str(model.scale)})
+    facts = {"receptive_field": dataclasses.asdict(of_graph(model)), "facts": model.facts}
+    props = {"architecture": model.architecture, "scale": str(model.scale)}
+    helper.set_model_props(network, props | {name: json.dumps(value) for name, value in facts.items()})
     onnx.checker.check_model(network, full_check=True)
     return network
 
 
 def _in_half_precision(model):
-    """A copy of the network under the policy that computes in float16 where it can."""
+    """Returns a copy of the model under the policy mixed_float16."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:

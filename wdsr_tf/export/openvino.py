@@ -1,17 +1,21 @@
-"""OpenVINO's IR, a pair of .xml and .bin, from the network's ONNX graph: batch, height and width stay free."""
+"""OpenVINO's IR, a pair of .xml and .bin files, for images of any size. Converted from the model's ONNX graph."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 from wdsr_tf.export.onnx import to_onnx
-from wdsr_tf.inference.engines.openvino import library
+from wdsr_tf.models import SRModel
+from wdsr_tf.system.openvino import load_openvino
 
 
-def write(model, path, *, half, image, tile):
-    """`half` keeps the weights in float16, and computes in what the runtime is told to."""
-    openvino = library()
+def write(model: SRModel, path: Path, *, half: bool, image: bool, tile: int | None) -> None:
+    """Writes `model`. `half` stores float16 weights; the precision of computing is a setting of the runtime."""
+    openvino = load_openvino()
     network = openvino.Core().read_model(to_onnx(model, image=image).SerializeToString())
     openvino.save_model(network, path, compress_to_fp16=half)
 
 
-def opened(path):
-    # On CPUs that multiply bfloat16, networks would run in it otherwise.
-    network = library().Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+def opened(path: Path) -> Callable:
+    # Without the hint, CPUs with bfloat16 instructions would compute in bfloat16.
+    network = load_openvino().Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda lr: network(lr)[0]

@@ -1,6 +1,6 @@
-"""How each layer class is written in ONNX: one function per class, from names of NCHW tensors to the name of one.
+"""Writes layers as ONNX nodes: one function per layer class, from the names of NCHW inputs to the name of the output.
 
-`WRITERS` is the table of them. What a layer does in training only (dropout, no padding) is left out.
+`WRITERS` is the table of these functions. What a layer does in training only, such as dropout, isn't exported.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ LAST = np.iinfo("int64").max
 
 
 def conv(graph, layer, x, name=None):
-    """`name` is for layers inside a layer, whose own names Keras makes up."""
+    """`name` names layers inside a layer, for which Keras makes up names."""
     kernel, bias = _weights(layer)
     groups = getattr(layer, "groups", 1)
     strides, dilations = (getattr(layer, key, (1, 1)) for key in ("strides", "dilation_rate"))
@@ -41,10 +41,10 @@ def separable_conv(graph, layer, x):
 
 def transposed_conv(graph, layer, x):
     kernel, bias = _weights(layer)
-    # "same" cuts what exceeds stride times the input, the odd pixel at the end.
+    # "same" crops the output to stride times the input, an odd pixel at the end.
     surplus = [k - s for k, s in zip(kernel.shape[:2], layer.strides, strict=True)]
     if min(surplus) < 0:
-        _refuse(layer, "has a stride beyond its kernel")
+        _refuse(layer, "has a stride greater than its kernel")
     surplus = surplus if layer.padding == "same" else [0, 0]
     pads = [s // 2 for s in surplus] + [s - s // 2 for s in surplus]
     attributes = {"strides": layer.strides, "pads": pads}
@@ -60,17 +60,15 @@ def dense(graph, layer, x):
 
 
 def upsampler(graph, layer, x):
-    """CARN's: convolution, ReLU and pixel shuffle, once or twice, with the convolutions of its own scale."""
-    first = sum(len(STAGES[scale]) for scale in layer.held[: layer.held.index(layer.scale)])
+    """CARN's upsampler: convolution, ReLU and pixel shuffle, with the convolutions of its scale only."""
     for i, factor in enumerate(STAGES[layer.scale]):
-        x = conv(graph, layer.convs[first + i], x, name=f"{layer.name}/x{factor}_{i + 1}")
-        x = pixel_shuffle(graph, layer.shuffles[factor], graph.op("Relu", x))
+        x = conv(graph, layer.active[i], x, name=f"{layer.name}/x{factor}_{i + 1}")
+        x = _shuffled(graph, graph.op("Relu", x), factor, layer.order)
     return x
 
 
 def pixel_shuffle(graph, layer, x):
-    mode = "DCR" if layer.order == "keras" else "CRD"
-    return graph.op("DepthToSpace", x, blocksize=layer.scale, mode=mode)
+    return _shuffled(graph, x, layer.scale, layer.order)
 
 
 def batch_norm(graph, layer, x):
@@ -112,13 +110,13 @@ def activation(graph, layer, x):
 
 
 def activate(graph, function, x):
-    """What a layer's argument `activation` asks for."""
+    """Applies a layer's `activation` argument."""
     name = getattr(function, "__name__", "linear")
     kinds = {"relu": "Relu", "selu": "Selu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
     if name == "linear":
         return x
     if name not in kinds:
-        raise InputError(f"the activation {name} cannot be exported to ONNX; known are {', '.join(kinds)}")
+        raise InputError(f"The activation {name} can't be exported to ONNX. Supported: {', '.join(kinds)}.")
     return graph.op(kinds[name], x)
 
 
@@ -132,13 +130,13 @@ def multiply(graph, layer, *inputs):
 
 def concatenate(graph, layer, *inputs):
     if layer.axis not in (-1, 3):
-        _refuse(layer, "joins another axis than the channels")
+        _refuse(layer, "joins along another axis than the channels")
     return graph.op("Concat", *inputs, axis=1)
 
 
 def mean(graph, layer, x):
     if not layer.keepdims:
-        _refuse(layer, "drops the axes of height and width")
+        _refuse(layer, "drops the height and width axes")
     return graph.op("GlobalAveragePool", x)
 
 
@@ -146,8 +144,8 @@ def nearest(graph, layer, x):
     if layer.interpolation != "nearest":
         _refuse(layer, "interpolates")
     scales = graph.constant(f"{layer.name}/scales", np.array([1, 1, *layer.size], "float32"), dtype="float32")
-    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    return graph.op("Resize", x, "", scales, **how)
+    attributes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return graph.op("Resize", x, "", scales, **attributes)
 
 
 def cropping(graph, layer, x):
@@ -170,9 +168,9 @@ def inference_pad(graph, layer, x):
 
 
 def mirrored(graph, x, size):
-    """`x` extended by `size` pixels on each side, the border pixel repeated: ONNX's Pad has no such mode.
+    """Pads by `size` pixels in NumPy's "symmetric" mode, which ONNX's Pad doesn't have.
 
-    Gathered by computed indices, so that pictures may be smaller than `size`.
+    Gathers by computed indices, so that images may be smaller than `size`.
     """
     for axis in (HEIGHT, WIDTH):
         length = graph.op("Squeeze", graph.length(x, axis))
@@ -198,48 +196,53 @@ def crop_to_match(graph, layer, x, like):
 
 def clip_through(graph, layer, x):
     clipped = graph.op("Clip", x, np.float32(layer.low), np.float32(layer.high))
-    # The difference is 0, or NaN where x is not finite: what is damaged must not look like white or black.
+    # x - x is 0, or NaN where x isn't finite: a broken output must not look like white or black.
     return graph.op("Add", clipped, graph.op("Sub", x, x))
 
 
 def to_luma(graph, layer, x):
     graph.scope += PICTURE
-    how = luma.COLORS[layer.colors]
+    colors = luma.COLORS[layer.colors]
     factor = layer.peak / 255
-    kernel = factor * how.luma.reshape(1, 3, 1, 1)
-    return _convolve(graph, layer.name, x, kernel, np.array([factor * how.offset]))
+    kernel = factor * colors.luma.reshape(1, 3, 1, 1)
+    return _convolve(graph, layer.name, x, kernel, np.array([factor * colors.offset]))
 
 
 def replace_luma(graph, layer, rgb, y):
-    """At inference picture and luma are of one size: there is nothing to crop."""
+    """At inference, RGB and luma have the same size, so there is nothing to crop."""
     graph.scope += PICTURE
-    how = luma.COLORS[layer.colors]
-    rgb = _convolve(graph, layer.name, rgb, how.chroma[..., None, None], np.full(3, -how.gain * how.offset))
-    return graph.op("Add", rgb, graph.op("Mul", y, np.float32(how.gain * 255 / layer.peak)))
+    colors = luma.COLORS[layer.colors]
+    offset = np.full(3, -colors.gain * colors.offset)
+    rgb = _convolve(graph, layer.name, rgb, colors.chroma[..., None, None], offset)
+    return graph.op("Add", rgb, graph.op("Mul", y, np.float32(colors.gain * 255 / layer.peak)))
 
 
-def upscale(graph, layer, x):
-    """One 5x5 convolution per channel, which returns the pixels of an output square, and a pixel shuffle."""
+def pre_upscale(graph, layer, x):
+    """A 5x5 convolution per channel that computes all output pixels of an input pixel, and a pixel shuffle."""
     graph.scope += PICTURE
     channels = 1 if layer.input.shape[-1] == 1 else 3
     taps = luma.filter_weights(layer.scale, layer.filter)
     kernel = np.einsum("pi,qj->pqij", taps, taps).reshape(-1, 1, 5, 5)
-    cut = layer.filter == "pillow-bicubic"
-    padded = graph.op("Pad", x, int64(0, 0, 2, 2, 0, 0, 2, 2)) if cut else mirrored(graph, x, 2)
+    renormalize = layer.filter == "pillow-bicubic"
+    padded = graph.op("Pad", x, int64(0, 0, 2, 2, 0, 0, 2, 2)) if renormalize else mirrored(graph, x, 2)
     phases = _convolve(graph, layer.name, padded, np.tile(kernel, (channels, 1, 1, 1)), None, group=channels)
-    large = graph.op("DepthToSpace", phases, blocksize=layer.scale, mode="CRD")
-    if not cut:
+    large = _shuffled(graph, phases, layer.scale, "pytorch")
+    if not renormalize:
         return large
-    # What lies outside the picture is left out: divided by the weights that are inside, the same convolution of ones.
+    # Divide by the sum of the weights inside the image, which is the same convolution of ones.
     shape = graph.op("Concat", int64(1, 1), graph.op("Shape", x, start=HEIGHT, end=WIDTH + 1), axis=0)
     ones = graph.op("Expand", np.float32(1), shape)
     ones = graph.op("Pad", ones, int64(0, 0, 2, 2, 0, 0, 2, 2))
     inside = _convolve(graph, f"{layer.name}/inside", ones, kernel, None)
-    return graph.op("Div", large, graph.op("DepthToSpace", inside, blocksize=layer.scale, mode="CRD"))
+    return graph.op("Div", large, _shuffled(graph, inside, layer.scale, "pytorch"))
 
 
 def dropout(graph, layer, x):
     return x
+
+
+def _shuffled(graph, x, scale, order):
+    return graph.op("DepthToSpace", x, blocksize=scale, mode="DCR" if order == "keras" else "CRD")
 
 
 def _convolve(graph, name, x, kernel, bias, kind="Conv", **attributes):
@@ -250,17 +253,17 @@ def _convolve(graph, name, x, kernel, bias, kind="Conv", **attributes):
 
 
 def _weights(layer):
-    """(kernel, bias or None), the kernel of a weight-normalized convolution finished."""
+    """Returns the effective kernel, and the bias or None."""
     bias = getattr(layer, "bias", None)
     return ops.convert_to_numpy(layer.kernel), None if bias is None else ops.convert_to_numpy(bias)
 
 
 def _same_padding(layer, kernel, strides, dilations):
-    """ONNX's [top, left, bottom, right]; of an even kernel's odd pixel Keras puts the larger half behind."""
+    """ONNX's [top, left, bottom, right]. For an even kernel, Keras puts the odd pixel at the bottom and right."""
     if layer.padding == "valid":
         return [0, 0, 0, 0]
     if max(strides) > 1:
-        _refuse(layer, "has strides and padding, which depend on the size of the picture")
+        _refuse(layer, "has strides and 'same' padding, which depends on the image size")
     total = [dilation * (size - 1) for dilation, size in zip(dilations, kernel, strict=True)]
     return [t // 2 for t in total] + [t - t // 2 for t in total]
 
@@ -278,7 +281,7 @@ def _per_channel(value):
 
 
 def _refuse(layer, why):
-    raise InputError(f"the layer {layer.name} ({type(layer).__name__}) {why}, which has no writer for ONNX yet")
+    raise InputError(f"The layer {layer.name} ({type(layer).__name__}) {why}, which can't be exported to ONNX.")
 
 
 WRITERS = {
@@ -309,7 +312,7 @@ WRITERS = {
     own.PixelShuffle: pixel_shuffle,
     own.WeightNormConv2D: conv,
     carn.Upsampler: upsampler,
-    luma.PreUpscale: upscale,
+    luma.PreUpscale: pre_upscale,
     luma.Luma: to_luma,
     luma.ReplaceLuma: replace_luma,
 }

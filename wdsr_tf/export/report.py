@@ -1,10 +1,12 @@
-"""What was exported and how well, as a Markdown table of the cards."""
+"""Formats the cards of exported models as a Markdown table."""
 
-HEADER = ("file", "bytes", "largest difference", "mean", "PSNR", "loaded in", "LR megapixel")
+from collections.abc import Iterable, Iterator
+
+HEADER = ("file", "bytes", "largest difference", "mean", "PSNR", "load time", "time per LR megapixel")
 
 
-def table(cards):
-    """Yields the lines of a table with a row per card, or none where there is none; differences of all pictures."""
+def table(cards: list[dict]) -> Iterator[str]:
+    """Yields the lines of a table with a row per card, or nothing if there are no cards."""
     if cards:
         yield row(HEADER)
         yield row(["---"] * len(HEADER))
@@ -12,11 +14,11 @@ def table(cards):
         yield row((card["file"], *cells(card)))
 
 
-def cells(card):
-    """Size, differences, speed: what one exported file is measured by."""
+def cells(card: dict) -> tuple[str, ...]:
+    """Returns size, largest and mean difference over all images, PSNR difference, load time and speed."""
     parity = card["parity"]
-    pictures = parity["pictures"].values()
-    largest, mean = (max(picture[key] for picture in pictures) for key in ("maximum", "mean"))
+    images = parity["pictures"].values()
+    largest, mean = (max(image[key] for image in images) for key in ("maximum", "mean"))
     return (
         f"{card['bytes']:,}",
         f"{largest:.2g} of {parity['limit']:g}",
@@ -27,6 +29,6 @@ def cells(card):
     )
 
 
-def row(cells):
-    """A row of a Markdown table."""
+def row(cells: Iterable) -> str:
+    """Returns a row of a Markdown table."""
     return f"| {' | '.join(map(str, cells))} |"

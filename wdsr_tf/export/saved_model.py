@@ -1,30 +1,41 @@
-"""TensorFlow's SavedModel: the signature `serving_default` takes `lr` and returns `sr`, without this house's code."""
+"""TensorFlow's SavedModel. Its signature `serving_default` takes `lr`, returns `sr`, and needs no code of ours."""
 
 import contextlib
 import logging
+from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.models import SRModel
 
 ANY_SIZE = (None, None, None, 3)
 
 
-def write(model, path, *, half, image, tile):
+def write(model: SRModel, path: Path, *, half: bool, image: bool, tile: int | None) -> None:
     save(model, path, half=half, image=image)
 
 
-def opened(path):
+def opened(path: Path) -> Callable:
     serve = _tensorflow().saved_model.load(path).signatures["serving_default"]
     return lambda lr: serve(lr=_tensorflow().constant(lr))["sr"].numpy()
 
 
-def save(model, path, shape=ANY_SIZE, *, half=False, image=False):
-    """Writes the network for inputs of `shape`; `half` keeps the weights in float16 and computes in float32."""
+def save(model: SRModel, path: str | Path, shape: tuple = ANY_SIZE, *, half: bool = False, image: bool = False) -> None:
+    """Writes a model to a folder.
+
+    Args:
+        model: in float32.
+        path: of the folder.
+        shape: of the inputs (N, H, W, 3); None is any length.
+        half: whether to store float16 weights; the model computes in float32 in any case.
+        image: whether the model takes and returns uint8, clipped and rounded.
+    """
     tf = _tensorflow()
     module = tf.Module()
-    read = _weights_that_are_read(model)
+    read = _used_weights(model)
     values = [keras.ops.convert_to_numpy(weight) for weight in read]
     module.weights = [tf.Variable(_halved(value) if half else value, trainable=False) for value in values]
 
@@ -38,12 +49,12 @@ def save(model, path, shape=ANY_SIZE, *, half=False, image=False):
         return {"sr": sr}
 
     module.serve = serve
-    with _without_chatter():
+    with _without_log_messages():
         tf.saved_model.save(module, str(path), signatures={"serving_default": serve})
 
 
-def _weights_that_are_read(model):
-    """Not those of other scales, nor what only training needs."""
+def _used_weights(model):
+    """Leaves out the weights of other scales, and those that only training needs."""
     tf = _tensorflow()
     run = tf.function(lambda lr: model(lr, training=False))
     read = {id(variable) for variable in run.get_concrete_function(tf.TensorSpec(ANY_SIZE, "float32")).variables}
@@ -55,8 +66,8 @@ def _halved(value):
 
 
 @contextlib.contextmanager
-def _without_chatter():
-    """TensorFlow tells what it writes where, and how fast."""
+def _without_log_messages():
+    """TensorFlow logs what it writes."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -68,8 +79,8 @@ def _without_chatter():
 def _tensorflow():
     if keras.config.backend() != "tensorflow":
         raise InputError(
-            f"TensorFlow writes the formats saved_model and litert, and Keras runs on {keras.config.backend()}: "
-            "leave KERAS_BACKEND unset"
+            f"The formats saved_model and litert need TensorFlow, but Keras runs on {keras.config.backend()}. Unset "
+            "KERAS_BACKEND."
         )
     import tensorflow
 

@@ -1,4 +1,4 @@
-"""Pictures in files and as arrays: NumPy and Pillow, and where these end, tifffile and imagecodecs."""
+"""Reads, converts, resizes and writes images with NumPy, Pillow and, for more than 8 bits, tifffile and imagecodecs."""
 
 from wdsr_tf.images.animation import Animation, is_animated, read_frames, write_animation
 from wdsr_tf.images.formats import FORMATS, LOSSLESS, SUFFIXES, check_fit, fitting_depth

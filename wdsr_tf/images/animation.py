@@ -1,6 +1,7 @@
-"""Animations: every frame as a whole picture, and the times between them."""
+"""Animations: complete frames and their durations."""
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,122 +9,141 @@ from PIL import ImageSequence, UnidentifiedImageError
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
-from wdsr_tf.images import deep, gif
+from wdsr_tf.images import high_depth
 from wdsr_tf.images.formats import check_fit, format_of, save_options
-from wdsr_tf.images.metadata import fitting, orientation
-from wdsr_tf.images.picture import layers, without_opaque_alpha
-from wdsr_tf.images.reading import MAX_PIXELS, check_pixels, decode, named_errors, opened, upright
-from wdsr_tf.images.writing import as_image
+from wdsr_tf.images.metadata import orientation, writable
+from wdsr_tf.images.picture import Picture, joined_channels, without_opaque_alpha
+from wdsr_tf.images.reading import (
+    MAX_PIXELS,
+    apply_orientation,
+    check_pixels,
+    decode,
+    open_image,
+    reading_errors,
+)
+from wdsr_tf.images.writing import as_image, save, writing_errors
 
 FOREVER = 0
-TICK = 10  # milliseconds in which GIF counts
-KEPT, CLEARED = 1, 2  # what GIF does with a frame before the next
+TICK = 10  # milliseconds in GIF's unit of time
+KEEP, CLEAR = 1, 2  # what GIF does with a frame before it shows the next
 
 
 @dataclasses.dataclass(frozen=True)
 class Animation:
-    """Frames as whole pictures.
+    """Complete frames and how often they are played.
 
-    Attributes:
-        frames: list of (`Picture`, milliseconds that it is shown).
-        loop: how often it is played; 0 for ever.
+    Args:
+        frames: list of (`Picture`, milliseconds).
+        loop: number of times to play them; 0 means forever.
     """
 
     frames: list
     loop: int = FOREVER
 
 
-def is_animated(path):
-    """Whether the file holds several frames, in a format that we can write them in. Raises as `read_picture` does."""
-    with named_errors(path):
+def is_animated(path: Path | str) -> bool:
+    """Whether the file has several frames, in a format in which they can be written. Raises as `read_picture` does."""
+    with reading_errors(path):
         try:
-            with opened(path, float("inf")) as image:
+            with open_image(path, float("inf")) as image:
                 return bool(getattr(image, "is_animated", False)) and image.format in ("GIF", "PNG", "WEBP")
         except UnidentifiedImageError:
-            if not deep.is_tiff(path):  # of which Pillow knows some only
+            if not high_depth.is_tiff(path):  # Pillow can't open every TIFF
                 raise
             return False
 
 
-def read_frames(path, max_pixels=MAX_PIXELS):
-    """The `Animation` at `path`, a GIF, WebP or APNG; a still picture is one of a single frame.
+def read_frames(path: Path | str, max_pixels: float = MAX_PIXELS) -> Animation:
+    """Reads a GIF, WebP or APNG; a still image becomes an animation of one frame.
 
-    What a frame leaves of those before it is resolved: each is a whole picture. `max_pixels` holds for all frames
-    together. Raises as `read_picture` does.
+    Frames that only change a part of the image are completed with what is already there.
+
+    Args:
+        path: the file.
+        max_pixels: limit for all frames together.
+
+    Raises:
+        InputError: as `read_picture` does.
     """
-    with named_errors(path), opened(path, max_pixels) as image:
+    with reading_errors(path), open_image(path, max_pixels) as image:
         check_pixels(image.size, max_pixels, getattr(image, "n_frames", 1))
         frames, turn = [], orientation(image)
         for number, frame in enumerate(ImageSequence.Iterator(image)):
             frame.load()
             if number == 0 and getattr(image, "default_image", False):
-                continue  # shown by programs that know no APNG
-            picture = without_opaque_alpha(upright(decode(frame), turn))
+                continue  # for programs that can't play APNG
+            picture = without_opaque_alpha(apply_orientation(decode(frame), turn))
             frames.append((picture, float(frame.info.get("duration") or 0)))
         if not frames:
-            raise InputError("it holds no frame")
+            raise InputError("it has no frames")
         return Animation(frames, _plays(image))
 
 
-def write_animation(path, frames, loop=FOREVER, quality=None):
-    """Writes (`Picture`, milliseconds) as a GIF, WebP or APNG that is played `loop` times, 0 for ever.
+def write_animation(
+    path: Path | str,
+    frames: Iterable[tuple[Picture, float]],
+    loop: int = FOREVER,
+    quality: int | None = None,
+) -> None:
+    """Writes an animated GIF, WebP or PNG, atomically.
 
-    All pictures are of 8 bits and of one size. GIF counts hundredths of a second and has 256 colors, chosen for each
-    frame; the time from the start to each frame is rounded, so that roundings do not add up. Metadata are those of
-    the first. `quality` as in `open_writer`. Whole or not at all; raises InputError as `open_writer` does.
+    Args:
+        path: where to write; the suffix decides the format.
+        frames: (`Picture`, milliseconds) for each frame; 8-bit and all of one size. Metadata is that of the first.
+            GIF has 256 colors, chosen for each frame, and rounds times to 10 ms. What it rounds is the time since the
+            start, so errors don't add up.
+        loop: number of times to play the frames; 0 means forever.
+        quality: as in `write`.
+
+    Raises:
+        InputError: if the format can't hold the animation, or if the file can't be written.
     """
     path = Path(path)
     form = format_of(path)
     frames = list(frames)
     if not form.animated:
-        raise InputError(f"{path}: {form.name} cannot hold an animation; gif, webp and png can")
+        raise InputError(f"{path}: {form.name} can't store an animation. Use gif, webp or png.")
     if len({picture.rgb.shape for picture, _ in frames}) != 1:
-        raise InputError(f"{path}: an animation takes at least one frame, and all of one size")
+        raise InputError(f"{path}: an animation needs at least one frame, and all frames must have one size.")
     first = frames[0][0]
     if any(picture.rgb.dtype != "uint8" for picture, _ in frames):
-        raise InputError(f"{path}: an animation takes frames of 8 bits")
+        raise InputError(f"{path}: the frames of an animation must have 8 bits per channel.")
     check_fit(path, *first.rgb.shape[:2], first.rgb.dtype, transparent=False)
-    kept = fitting(first.metadata, form, *first.rgb.shape[:2])
-    options = {**save_options(form, quality), **kept, "save_all": True}
+    options = {**save_options(form, quality), **writable(first.metadata, form, *first.rgb.shape[:2]), "save_all": True}
     if form.name == "GIF":
         options |= _gif_options(frames, loop)
     else:
         options |= {"duration": [round(time) for _, time in frames], "loop": loop}
     if form.name == "PNG":
-        options |= {"blend": 0, "disposal": 0}  # every frame covers what was there
-    image, *others = _images(frames, form)
-    try:
-        with atomic(path) as temporary:
-            image.save(temporary, form.name, append_images=others, **options)
-    except Exception as error:  # a full disk, or whatever Pillow's plugin raises
-        raise InputError(f"{path}: cannot be written: {error}") from error
+        options |= {"blend": 0, "disposal": 0}  # every frame replaces the whole image
+    with writing_errors(path), atomic(path) as temporary:
+        image, *others = _images(frames, form)
+        save(image, temporary, form, append_images=others, **options)
 
 
 def _images(frames, form):
-    """The frames as Pillow images, of one mode, which Pillow's writers want."""
+    """The frames as Pillow images of one mode, which Pillow's writers need."""
     transparent = any(picture.alpha is not None for picture, _ in frames)
     for picture, _ in frames:
-        colors = dataclasses.replace(picture, gray=False)
         alpha = picture.alpha
-        if transparent:
-            alpha = np.full(picture.rgb.shape[:2], 255, "uint8") if alpha is None else alpha
-            colors = dataclasses.replace(colors, alpha=alpha)
-        values = layers(colors, picture.rgb, alpha)
-        yield gif.paletted(values) if form.name == "GIF" else as_image(values)
+        if transparent and alpha is None:
+            alpha = np.full(picture.rgb.shape[:2], 255, "uint8")
+        color = dataclasses.replace(picture, alpha=alpha, gray=False)
+        yield as_image(joined_channels(color, color.rgb, alpha), form)
 
 
 def _gif_options(frames, loop):
     ticks = np.rint(np.cumsum([0, *(time for _, time in frames)]) / TICK)
     options = {
         "duration": (np.diff(ticks) * TICK).astype(int).tolist(),
-        "disposal": CLEARED if any(picture.alpha is not None for picture, _ in frames) else KEPT,
+        "disposal": CLEAR if any(picture.alpha is not None for picture, _ in frames) else KEEP,
         "optimize": False,
     }
-    return options if loop == 1 else {**options, "loop": max(loop - 1, 0)}  # GIF counts the repetitions
+    return options if loop == 1 else {**options, "loop": max(loop - 1, 0)}  # GIF counts repetitions
 
 
 def _plays(image):
-    """How often an open animation is played; 0 for ever."""
+    """How many times an open animation is played; 0 means forever."""
     loop = image.info.get("loop")
     if image.format != "GIF":
         return loop or FOREVER

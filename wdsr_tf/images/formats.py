@@ -1,4 +1,4 @@
-"""Which format holds what, and how each is written."""
+"""What each file format can hold, and how it is written."""
 
 import dataclasses
 from pathlib import Path
@@ -8,22 +8,22 @@ from wdsr_tf.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """What a file format can hold.
+    """The limits of a file format.
 
-    Attributes:
-        name: Pillow's name of it.
-        lossless: whether it gives back what was written, as we write it.
-        depths: the types of values that it holds.
-        alpha: whether it holds transparency.
-        animated: whether it holds several frames with their durations.
-        max_side: the longest side in pixels, or None where there is no limit that a picture could reach.
-        options: how Pillow is to write it.
-        lossy: what changes in `options` where a quality is asked for; None where there is no such thing.
+    Args:
+        name: Pillow's name for it.
+        lossless: whether reading returns exactly what was written, with `options`.
+        depths: data types it can hold, lowest precision first.
+        alpha: whether it can hold transparency.
+        animated: whether it can hold several frames and their durations.
+        max_side: longest side in pixels; None if no image gets that large.
+        options: Pillow's options for writing it.
+        lossy: changes to `options` when a quality is requested; None if the format has no quality setting.
     """
 
     name: str
     lossless: bool = True
-    depths: tuple = ("uint8",)
+    depths: tuple[str, ...] = ("uint8",)
     alpha: bool = True
     animated: bool = False
     max_side: int | None = None
@@ -44,12 +44,12 @@ WEBP = Format(
     "WEBP",
     animated=True,
     max_side=16_383,
-    options={"lossless": True, "exact": True},  # exact: keep the colors beneath transparency
+    options={"lossless": True, "exact": True},  # exact: keep the colors of transparent pixels
     lossy={"lossless": False},
 )
 BMP = Format("BMP", alpha=False)
 TIFF = Format("TIFF", depths=("uint8", "uint16", "float32"))
-# The longest side is the one that libavif agrees to read.
+# libavif refuses to read longer sides.
 AVIF = Format("AVIF", lossless=False, max_side=32_768, options={"quality": 90, "subsampling": "4:4:4"}, lossy={})
 GIF = Format("GIF", lossless=False, animated=True, max_side=65_535)
 
@@ -66,51 +66,51 @@ FORMATS = {
     ".apng": PNG,
 }
 SUFFIXES = tuple(FORMATS)
-LOSSLESS = tuple(suffix for suffix, form in FORMATS.items() if form.lossless)  # as `write` writes them
+LOSSLESS = tuple(suffix for suffix, form in FORMATS.items() if form.lossless)  # with the default options
 
 
-def format_of(path):
-    """The `Format` that the suffix of `path` stands for."""
+def format_of(path: Path | str) -> Format:
+    """Returns the `Format` for the suffix of `path`; raises InputError for an unknown suffix."""
     form = FORMATS.get(Path(path).suffix.lower())
     if form is None:
-        raise InputError(f"{path}: pictures are written as {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: unsupported image format. Supported suffixes: {', '.join(SUFFIXES)}.")
     return form
 
 
-def fitting_depth(path, dtype):
-    """The type of values, nearest to `dtype`, that the format of `path` can hold."""
+def fitting_depth(path: Path | str, dtype) -> str:
+    """Returns `dtype` if the format of `path` can hold it, else the most precise type that the format can hold."""
     depths = format_of(path).depths
     return str(dtype) if str(dtype) in depths else depths[-1]
 
 
-def check_fit(path, height, width, dtype, transparent):
-    """Raises InputError, and says which formats could, where that of `path` cannot hold such a picture."""
+def check_fit(path: Path | str, height: int, width: int, dtype, transparent: bool) -> None:
+    """Raises InputError if the format of `path` can't hold such an image; the message names formats that can."""
     form = format_of(path)
     if transparent and not form.alpha:
-        raise InputError(f"{path}: {form.name} cannot hold transparency; {_those(lambda f: f.alpha)} can")
+        raise InputError(f"{path}: {form.name} can't store transparency. Use {_suffixes(lambda f: f.alpha)}.")
     if str(dtype) not in form.depths:
-        raise InputError(
-            f"{path}: {form.name} cannot hold values of type {dtype}; {_those(lambda f: str(dtype) in f.depths)} can"
-        )
+        able = _suffixes(lambda f: str(dtype) in f.depths)
+        raise InputError(f"{path}: {form.name} can't store {dtype} values. Use {able}.")
     longest = max(height, width)
     if form.max_side and longest > form.max_side:
-        fitting = _those(lambda f: not f.max_side or f.max_side >= longest)
+        able = _suffixes(lambda f: not f.max_side or f.max_side >= longest)
         raise InputError(
-            f"{path}: {form.name} ends at {form.max_side} pixels a side, and this would be {width} x {height}; "
-            f"{fitting} can hold it"
+            f"{path}: {form.name} is limited to {form.max_side} pixels per side, and the image would be "
+            f"{width} x {height}. Use {able}."
         )
 
 
-def save_options(form, quality=None, gray=False):
-    """Pillow's options for writing `form`, at `quality` (1..100) where given and where the format knows one."""
+def save_options(form: Format, quality: int | None = None, gray: bool = False) -> dict:
+    """Returns Pillow's options for writing `form`; `quality` (1..100) is ignored by formats without such a setting."""
     options = dict(form.options)
     if gray:
-        options.pop("subsampling", None)  # with it, AVIF would hold colors
+        options.pop("subsampling", None)  # it would turn a gray AVIF into a color one
     if quality is None or form.lossy is None:
         return options
     return {**options, **form.lossy, "quality": quality}
 
 
-def _those(can):
-    names = [suffix[1:] for suffix, form in FORMATS.items() if can(form) and suffix not in (".jpeg", ".tiff", ".apng")]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+def _suffixes(is_able):
+    names = [suffix[1:] for suffix, form in FORMATS.items() if is_able(form)]
+    names = [name for name in names if name not in ("jpeg", "tiff", "apng")]  # second names of the same formats
+    return " or ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)

@@ -1,14 +1,14 @@
-"""Pictures in 256 colors."""
+"""Conversion to the 256 colors of GIF."""
 
 import numpy as np
 from PIL import Image
 
-CLEAR = 255  # the palette's entry for what is transparent
-OPAQUE = 128  # from this alpha on a pixel is shown: GIF knows all or nothing
+CLEAR = 255  # palette index of transparent pixels
+OPAQUE = 128  # lowest alpha that is shown: a GIF pixel is either opaque or transparent
 
 
-def paletted(values):
-    """A Pillow image of mode P of uint8 H x W x 1 (gray), 2 (gray, alpha), 3 or 4."""
+def paletted(values: np.ndarray) -> Image.Image:
+    """Converts uint8 H x W x 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA) to a Pillow image with a palette."""
     colors = np.repeat(values[..., :1], 3, axis=-1) if values.shape[2] < 3 else values[..., :3]
     if values.shape[2] in (1, 3):
         return Image.fromarray(np.ascontiguousarray(colors)).quantize(256)

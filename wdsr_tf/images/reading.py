@@ -1,19 +1,20 @@
-"""Files into pictures: found, checked, decoded, upright."""
+"""Finds, checks and decodes image files."""
 
 import contextlib
 import dataclasses
 import io
 import math
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.images import deep
+from wdsr_tf.images import high_depth
 from wdsr_tf.images.formats import SUFFIXES
-from wdsr_tf.images.metadata import is_of_colors, orientation, read_metadata
+from wdsr_tf.images.metadata import color_space, orientation, read_metadata
 from wdsr_tf.images.picture import Picture, change_depth
 
 MAX_PIXELS = 250_000_000
@@ -21,11 +22,15 @@ READ = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF")  # by Pillow's name
 PILLOWS_LIMIT = threading.Lock()
 
 
-def find(folder):
-    """The pictures below `folder`, sorted; hidden files and folders are left out."""
+def find(folder: Path | str) -> list[Path]:
+    """Returns the images below `folder` by their suffixes, sorted, without hidden files and folders.
+
+    Raises:
+        InputError: if no such folder.
+    """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
+        raise InputError(f"{folder}: no such folder")
     return sorted(
         path
         for path in folder.rglob("*")
@@ -35,78 +40,92 @@ def find(folder):
     )
 
 
-def read(path, max_pixels=MAX_PIXELS):
-    """The picture at `path` as uint8 RGB, H x W x 3, upright; transparency is dropped.
+def read(path: Path | str, max_pixels: float = MAX_PIXELS) -> np.ndarray:
+    """Reads an image as upright 8-bit RGB, without transparency.
 
-    16 bits are scaled to 8: gray rounded, colors by leaving out their low byte. Otherwise as `read_picture`.
+    Args:
+        path: the file.
+        max_pixels: larger images are rejected before they are decoded.
+
+    Returns:
+        uint8, H x W x 3. 16 bits are scaled to 8: gray is rounded, colors lose their low byte.
+
+    Raises:
+        InputError: as `read_picture` does.
     """
-    return change_depth(_read(path, max_pixels, all_bits=False), "uint8").rgb
+    return change_depth(_read(path, max_pixels, full_depth=False), "uint8").rgb
 
 
-def read_picture(path, max_pixels=MAX_PIXELS):
-    """The picture at `path` with all its bits, its transparency and metadata, EXIF orientation applied.
+def read_picture(path: Path | str, max_pixels: float = MAX_PIXELS) -> Picture:
+    """Reads an image with all its bits, transparency and metadata, with its EXIF orientation applied.
 
-    Of an animation or a file of several pages it is the first picture. Inks (CMYK) become sRGB, through their profile
-    where the file has one. A file that is missing, broken, cut short, of an unknown kind or of more than `max_pixels`
-    raises InputError.
+    CMYK, YCbCr and Lab are converted to sRGB, through the file's ICC profile if it has one. Animations and files with
+    several pages give their first image.
+
+    Args:
+        path: the file.
+        max_pixels: larger images are rejected before they are decoded.
+
+    Raises:
+        InputError: if the file is missing, broken, truncated, too large, or not in a supported format.
     """
-    return _read(path, max_pixels, all_bits=True)
+    return _read(path, max_pixels, full_depth=True)
 
 
-def size(path, max_pixels=MAX_PIXELS):
-    """(height, width) of the picture at `path`, upright, from its header alone. Raises as `read_picture` does."""
-    with named_errors(path):
+def size(path: Path | str, max_pixels: float = MAX_PIXELS) -> tuple[int, int]:
+    """Returns the (height, width) of an upright image from the file's header. Raises as `read_picture` does."""
+    with reading_errors(path):
         try:
-            with opened(path, max_pixels) as image:
+            with open_image(path, max_pixels) as image:
                 (width, height), turn = image.size, orientation(image)
         except UnidentifiedImageError:
-            if not deep.is_tiff(path):
+            if not high_depth.is_tiff(path):
                 raise
-            (width, height), turn = deep.tiff_size(path)
+            (width, height), turn = high_depth.tiff_size(path)
     return (width, height) if turn in (5, 6, 7, 8) else (height, width)
 
 
-def has_alpha(path):
-    """Whether the picture at `path` has transparency, from its header. Raises as `read_picture` does."""
-    with named_errors(path), opened(path, float("inf")) as image:
+def has_alpha(path: Path | str) -> bool:
+    """Whether an image has transparency, from the file's header. Raises as `read_picture` does."""
+    with reading_errors(path), open_image(path, float("inf")) as image:
         return image.has_transparency_data
 
 
-def _read(path, max_pixels, all_bits):
-    with named_errors(path):
+def _read(path, max_pixels, full_depth):
+    with reading_errors(path):
         try:
-            with opened(path, max_pixels) as image:
-                cut = (all_bits or image.mode == "F") and deep.is_cut(image)
-                if not (cut and image.format == "TIFF"):
-                    return _decode(path, image, cut)
+            with open_image(path, max_pixels) as image:
+                truncated = (full_depth or image.mode == "F") and high_depth.is_truncated(image)
+                if not (truncated and image.format == "TIFF"):
+                    return _decode(path, image, truncated)
         except UnidentifiedImageError:
-            if not deep.is_tiff(path):
+            if not high_depth.is_tiff(path):
                 raise
-        picture, turn = deep.read_tiff(path, lambda size: check_pixels(size, max_pixels))
-        return upright(picture, turn)
+        picture, turn = high_depth.read_tiff(path, lambda size: check_pixels(size, max_pixels))
+        return apply_orientation(picture, turn)
 
 
 @contextlib.contextmanager
-def named_errors(path):
+def reading_errors(path: Path | str) -> Iterator[None]:
     """Turns whatever reading raises into an InputError that names the file."""
     try:
         yield
     except UnidentifiedImageError:
-        raise InputError(f"{path}: is not a picture of a known format") from None
+        raise InputError(f"{path}: not an image in a supported format ({', '.join(READ)})") from None
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        raise InputError(f"{path}: no such file") from None
     except InputError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+        raise InputError(f"{path}: can't be read: {error}") from None
     except MemoryError:
-        raise InputError(f"{path}: cannot be read: there is not enough memory for it") from None
-    except Exception as error:  # Pillow's plugins raise whatever the broken bytes led to
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise InputError(f"{path}: can't be read: not enough memory") from None
+    except Exception as error:  # Pillow's plugins raise all kinds of exceptions on broken bytes
+        raise InputError(f"{path}: can't be read: {error}") from error
 
 
 @contextlib.contextmanager
-def opened(path, max_pixels):
-    """The file as an open Pillow image of at most `max_pixels`, not yet decoded."""
-    with PILLOWS_LIMIT:  # Pillow's own, which is for the whole process
+def open_image(path: Path | str, max_pixels: float) -> Iterator[Image.Image]:
+    """Opens a file as a Pillow image of at most `max_pixels`, without decoding it."""
+    with PILLOWS_LIMIT:  # Pillow's own limit is one for the whole process
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             image = Image.open(path, formats=READ)
@@ -117,66 +136,65 @@ def opened(path, max_pixels):
         yield image
 
 
-def check_pixels(size, max_pixels, frames=1):
-    """Raises InputError where a picture of `size`, or so many frames of it, has more than `max_pixels`."""
+def check_pixels(size: tuple[int, int], max_pixels: float, frames: int = 1) -> None:
+    """Raises InputError if `frames` frames of `size` (width, height) together have more than `max_pixels`."""
     (width, height), pixels = size, frames * size[0] * size[1]
     if pixels > max_pixels:
+        least = math.ceil(pixels / 1e6)
         raise InputError(
-            f"its {f'{frames} frames of ' if frames > 1 else ''}{width} x {height} are {pixels / 1e6:.1f} megapixels, "
-            f"more than the {max_pixels / 1e6:g} that are let in; where you trust the file, --max-pixels "
-            f"{math.ceil(pixels / 1e6)} lets it in"
+            f"its {f'{frames} frames of ' if frames > 1 else ''}{width} x {height} pixels are {pixels / 1e6:.1f} "
+            f"megapixels; the limit is {max_pixels / 1e6:g}. If you trust the file, raise the limit with "
+            f"--max-pixels {least} (in Python, max_pixels={least}e6)."
         )
 
 
-def _decode(path, image, cut):
-    """The `Picture` of an open Pillow image; `cut`, where its pixels are to be taken from elsewhere: 16-bit PNG."""
+def _decode(path, image, truncated):
+    """The upright `Picture` of an open Pillow image; `truncated` if it's a PNG that imagecodecs has to decode."""
     before = image.size
-    if not cut:
+    if not truncated:
         image.load()
     if image.size != before:
-        raise InputError("what its tags say of its size and orientation does not agree")
+        raise InputError("its size and orientation tags contradict each other")
     turn = orientation(image)
-    return upright(deep.read_png(path, read_metadata(image)) if cut else decode(image), turn)
+    return apply_orientation(high_depth.read_png(path, read_metadata(image)) if truncated else decode(image), turn)
 
 
-def decode(image):
-    """The `Picture` of a loaded Pillow image as it lies, not turned."""
+def decode(image: Image.Image) -> Picture:
+    """Returns the `Picture` of a loaded Pillow image; doesn't apply the orientation."""
     metadata = read_metadata(image)
     if image.mode.startswith("I;16"):
         return dataclasses.replace(_gray_of_16_bits(image), metadata=metadata)
     if image.mode == "I":
-        raise InputError("32-bit integers have no agreed range of values; save it with 8 or 16 bits")
+        raise InputError("32-bit integers have no standard range. Save it with 8 or 16 bits.")
     if image.mode in ("CMYK", "YCbCr", "LAB"):
         image = _to_srgb(image, metadata.pop("icc_profile", None))
 
     alpha = None
     gray = image.mode in ("1", "L", "LA")
-    undecided = image.mode == "P" or image.format in ("WEBP", "AVIF", "GIF")  # these know no gray with alpha
+    undecided = image.mode == "P" or image.format in ("WEBP", "AVIF", "GIF")  # they can't mark gray with alpha
     if image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = np.array(image.getchannel("A"))
     rgb = np.array(image.convert("RGB"))
-    if undecided and not is_of_colors(metadata):
+    if undecided and color_space(metadata) != b"RGB ":
         gray = bool((rgb == rgb[..., :1]).all())
     return Picture(rgb, alpha, gray, metadata)
 
 
 def _gray_of_16_bits(image):
-    """Its transparent value, if any, becomes alpha."""
     values = np.asarray(image).astype("uint16")
     alpha = None
-    if "transparency" in image.info:
+    if "transparency" in image.info:  # the value of transparent pixels
         alpha = np.where(values == image.info["transparency"], 0, 65535).astype("uint16")
     if image.format == "TIFF":
         bits = image.tag_v2.get(258, (16,))[0]
         values = np.rint(values * (65535 / (2**bits - 1))).astype("uint16")
-        if image.tag_v2.get(262) == deep.WHITE_IS_ZERO:
+        if image.tag_v2.get(262) == high_depth.WHITE_IS_ZERO:
             values = ~values
     return Picture(np.stack([values] * 3, axis=-1), alpha, gray=True)
 
 
 def _to_srgb(image, profile):
-    """Inks, luma and chroma, or Lab as sRGB; through the profile where there is one that fits."""
     try:
         source = ImageCms.createProfile("LAB") if image.mode == "LAB" else ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.profileToProfile(
@@ -187,12 +205,12 @@ def _to_srgb(image, profile):
             outputMode="RGB",
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # no profile, or none for such values
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # no profile, or one for another color space
         return image.convert("RGB")
 
 
-def upright(picture, turn):
-    """`picture` turned and mirrored as the EXIF orientation `turn` (1 to 8) says."""
+def apply_orientation(picture: Picture, turn: int) -> Picture:
+    """Rotates and mirrors `picture` by the EXIF orientation `turn`, 1 (upright) to 8; ignores other values."""
     if turn not in range(2, 9):
         return picture
     rgb, alpha = (values if values is None else _turned(values, turn) for values in (picture.rgb, picture.alpha))

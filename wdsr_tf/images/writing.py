@@ -1,6 +1,7 @@
-"""Pictures into files: streamed where the format allows, and whole or not at all."""
+"""Writes image files atomically, row by row if the format allows it."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +9,29 @@ from PIL import Image
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
-from wdsr_tf.images import gif, metadata
-from wdsr_tf.images.formats import check_fit, format_of, save_options
-from wdsr_tf.images.picture import Picture, as_picture, layers
+from wdsr_tf.images import gif
+from wdsr_tf.images.formats import Format, check_fit, format_of, save_options
+from wdsr_tf.images.metadata import writable
+from wdsr_tf.images.picture import Picture, as_picture, joined_channels
 from wdsr_tf.images.png import PngWriter
 from wdsr_tf.images.tiff import TiffWriter
 
 STREAMED = {"PNG": PngWriter, "TIFF": TiffWriter}
 
 
-def write(path, picture, quality=None):
-    """Writes a `Picture`, or an array, in the format of its suffix; whole or not at all.
+def write(path: Path | str, picture: Picture | np.ndarray, quality: int | None = None) -> None:
+    """Writes an image in the format of the path's suffix, atomically.
 
-    Arrays are uint8 or uint16: H x W x 3, gray as H x W, and with transparency H x W x 4 or H x W x 2.
+    Args:
+        path: where to write; missing folders are created.
+        picture: a `Picture`, or an array, uint8 or uint16: H x W (gray), H x W x 2 (gray and alpha), H x W x 3 (RGB)
+            or H x W x 4 (RGBA).
+        quality: 1..100 for JPEG (default 95), AVIF (default 90) and WebP (lossless by default). PNG, BMP and TIFF are
+            always lossless, and GIF has 256 colors.
 
-    PNG, WebP, BMP and TIFF are written without loss, JPEG with quality 95 and AVIF with 90 unless `quality` says
-    otherwise, GIF with 256 colors. What a format cannot hold (transparency in JPEG and BMP, 16 bits elsewhere than in
-    PNG and TIFF, a side above its limit) raises InputError.
+    Raises:
+        InputError: if the format can't hold the image (transparency in JPEG and BMP, 16 bits in formats other than PNG
+            and TIFF, a side above the format's limit), or if the file can't be written.
     """
     if not isinstance(picture, Picture):
         picture = as_picture(picture)
@@ -33,60 +40,83 @@ def write(path, picture, quality=None):
 
 
 @contextlib.contextmanager
-def open_writer(path, height, width, like, quality=None):
-    """A `Writer` of a picture of that size to `path`, in the format of its suffix; whole or not at all.
+def open_writer(
+    path: Path | str, height: int, width: int, like: Picture, quality: int | None = None
+) -> "Iterator[Writer]":
+    """Opens a `Writer` of an image, in the format of the path's suffix. The file appears, complete, at the end.
 
-    The type of the values, gray, transparency and metadata are those of the `Picture` `like`. PNG and TIFF are
-    written as the rows come, in memory that does not depend on the height; the others when all are there. `quality`
-    (1..100) concerns JPEG, AVIF and WebP, which is written without loss otherwise. What the format cannot hold raises
-    InputError before anything is done, and so does a file that cannot be written; nothing of it is left then.
+    PNG and TIFF are written as rows arrive, in memory that doesn't depend on the height; other formats at the end.
+
+    Args:
+        path: where to write; missing folders are created.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+        like: a `Picture` whose type, transparency, gray and metadata the image gets; its pixels don't matter.
+        quality: as in `write`.
+
+    Raises:
+        InputError: as `write` does; for an image that the format can't hold, before any row is requested.
     """
     path = Path(path)
     form = format_of(path)
     check_fit(path, height, width, like.rgb.dtype, like.alpha is not None)
-    fit = metadata.fitting(like.metadata, form, height, width)
+    metadata = writable(like.metadata, form, height, width)
     channels = (1 if like.gray else 3) + (like.alpha is not None)
+    with writing_errors(path), atomic(path) as temporary, temporary.open("wb") as file:
+        if form.name in STREAMED:
+            sink = STREAMED[form.name](file, height, width, channels, like.rgb.dtype, metadata)
+        else:
+            options = {**save_options(form, quality, like.gray), **metadata}
+            sink = _PillowWriter(file, height, width, channels, form, options)
+        with contextlib.closing(sink):
+            writer = Writer(sink, height, width, like)
+            yield writer
+            writer.finish()
+
+
+@contextlib.contextmanager
+def writing_errors(path: Path | str) -> Iterator[None]:
+    """Turns an OSError, such as a full disk, into an InputError that names the file."""
     try:
-        with atomic(path) as temporary, temporary.open("wb") as file:
-            if form.name in STREAMED:
-                sink = STREAMED[form.name](file, height, width, channels, like.rgb.dtype, fit)
-            else:
-                sink = _Collected(
-                    file, height, width, channels, form, {**save_options(form, quality, like.gray), **fit}
-                )
-            with contextlib.closing(sink):
-                writer = Writer(sink, height, width, like)
-                yield writer
-                writer.finish()
-    except OSError as error:  # a full disk, for instance
-        raise InputError(f"{path}: cannot be written: {error}") from error
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: can't be written: {error}") from error
 
 
 class Writer:
-    """Takes a picture's rows from top to bottom; made by `open_writer`."""
+    """Receives an image's rows from top to bottom; see `open_writer`."""
 
     def __init__(self, sink, height, width, like):
         self._sink, self._like = sink, like
         self._height, self._width, self._done = height, width, 0
 
-    def append(self, rgb, alpha=None):
-        """Takes rows H x W x 3, and H x W of transparency where the picture has any, of the picture's own type."""
-        wanted = (self._width, 3), self._like.rgb.dtype
-        if (rgb.shape[1:], rgb.dtype) != wanted or self._done + len(rgb) > self._height:
-            raise ValueError(f"rows of {rgb.dtype} {rgb.shape} do not fit a picture of {wanted}, {self._height} high")
+    def append(self, rgb: np.ndarray, alpha: np.ndarray | None = None) -> None:
+        """Takes the next rows.
+
+        Args:
+            rgb: H x W x 3, of the image's type.
+            alpha: H x W of the same type, if the image has transparency.
+
+        Raises:
+            ValueError: if type or shape don't match the image, or if there are too many rows.
+        """
+        expected = (self._width, 3), self._like.rgb.dtype
+        if (rgb.shape[1:], rgb.dtype) != expected or self._done + len(rgb) > self._height:
+            raise ValueError(f"{rgb.dtype} rows of shape {rgb.shape} don't fit {expected}, height {self._height}")
         if (alpha is None) != (self._like.alpha is None):
-            raise ValueError("transparency comes with all rows of a picture or with none")
-        self._sink.append(layers(self._like, rgb, alpha))
+            raise ValueError("either all rows of an image have alpha, or none")
+        self._sink.append(joined_channels(self._like, rgb, alpha))
         self._done += len(rgb)
 
-    def finish(self):
+    def finish(self) -> None:
+        """Completes the file; raises ValueError if rows are missing."""
         if self._done != self._height:
-            raise ValueError(f"{self._done} of {self._height} rows were written")
+            raise ValueError(f"only {self._done} of {self._height} rows were written")
         self._sink.finish()
 
 
-class _Collected:
-    """Rows for a format that Pillow writes in one go."""
+class _PillowWriter:
+    """Collects rows for a format that Pillow writes all at once."""
 
     def __init__(self, file, height, width, channels, form, options):
         self._file, self._form, self._options = file, form, options
@@ -98,16 +128,22 @@ class _Collected:
         self._done += len(rows)
 
     def finish(self):
-        image = gif.paletted(self._values) if self._form.name == "GIF" else as_image(self._values)
-        try:
-            image.save(self._file, self._form.name, **self._options)
-        except Exception as error:  # whatever Pillow's plugin raises
-            raise OSError(str(error)) from error
+        save(as_image(self._values, self._form), self._file, self._form, **self._options)
 
     def close(self):
         self._values = None
 
 
-def as_image(values):
-    """A Pillow image of uint8 H x W x 1 (gray), 2 (gray, alpha), 3 or 4."""
+def as_image(values: np.ndarray, form: Format | None = None) -> Image.Image:
+    """Returns a Pillow image of H x W x 1 (gray), 2 (gray and alpha), 3 or 4; with a palette if `form` is GIF."""
+    if form and form.name == "GIF":
+        return gif.paletted(values)
     return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+
+
+def save(image: Image.Image, file, form: Format, **options) -> None:
+    """Saves a Pillow image to a path or open file; whatever Pillow's plugin raises becomes an OSError."""
+    try:
+        image.save(file, form.name, **options)
+    except Exception as error:
+        raise OSError(str(error)) from error

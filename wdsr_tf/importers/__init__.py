@@ -1,7 +1,14 @@
-"""Published weights -> the weights of our layers, and back: one file per project, one function per layout.
+"""Published weights files -> models, and back.
 
-A project's function takes the published arrays (`Tensors`) and the network that they are for, and returns
-`{layer name: [arrays in the layer's own order]}`; `tensors.land` sets them, every one or none. `PROJECTS` at the end of
-each file says by which names and shapes `recognize.recognize` knows its files. `formats` reads arrays from files,
-`import_weights` makes a network of them, `export_weights` writes one, by the same functions.
+A file passes through these modules in order:
+
+    formats              bytes -> named arrays (`formats.read`)
+    recognize            names and shapes -> the models that they fit (`Candidate`), of which one is chosen
+    carn, edsr, ...      one module per project or network: its layouts map published names to our layers
+    tensors              sets the model's weights: all of them, or none
+    import_weights       does all of this and records where the weights came from
+
+A layout is a function that takes the published arrays (`Tensors`) and a model, and returns {layer name: [arrays in the
+layer's order]}. `PROJECTS`, at the end of each module, pairs each layout with a function that recognizes its files.
+`export_weights` runs the same layouts backwards.
 """

@@ -1,7 +1,7 @@
-"""CARN's published layouts."""
+"""CARN: nmhkahn/CARN-pytorch."""
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.project import MisfitError, Project, Recipe, ratio
+from wdsr_tf.importers.project import Candidate, MismatchError, Project, ratio
 from wdsr_tf.importers.tensors import mean_shift, stages
 
 SCALES = (2, 3, 4)
@@ -10,10 +10,9 @@ SCALES = (2, 3, 4)
 def official(tensors, model):
     """nmhkahn/CARN-pytorch: `entry`, `b{1..3}.b{1..3}`, `b{1..3}.c{1..3}`, `c{1..3}`, `upsample.up[{2,3,4}]`, `exit`.
 
-    A multi-scale file also fits a network for one scale, which takes that scale's upsampler. It leaves the others, once
-    they are found to be whole.
+    A multi-scale file also fits a model for one scale, which takes that scale's upsampler; the others are only checked.
     """
-    tensors.frozen(mean_shift(1, module=".shifter"))
+    tensors.constants(mean_shift(1, module=".shifter"))
     weights = {"head": tensors.conv("entry"), "tail": tensors.conv("exit"), "upsampler": _upsamplers(tensors, model)}
     mobile = model.architecture == "carn-m"
     for i in range(3):
@@ -33,41 +32,42 @@ def _upsamplers(tensors, model):
     weights = []
     for scale in SCALES:
         name = f"upsample.up{scale if multi_scale else ''}"
-        left = scale not in wanted and multi_scale and tensors.has_any(f"{name}.")
+        unused = scale not in wanted and multi_scale and tensors.has_any(f"{name}.")
         for i, factor in enumerate(stages(scale)):
             if scale in wanted:
-                # CARN-M's grouped channels stay as they are: its pixel shuffle takes PyTorch's order.
+                # CARN-M's grouped channels keep PyTorch's order, which its pixel shuffle uses.
                 weights += tensors.conv(f"{name}.body.{3 * i}", shuffle=factor if model.architecture == "carn" else 1)
-            elif left:
-                _leave(tensors, f"{name}.body.{3 * i}", model.hyperparameters, factor)
+            elif unused:
+                _check(tensors, f"{name}.body.{3 * i}", model.hyperparameters, factor)
     return weights
 
 
-def _leave(tensors, name, how, factor):
-    filters = how["num_filters"] * factor**2
-    for part, shape in (("weight", (filters, how["num_filters"] // how.get("groups", 1), 3, 3)), ("bias", (filters,))):
+def _check(tensors, name, options, factor):
+    inputs = options["num_filters"]
+    filters = inputs * factor**2
+    for part, shape in (("weight", (filters, inputs // options.get("groups", 1), 3, 3)), ("bias", (filters,))):
         given = tensors.take(f"{name}.{part}").shape
         if given != shape:
-            raise InputError(f"{name}.{part}, of a scale that is not taken, is {given}, should be {shape}")
+            raise InputError(f"{name}.{part}, of another scale, has shape {given}; expected {shape}")
 
 
-def _recipes(published):
-    if not published.has("entry.weight", "b1.b1.body.0.weight", "c1.body.0.weight"):
+def _detect(contents):
+    if not contents.has("entry.weight", "b1.b1.body.0.weight", "c1.body.0.weight"):
         return
-    filters = published.filters("entry.weight", 3, 3)
-    mobile = published.has("b1.b1.body.4.weight")
+    filters = contents.filters("entry.weight", 3, 3)
+    mobile = contents.has("b1.b1.body.4.weight")
     name = "carn-m" if mobile else "carn"
-    how = {"num_filters": filters, "multi_scale": False}
+    options = {"num_filters": filters, "multi_scale": False}
     if mobile:
-        how["groups"] = ratio("entry.weight", filters, published.shape("b1.b1.body.0.weight")[1])
-    published.expect("b1.b1.body.0.weight", filters, filters // how.get("groups", 1), 3, 3)
-    if published.has("upsample.up.body.0.weight"):
-        yield Recipe(name, (published.upsampling("upsample.up.body.{}.weight", filters, 3),), how)
+        options["groups"] = ratio("entry.weight", filters, contents.shape("b1.b1.body.0.weight")[1])
+    contents.expect("b1.b1.body.0.weight", filters, filters // options.get("groups", 1), 3, 3)
+    if contents.has("upsample.up.body.0.weight"):
+        yield Candidate(name, (contents.upsampling("upsample.up.body.{}.weight", filters, 3),), options)
         return
-    held = tuple(scale for scale in SCALES if published.has(f"upsample.up{scale}.body.0.weight"))
+    held = tuple(scale for scale in SCALES if contents.has(f"upsample.up{scale}.body.0.weight"))
     if not held:
-        raise MisfitError("upsample.up2.body.0.weight is missing")
-    yield Recipe(name, held, how, several={"multi_scale": True} if held == SCALES else None)
+        raise MismatchError("upsample.up2.body.0.weight is missing")
+    yield Candidate(name, held, options, all_scales={"multi_scale": True} if held == SCALES else None)
 
 
-PROJECTS = [Project("nmhkahn/CARN-pytorch", official, _recipes)]
+PROJECTS = [Project("nmhkahn/CARN-pytorch", official, _detect)]

@@ -1,13 +1,13 @@
-"""DCSCN's published layouts."""
+"""DCSCN: jiny2001/dcscn-super-resolution and yu45020/Waifu2x."""
 
-from wdsr_tf.importers.project import MisfitError, Project, Recipe
+from wdsr_tf.importers.project import Candidate, MismatchError, Project
 from wdsr_tf.importers.tensors import stages
 
 
 def authors(tensors, model):
     """jiny2001/dcscn-super-resolution, TensorFlow's layout: `CNN{1..L}`, `A1`, `B1`, `B2`, `Up-PS[2]`, `R-CNN1`.
 
-    Of a training checkpoint Adam's moments are left out.
+    Adam's moments in a training checkpoint are ignored.
     """
     tensors.drop("beta1_power", "beta2_power", *(n for n in tensors.left() if n.endswith(("/Adam", "/Adam_1"))))
     names = {"nin_a": "A1", "nin_b_1": "B1", "nin_b_2": "B2"}
@@ -25,7 +25,7 @@ def authors(tensors, model):
     return weights
 
 
-def seed(tensors, model):
+def yu45020(tensors, model):
     """yu45020/Waifu2x: `feature_block.Feature {1..L}`, `reconstruction_block.{A,B.0,B.1}`, `up_sampler`."""
     names = {f"body_{i}": f"feature_block.Feature {i + 1}" for i in range(model.hyperparameters["num_layers"])}
     names |= {"nin_a": "reconstruction_block.A"}
@@ -36,59 +36,64 @@ def seed(tensors, model):
     return weights
 
 
-def _authors_recipes(published):
-    if not published.has("CNN1/conv_W", "A1/conv_W", "R-CNN1/conv_W"):
+def _detect_authors(contents):
+    if not contents.has("CNN1/conv_W", "A1/conv_W", "R-CNN1/conv_W"):
         return
-    widths = _widths(published, "CNN{}/conv_W", (0, 1, 2, 3))
-    how = {"num_filters": widths[0], "min_filters": widths[-1], "num_layers": len(widths), "gamma": _gamma(widths)}
-    a, b = (published.shape(f"{name}/conv_W")[3] for name in ("A1", "B1"))
-    published.expect("B2/conv_W", 3, 3, b, b)
-    how |= {"nin_filters": a, "nin_filters_2": b}
-    if published.has("Up-TCNN/Tconv_W"):
-        size = published.shape("Up-TCNN/Tconv_W")[0]
-        yield Recipe("dcscn", ((size + 1) // 2,), how | {"upsampler": "transposed"})
+    widths = _widths(contents, "CNN{}/conv_W", (0, 1, 2, 3))
+    options = {"num_filters": widths[0], "min_filters": widths[-1], "num_layers": len(widths), "gamma": _gamma(widths)}
+    a, b = (contents.shape(f"{name}/conv_W")[3] for name in ("A1", "B1"))
+    contents.expect("B2/conv_W", 3, 3, b, b)
+    options |= {"nin_filters": a, "nin_filters_2": b}
+    if contents.has("Up-TCNN/Tconv_W"):
+        size = contents.shape("Up-TCNN/Tconv_W")[0]
+        yield Candidate("dcscn", ((size + 1) // 2,), options | {"upsampler": "transposed"})
         return
-    last = published.shape("R-CNN1/conv_W")[2]
-    name = "Up-PS2/Up-PS2_CNN/conv_W" if published.has("Up-PS2/Up-PS2_CNN/conv_W") else "Up-PS/Up-PS_CNN/conv_W"
-    factor = published.enlarges(name, last, axis=3)
-    yield Recipe("dcscn", (factor**2 if "PS2" in name else factor,), how | {"upsampler_filters": last})
+    last = contents.shape("R-CNN1/conv_W")[2]
+    name = "Up-PS2/Up-PS2_CNN/conv_W" if contents.has("Up-PS2/Up-PS2_CNN/conv_W") else "Up-PS/Up-PS_CNN/conv_W"
+    factor = contents.shuffle_factor(name, last, axis=3)
+    yield Candidate("dcscn", (factor**2 if "PS2" in name else factor,), options | {"upsampler_filters": last})
 
 
-def _seed_recipes(published):
-    if not published.has("feature_block.Feature 1.Conv2d.weight", "reconstruction_block.A.Conv2d.weight"):
+def _detect_yu45020(contents):
+    if not contents.has("feature_block.Feature 1.Conv2d.weight", "reconstruction_block.A.Conv2d.weight"):
         return
-    widths = _widths(published, "feature_block.Feature {}.Conv2d.weight", (2, 3, 1, 0))
-    last = published.shape("up_sampler.Conv2d.weight")[1]
-    how = {"num_filters": widths[0], "min_filters": widths[-1], "num_layers": len(widths), "upsampler_filters": last}
-    how["nin_filters"] = a = published.shape("reconstruction_block.A.Conv2d.weight")[0]
-    published.expect("reconstruction_block.B.1.Conv2d.weight", a, a // 2, 3, 3)
-    yield Recipe("dcscn-12", (published.enlarges("up_sampler.Conv2d_block.Conv2d.weight", last),), how)
+    widths = _widths(contents, "feature_block.Feature {}.Conv2d.weight", (2, 3, 1, 0))
+    last = contents.shape("up_sampler.Conv2d.weight")[1]
+    options = {
+        "num_filters": widths[0],
+        "min_filters": widths[-1],
+        "num_layers": len(widths),
+        "upsampler_filters": last,
+    }
+    options["nin_filters"] = a = contents.shape("reconstruction_block.A.Conv2d.weight")[0]
+    contents.expect("reconstruction_block.B.1.Conv2d.weight", a, a // 2, 3, 3)
+    yield Candidate("dcscn-12", (contents.shuffle_factor("up_sampler.Conv2d_block.Conv2d.weight", last),), options)
 
 
-def _widths(published, name, axes):
-    """The widths of the chain `name.format(1)` ...; `axes` are height, width, inputs and outputs of its kernels."""
+def _widths(contents, name, axes):
+    """Returns the widths of `name.format(1)`, ..., whose `axes` are height, width, inputs and outputs."""
     widths, inputs = [], None
-    while published.has(name.format(len(widths) + 1)):
-        shape = published.shape(name.format(len(widths) + 1))
+    while contents.has(each := name.format(len(widths) + 1)):
+        shape = contents.shape(each)
         height, width, channels, filters = (shape[axis] for axis in axes)
         if (height, width) != (3, 3) or inputs not in (None, channels):
-            raise MisfitError(f"{name.format(len(widths) + 1)} is {shape}, which does not follow {inputs} channels")
+            raise MismatchError(f"{each} has shape {shape}, which doesn't follow {inputs} channels")
         widths.append(filters)
         inputs = filters
     return widths
 
 
 def _gamma(widths):
-    """A gamma that gives these widths; several do, and all of them are the same network."""
+    """Returns a gamma that gives these widths; if several do, all give the same model."""
     first, last, steps = widths[0], widths[-1], max(1, len(widths) - 1)
     for gamma in (1.5, 1.2, *(i / 20 for i in range(1, 101))):
         falls = (1 - (i / steps) ** (1 / gamma) for i in range(len(widths)))
-        if [int((first - last) * fall + last) for fall in falls] == widths:  # as models.dcscn.authors_widths
+        if [int((first - last) * fall + last) for fall in falls] == widths:  # as in models.dcscn.authors_widths
             return gamma
-    raise MisfitError(f"no gamma up to 5 gives the widths {' '.join(map(str, widths))}")
+    raise MismatchError(f"no gamma up to 5 gives the widths {' '.join(map(str, widths))}")
 
 
 PROJECTS = [
-    Project("jiny2001/dcscn-super-resolution", authors, _authors_recipes),
-    Project("yu45020/Waifu2x (DCSCN)", seed, _seed_recipes),
+    Project("jiny2001/dcscn-super-resolution", authors, _detect_authors),
+    Project("yu45020/Waifu2x (DCSCN)", yu45020, _detect_yu45020),
 ]

@@ -1,12 +1,12 @@
-"""EDSR's published layouts."""
+"""EDSR: sanghyun-son/EDSR-PyTorch."""
 
-from wdsr_tf.importers.project import Project, Recipe
+from wdsr_tf.importers.project import Candidate, Project
 from wdsr_tf.importers.tensors import mean_shift, stages
 
 
 def official(tensors, model):
     """sanghyun-son/EDSR-PyTorch: `head.0`, `body.{i}.body.{0,2}`, `body.{B}`, `tail.0.{0[,2]}`, `tail.1`."""
-    tensors.frozen(mean_shift(255))
+    tensors.constants(mean_shift(255))
     blocks = model.hyperparameters["num_res_blocks"]
     weights = {
         "head": tensors.conv("head.0"),
@@ -21,26 +21,26 @@ def official(tensors, model):
     return weights
 
 
-def _recipes(published):
-    if not published.has("head.0.weight", "body.0.body.0.weight", "tail.0.0.weight"):
+def _detect(contents):
+    if not contents.has("head.0.weight", "body.0.body.0.weight", "tail.0.0.weight"):
         return
-    filters = published.filters("head.0.weight", 3, 3)
-    how = {"num_filters": filters, "variant": "official"}
-    how["num_res_blocks"] = published.count("body.{}.body.0.weight", (filters, filters, 3, 3))
-    how |= residual_scaling(filters)
-    scale = published.upsampling("tail.0.{}.weight", filters)
-    yield Recipe("edsr", (scale,), how, note=scaling_note(how))
+    filters = contents.filters("head.0.weight", 3, 3)
+    options = {"num_filters": filters, "variant": "official"}
+    options["num_res_blocks"] = contents.count("body.{}.body.0.weight", (filters, filters, 3, 3))
+    options |= residual_scaling(filters)
+    scale = contents.upsampling("tail.0.{}.weight", filters)
+    yield Candidate("edsr", (scale,), options, note=scaling_note(options))
 
 
 def residual_scaling(filters):
-    """The hyperparameter as published: 0.1 for 256 filters, which cannot be trained without, else none."""
+    """Returns the published hyperparameter: 0.1 for 256 filters, which can't be trained without it; none for fewer."""
     return {"res_scaling": 0.1} if filters == 256 else {}
 
 
-def scaling_note(how):
-    """What files do not say, and what was taken for it."""
-    taken, other = (0.1, "none") if "res_scaling" in how else ("none", 0.1)
-    return f"files do not hold the residual scaling: taken is {taken}, as published; else --set res_scaling={other}"
+def scaling_note(options):
+    """Says what the file doesn't record, and what is assumed."""
+    value = options.get("res_scaling", "none")
+    return f"the file doesn't record the residual scaling; assumed is res_scaling={value}, as published"
 
 
-PROJECTS = [Project("sanghyun-son/EDSR-PyTorch", official, _recipes)]
+PROJECTS = [Project("sanghyun-son/EDSR-PyTorch", official, _detect)]

@@ -1,105 +1,117 @@
-"""A network of this house -> weights for others: under our names, or in the authors' layouts for PyTorch.
+"""A model -> a weights file: under our names, or in the layout of the authors' PyTorch code.
 
-The functions that read a published layout write it too: they run on a `Recorder`, which notes what they take, and how
-it has to be turned, for each weight of ours.
+The functions that read a published layout also write it: they run on a `Recorder`, which notes the published name of
+each weight and how to convert it.
 """
 
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
 from wdsr_tf.importers import carn, edsr, ours, wdsr
+from wdsr_tf.importers.formats import pytorch_writer
 from wdsr_tf.importers.tensors import unshuffled
+from wdsr_tf.system import extras
 
-SUFFIXES = (".npz", ".safetensors", ".pth", ".pt")
-OFFICIAL = "edsr, carn, carn-m, wdsr-a and wdsr-b of the variants official and reloaded"
+if TYPE_CHECKING:
+    from wdsr_tf.models.registry import SRModel
+
+PYTORCH = (".pth", ".pt")
+SUFFIXES = (".npz", ".safetensors", *PYTORCH)
+OFFICIAL = "edsr, carn, carn-m, and the variants official and reloaded of wdsr-a and wdsr-b"
 
 
-def export_weights(model, path, layout=None):
-    """Writes the weights of `model` to `path`, whose suffix says the format; returns how many arrays.
+def export_weights(model: "SRModel", path: str | Path, layout: str | None = None) -> int:
+    """Writes the weights of a model. The file is written atomically.
 
-    `layout` is "ours" or "official", by default that of the suffix.
+    Args:
+        model: The model.
+        path: The file; its suffix determines the format.
+        layout: "ours" or "official"; by default "official" for .pth and .pt, otherwise "ours".
+
+    Returns:
+        The number of arrays.
+
+    Raises:
+        InputError: The suffix is unknown, the layout can't hold the model, or a weight isn't finite.
     """
     path = Path(path)
-    demand_suffix(path)
+    check_suffix(path)
     arrays = official(model) if (layout or layout_of(path)) == "official" else ours.arrays(model)
     broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if broken:
-        raise InputError(f"the network holds values that are not finite: {', '.join(broken[:8])}; nothing is written")
-    write(path, arrays)
+        raise InputError(f"The model has weights that aren't finite: {', '.join(broken[:8])}. Nothing was written.")
+    _write(path, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
     return len(arrays)
 
 
-def demand_suffix(path):
-    """InputError where no format has the suffix of `path`."""
+def check_suffix(path: Path) -> None:
+    """Raises InputError if no format has the suffix of `path`."""
     if path.suffix not in SUFFIXES:
-        raise InputError(f"{path}: weights are written as {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: unknown suffix {path.suffix!r}. Weights can be written as {', '.join(SUFFIXES)}")
 
 
-def layout_of(path):
-    """The layout that a suffix stands for: the authors' for PyTorch's, ours for others."""
-    return "official" if Path(path).suffix in (".pth", ".pt") else "ours"
+def layout_of(path: str | Path) -> str:
+    """Returns the default layout of a suffix: "official" for PyTorch's, otherwise "ours"."""
+    return "official" if Path(path).suffix in PYTORCH else "ours"
 
 
-def write(path, arrays):
-    """Writes named arrays in the format of the suffix."""
-    if path.suffix in (".pth", ".pt"):
-        from wdsr_tf.importers.formats import pytorch_writer
-
+def _write(path, arrays):
+    if path.suffix in PYTORCH:
         pytorch_writer.write(path, arrays)
-        return
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    if path.suffix == ".npz":
+    elif path.suffix == ".npz":
         with atomic(path) as temporary:
             np.savez(temporary, **arrays)
     else:
-        from safetensors.numpy import save_file
-
+        try:
+            from safetensors.numpy import save_file
+        except ImportError as error:
+            raise extras.missing("safetensors", "train", "Writing safetensors files") from error
         with atomic(path) as temporary:
             save_file(arrays, temporary)
 
 
-def official(model):
-    """{name: array} as the authors' code for PyTorch loads it, with the frozen tensors that it holds."""
-    layout, model = _published(model)
+def official(model: "SRModel") -> dict[str, np.ndarray]:
+    """Returns the arrays that the authors' PyTorch code loads, including its constants."""
+    layout, model = _as_published(model)
     recorder = Recorder()
     for layer, tokens in layout(recorder, model).items():
         for token, weight in zip(tokens, model.get_layer(layer).get_weights(), strict=True):
-            recorder.arrays[token.name] = np.ascontiguousarray(token.published(weight))
+            recorder.arrays[token.name] = np.ascontiguousarray(token.convert(weight))
     return recorder.arrays
 
 
-def _published(model):
-    """The layout's function, and a network of equal output whose weights it can hold."""
-    how = model.hyperparameters
+def _as_published(model):
+    """Returns the layout's function, and a model with the same output whose weights it can hold."""
+    options = model.hyperparameters
     if model.architecture == "edsr":
-        if how["tanh"] or how["scale_identity"]:
-            raise InputError(
-                "the authors' EDSR has neither tanh nor scale_identity: there is no official layout for it"
-            )
+        if options["tanh"] or options["scale_identity"]:
+            raise InputError("EDSR with tanh or scale_identity has no official layout: the authors' code has neither.")
         return edsr.official, _as_authors_edsr(model)
     if model.architecture in ("carn", "carn-m"):
-        if how["num_filters"] != 64:
-            raise InputError(f"the authors' CARN has 64 filters, this network {how['num_filters']}")
+        if options["num_filters"] != 64:
+            raise InputError(f"The authors' CARN has 64 filters; this model has {options['num_filters']}.")
         return carn.official, model
     if model.architecture not in ("wdsr-a", "wdsr-b"):
-        raise InputError(f"there is no official layout of {model.architecture}; there is one of {OFFICIAL}")
-    if how["variant"] == "krasserm":
+        raise InputError(f"{model.architecture} has no official layout. Models that have one: {OFFICIAL}.")
+    if options["variant"] == "krasserm":
         raise InputError(
-            "WDSR of the variant krasserm mirrors the picture at its border, where the authors' code puts zeros: the "
-            "weights would give another picture there. Train with --set variant=official for weights that run in both"
+            "WDSR of the variant krasserm has no official layout: it mirrors the image at its border, where the "
+            "authors' code pads with zeros. Train with variant=official for weights that work in both."
         )
-    if how["variant"] == "reloaded" and how["res_scaling"] is not None:
-        raise InputError("the authors' code of 2020 has no residual scaling, this network has res_scaling")
-    return wdsr.reloaded if how["variant"] == "reloaded" else wdsr.official, _rebuilt(model, weight_norm=True)
+    if options["variant"] == "reloaded" and options["res_scaling"] is not None:
+        raise InputError("The authors' code of 2020 has no residual scaling; this model has res_scaling.")
+    layout = wdsr.reloaded if options["variant"] == "reloaded" else wdsr.official
+    return layout, _rebuilt(model, weight_norm=True)
 
 
 def _as_authors_edsr(model):
-    """EDSR with plain kernels and without the division by 127.5, which goes into the first and the last kernel."""
+    """Returns EDSR with plain kernels, and with the division by 127.5 moved into the first and the last kernel."""
     plain = _rebuilt(model, weight_norm=False, variant="official")
     if model.hyperparameters["variant"] == "krasserm":
         head, tail = plain.get_layer("head"), plain.get_layer("tail")
@@ -110,7 +122,7 @@ def _as_authors_edsr(model):
 
 
 def _rebuilt(model, **changes):
-    """The network with other hyperparameters and the same kernels; itself where they are the same already."""
+    """Returns a model with other hyperparameters and the same kernels; `model` itself if nothing changes."""
     from wdsr_tf.models import create_model, transfer
 
     if model.recipe == model.recipe | changes:
@@ -122,33 +134,33 @@ def _rebuilt(model, **changes):
 
 @dataclasses.dataclass(frozen=True)
 class Token:
-    """Stands for a published array: its name, and what makes it of our weight."""
+    """Stands for a published array: its name, and a function that makes it from our weight."""
 
     name: str
-    published: Callable
+    convert: Callable
 
 
 class Recorder:
-    """Stands in for `Tensors`: what a layout takes is written down as tokens."""
+    """Replaces `Tensors`: returns tokens instead of arrays."""
 
     def __init__(self):
         self.arrays = {}
 
-    def frozen(self, arrays):
-        """Constants that the published network keeps among its weights."""
+    def constants(self, arrays):
+        """Adds constants that the published model stores among its weights."""
         self.arrays |= arrays
 
     def has(self, name):
-        """Of names that a layout may have, the first is written."""
+        """Returns True, so that layouts take the first of alternative names."""
         return True
 
     def conv(self, name, shuffle=1, bias=True):
-        """As `Tensors.conv`."""
+        """Like `Tensors.conv`."""
         tokens = [Token(f"{name}.weight", lambda kernel: channels_first(unshuffled(kernel, shuffle)))]
         return tokens + [Token(f"{name}.bias", lambda bias: unshuffled(bias, shuffle))] * bias
 
     def weight_norm_conv(self, name, shuffle=1):
-        """As `Tensors.weight_norm_conv`."""
+        """Like `Tensors.weight_norm_conv`."""
         return [
             Token(f"{name}.weight_g", lambda g: unshuffled(g, shuffle).reshape(-1, 1, 1, 1)),
             Token(f"{name}.weight_v", lambda v: channels_first(unshuffled(v, shuffle))),
@@ -156,6 +168,6 @@ class Recorder:
         ]
 
 
-def channels_first(kernel):
-    """Our (height, width, in, out) as PyTorch's (out, in, height, width)."""
+def channels_first(kernel: np.ndarray) -> np.ndarray:
+    """Returns our (height, width, in, out) as PyTorch's (out, in, height, width)."""
     return kernel.transpose(3, 2, 0, 1)

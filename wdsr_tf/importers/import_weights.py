@@ -1,51 +1,59 @@
-"""A published weight file -> a network with its weights, which knows where they came from."""
+"""A weights file -> a model that records where its weights came from."""
 
 import contextlib
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wdsr_tf import __version__
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import ours
+from wdsr_tf.importers.formats import WeightsFile
+from wdsr_tf.importers.project import Candidate
 from wdsr_tf.importers.recognize import renamed
-from wdsr_tf.importers.tensors import Tensors, land
+from wdsr_tf.importers.tensors import assign
+
+if TYPE_CHECKING:
+    from wdsr_tf.models.registry import SRModel
 
 SLACK = 10**6  # weights
 
 
-def import_weights(source, candidate, license=None):
-    """The network of `candidate`, one with a scale, with all arrays of the `formats.Source`; InputError if any is left.
+def import_weights(file: WeightsFile, candidate: Candidate, license: str | None = None) -> "SRModel":
+    """Builds the model of a chosen candidate with the weights of a file.
 
-    Its facts are where the weights came from; a network of ours keeps its own, which may name an earlier source.
+    Args:
+        file: What `formats.read` returned.
+        candidate: What `recognize.choose` returned.
+        license: The license of the weights, which the model's facts will record.
+
+    Returns:
+        The model. Its `facts` say where the weights came from, or, if the file is one of ours, what it says.
+
+    Raises:
+        InputError: The model can't be built, or an array is missing, unused, or of another shape.
     """
     from wdsr_tf.models import create_model
 
-    arrays = renamed(source.arrays)
+    arrays = renamed(file.arrays)
     try:
         with _bounded(candidate, sum(np.size(array) for array in arrays.values())):
             model = create_model(candidate.name, candidate.scale, **candidate.hyperparameters)
     except InputError:
         raise
-    except Exception as error:  # a hyperparameter of another kind, on which builders and Keras fail as they may
-        raise InputError(f"{candidate} cannot be built: {error}") from error
-    tensors = Tensors(arrays)
-    try:
-        weights = candidate.layout(tensors, model)
-    except InputError:
-        raise
-    except (IndexError, ValueError) as error:  # NumPy, about an array of another rank or size
-        raise InputError(f"these weights do not fit {candidate}: {error}") from error
-    land(model, tensors, weights)
-    model.facts = facts(source, candidate) | ours.facts(arrays) | ({"license": license} if license else {})
+    except Exception as error:  # builders and Keras raise anything about a value that they don't expect
+        raise InputError(f"{candidate} can't be built: {error}") from error
+    assign(model, arrays, candidate.layout)
+    model.facts = facts(file, candidate) | ours.facts(arrays) | ({"license": license} if license else {})
     return model
 
 
 @contextlib.contextmanager
 def _bounded(candidate, count):
-    """Building ends in InputError, before memory is taken, where a network has many more weights than a file's `count`.
+    """Raises InputError, before memory is allocated, if a model has many more weights than a file's `count`.
 
-    A forged file may say that its few bytes are a network of gigabytes. What is a little short is left to `land`, which
+    A forged file of a few bytes may claim to hold a model of gigabytes. Smaller differences are left to `assign`, which
     lists what is missing.
     """
     import keras
@@ -57,7 +65,7 @@ def _bounded(candidate, count):
         nonlocal left
         left -= math.prod(shape or ())
         if left < 0:
-            raise InputError(f"{candidate} has many more weights than the {count} numbers of the file")
+            raise InputError(f"{candidate} has many more weights than the file's {count} numbers")
         return add_weight(layer, shape, *arguments, **named)
 
     keras.layers.Layer.add_weight = counted
@@ -67,12 +75,12 @@ def _bounded(candidate, count):
         keras.layers.Layer.add_weight = add_weight
 
 
-def facts(source, candidate):
-    """Where weights came from, as a checkpoint keeps it: plain text by name."""
+def facts(file: WeightsFile, candidate: Candidate) -> dict[str, str]:
+    """Returns where the weights came from, as a checkpoint records it."""
     return {
-        "source": source.path.name,
-        "sha256": source.sha256,
-        "format": source.format,
+        "source": file.path.name,
+        "sha256": file.sha256,
+        "format": file.format,
         "project": candidate.project,
         "layout": f"{candidate.layout.__module__.rpartition('.')[2]}.{candidate.layout.__name__}",
         "converter": f"wdsr_tf {__version__}",

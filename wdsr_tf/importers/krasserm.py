@@ -1,9 +1,9 @@
 """krasserm/wdsr's layouts for WDSR, EDSR and SRResNet, in both generations of that project.
 
-Keras numbers layers through a whole session (`conv2d_62`), so order is all that identifies them: head, blocks, then
-for EDSR and SRResNet the convolution behind the blocks, the upsampler and the tail, for WDSR tail and skip. The first
-generation saved plain kernels, of networks that mirror the picture at its border; the second, on TensorFlow 2, WDSR
-with tensorflow-addons' weight normalization and zeros around the picture. EDSR is the same in both.
+Keras numbers layers through a whole session (`conv2d_62`), so only their order identifies them: head, blocks, then the
+convolution after the blocks, the upsampler and the tail (EDSR, SRResNet) or tail and skip (WDSR). The first generation
+of WDSR has plain kernels and mirrors the image at its border; the second, on TensorFlow 2, has tensorflow-addons'
+weight normalization and pads with zeros. EDSR is the same in both.
 """
 
 import itertools
@@ -12,25 +12,25 @@ import re
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.edsr import residual_scaling, scaling_note
-from wdsr_tf.importers.project import MisfitError, Project, Recipe, ratio, root
+from wdsr_tf.importers.project import Candidate, MismatchError, Project, ratio, shuffle_factor
 from wdsr_tf.importers.tensors import stages
 
 CONVOLUTION, NORMALIZED = ("kernel", "bias"), ("g", "kernel", "bias")
 BATCH_NORM, PRELU = ("gamma", "beta", "moving_mean", "moving_variance"), ("alpha",)
 CONVERTED = ("head", "body", "body_out", "upsample", "tail", "skip")
-PLAIN = "plain kernels are taken for the first generation's, which mirror borders; else --set variant=official"
+PLAIN = "the file doesn't record the padding; assumed is variant=krasserm, which mirrors the image at its border"
 
 
 def in_order(tensors, model):
-    """`.../kernel`, `.../bias` (and g, or of Keras 3's files numbers) in the order of the file -> our layers."""
+    """Maps `.../kernel`, `.../bias` (and g; numbers in Keras 3's files) to our layers, in the file's order."""
     parts = _by_part(tensors.left())
     weights = {}
     for kind, layers in layer_order(model).items():
         arrays = [parts.get(part, []) for part in kind]
-        if len({len(names) for names in arrays}) > 1:  # those behind the gap would land in their neighbors
+        if len({len(names) for names in arrays}) > 1:  # those after a gap would be assigned to the wrong layer
             counts = ", ".join(f"{len(names)} of {part}" for part, names in zip(kind, arrays, strict=True))
             raise InputError(
-                f"each layer has one of {', '.join(kind)}, but the file has {counts}: {_gaps(kind, arrays)}"
+                f"each layer needs one {', one '.join(kind)}, but the file has {counts}: {_gaps(kind, arrays)}"
             )
         weights |= {
             layer: [tensors.take(name) for name in names] for layer, *names in zip(layers, *arrays, strict=False)
@@ -39,8 +39,8 @@ def in_order(tensors, model):
 
 
 def converted(tensors, model):
-    """The first generation's as a third party saved them: `head`, `body.{i}.{0,2[,3]}`, `tail`, ... in PyTorch's
-    layout, but with channels in TensorFlow's order before a pixel shuffle.
+    """The first generation, saved by a third party: `head`, `body.{i}.{0,2[,3]}`, `tail`, ... in PyTorch's layout, but
+    with TensorFlow's order of channels before a pixel shuffle.
     """
     last = 3 if model.architecture == "wdsr-b" else 2
     parts = {"conv_1": 0, "conv_2": 2, "expand": 0, "low_rank": 2, "project": last}
@@ -54,7 +54,7 @@ def converted(tensors, model):
 
 
 def _gaps(kind, arrays):
-    """The names that are missing beside others, or all that there are where they are numbered."""
+    """Says which names are missing, or which are present if names are numbers."""
     there = {name for names in arrays for name in names}
     layers = dict.fromkeys(name.rpartition("/")[0] for name in there)
     missing = [f"{layer}/{part}" for layer in sorted(layers) for part in kind if f"{layer}/{part}" not in there]
@@ -62,7 +62,7 @@ def _gaps(kind, arrays):
 
 
 def layer_order(model):
-    """The names of our layers by the parts that each has, in the order in which krasserm's code makes them."""
+    """Returns the names of our layers by their weights, in the order in which krasserm's code creates them."""
     scale, blocks = model.scale, model.hyperparameters["num_res_blocks"]
     kind = NORMALIZED if model.hyperparameters.get("weight_norm") else CONVOLUTION
     if model.architecture.startswith("wdsr"):
@@ -80,11 +80,11 @@ def layer_order(model):
 
 
 def _by_part(shapes):
-    """The names in the file's order by what they are of their layers: {"kernel": [...], "bias": [...], ...}."""
+    """Returns the names, in the file's order, by weight: {"kernel": [...], "bias": [...], ...}."""
     parts = {}
     for name, shape in shapes.items():
         part = name.rpartition("/")[2].removesuffix(":0")
-        if part.isdecimal():  # Keras 3 numbers a layer's variables; what is wrapped has its own
+        if part.isdecimal():  # Keras 3 numbers the variables of each layer and wrapped layer
             part = _numbered(name, int(part), len(shape))
         parts.setdefault(part, []).append(name)
     return parts
@@ -100,25 +100,25 @@ def _numbered(name, number, rank):
     return "g" if number == 0 and "/layer/vars/" not in name else "bias"
 
 
-def _recipes(published):
-    parts = _by_part(published.shapes)
+def _detect(contents):
+    parts = _by_part(contents.shapes)
     names = parts.get("kernel", [])
     if names and all("/" in name for name in names):
-        kernels = [(name, published.shape(name)) for name in names]
-        yield from _networks(kernels, weight_norm="g" in parts)
+        kernels = [(name, contents.shape(name)) for name in names]
+        yield from _models(kernels, weight_norm="g" in parts)
 
 
-def _converted_recipes(published):
-    if not published.has("head.weight", "body.0.0.weight", "body.0.2.weight", "tail.weight"):
+def _detect_converted(contents):
+    if not contents.has("head.weight", "body.0.0.weight", "body.0.2.weight", "tail.weight"):
         return
-    names = [name for name in published.shapes if name.endswith(".weight") and name.split(".")[0] in CONVERTED]
+    names = [name for name in contents.shapes if name.endswith(".weight") and name.split(".")[0] in CONVERTED]
     names.sort(key=lambda name: (CONVERTED.index(name.split(".")[0]), [int(i) for i in re.findall("[0-9]+", name)]))
-    kernels = [(name, tuple(published.shape(name)[axis] for axis in (2, 3, 1, 0))) for name in names]
-    yield from _networks(kernels, weight_norm=False)
+    kernels = [(name, tuple(contents.shape(name)[axis] for axis in (2, 3, 1, 0))) for name in names]
+    yield from _models(kernels, weight_norm=False)
 
 
-def _networks(kernels, weight_norm):
-    """What kernels (name, (height, width, in, out)) in krasserm's order are of: at most one network."""
+def _models(kernels, weight_norm):
+    """Yields the model, if any, with these kernels (name, (height, width, in, out)) in krasserm's order."""
     if len(kernels) < 5:
         return
     size, filters = kernels[0][1][:3], kernels[0][1][3]
@@ -134,29 +134,31 @@ def _wdsr(kernels, filters, weight_norm):
     blocks = kernels[1:-2:of_block]
     for name, shape in blocks:
         if shape != (height, height, filters, wide):
-            raise MisfitError(f"{name} is {shape}, should be {(height, height, filters, wide)}")
+            raise MismatchError(f"{name} has shape {shape}; expected {(height, height, filters, wide)}")
     tail, (_, _, _, outputs) = kernels[-2]
-    how = {"num_filters": filters, "num_res_blocks": len(blocks), "res_expansion": ratio(first, wide, filters)}
-    how |= {"weight_norm": weight_norm, "variant": "official" if weight_norm else "krasserm"}
+    options = {"num_filters": filters, "num_res_blocks": len(blocks), "res_expansion": ratio(first, wide, filters)}
+    options |= {"weight_norm": weight_norm, "variant": "official" if weight_norm else "krasserm"}
     name = "wdsr-a" if of_block == 2 else "wdsr-b"
-    return Recipe(name, (root(tail, outputs, 3),), how, note="" if weight_norm else PLAIN)
+    return Candidate(name, (shuffle_factor(tail, outputs, 3),), options, note="" if weight_norm else PLAIN)
 
 
 def _residual(kernels, filters, weight_norm, name):
     body = list(itertools.takewhile(lambda kernel: kernel[1] == (3, 3, filters, filters), kernels[1:-1]))
     upsampler = kernels[1 + len(body) : -1]
     if len(body) % 2 == 0 or not upsampler:
-        raise MisfitError(f"{len(body)} kernels of {filters} filters and {len(upsampler)} behind them are no blocks")
-    how = {"num_filters": filters, "num_res_blocks": len(body) // 2}
+        raise MismatchError(
+            f"{len(body)} kernels with {filters} filters, followed by {len(upsampler)}, don't form blocks"
+        )
+    options = {"num_filters": filters, "num_res_blocks": len(body) // 2}
     note = ""
     if name == "edsr":
-        how |= {"weight_norm": weight_norm, "variant": "krasserm"} | residual_scaling(filters)
-        note = scaling_note(how)
-    scale = math.prod(root(kernel, shape[3], filters) for kernel, shape in upsampler)
-    return Recipe(name, (scale,), how, note=note)
+        options |= {"weight_norm": weight_norm, "variant": "krasserm"} | residual_scaling(filters)
+        note = scaling_note(options)
+    scale = math.prod(shuffle_factor(kernel, shape[3], filters) for kernel, shape in upsampler)
+    return Candidate(name, (scale,), options, note=note)
 
 
 PROJECTS = [
-    Project("krasserm/wdsr", in_order, _recipes),
-    Project("krasserm/wdsr (converted to PyTorch's kernels)", converted, _converted_recipes),
+    Project("krasserm/wdsr", in_order, _detect),
+    Project("krasserm/wdsr (converted to PyTorch's kernels)", converted, _detect_converted),
 ]

@@ -1,6 +1,6 @@
-"""MSRN's published layouts: the authors' and that of an unofficial project that works on BGR."""
+"""MSRN: MIVRC/MSRN-PyTorch and harish-vnkt/multiscale-residual-network-pytorch."""
 
-from wdsr_tf.importers.project import Project, Recipe
+from wdsr_tf.importers.project import Candidate, Project
 from wdsr_tf.importers.tensors import mean_shift, stages
 
 
@@ -8,7 +8,7 @@ def official(tensors, model):
     """MIVRC/MSRN-PyTorch: `head.0`, `body.{i}.conv_{3,5}_{1,2}`, `body.{i}.confusion`, `tail.{0,1}`, `tail.2.{0[,2]}`,
     `tail.3`.
     """
-    tensors.frozen(mean_shift(255))
+    tensors.constants(mean_shift(255))
     weights = {
         "head": tensors.conv("head.0"),
         "fusion": tensors.conv("tail.0"),
@@ -24,9 +24,9 @@ def official(tensors, model):
     return weights
 
 
-def seed(tensors, model):
-    """The unofficial one: `conv`, `residual_blocks.{i}`, `feature_fusion`, `reconstruction_layer.conv{1,2}`, in BGR."""
-    tensors.frozen(mean_shift(255, bgr=True))
+def harish_vnkt(tensors, model):
+    """harish-vnkt: `conv`, `residual_blocks.{i}`, `feature_fusion`, `reconstruction_layer.conv{1,2}`, in BGR."""
+    tensors.constants(mean_shift(255, bgr=True))
     kernel, bias = tensors.conv("conv.conv")
     weights = {
         "head": [kernel[:, :, ::-1], bias],
@@ -41,26 +41,26 @@ def seed(tensors, model):
     return weights
 
 
-def _official_recipes(published):
-    if not published.has("head.0.weight", "body.0.conv_3_1.weight", "tail.2.0.weight"):
+def _detect_official(contents):
+    if not contents.has("head.0.weight", "body.0.conv_3_1.weight", "tail.2.0.weight"):
         return
-    filters = published.filters("head.0.weight", 3, 3)
-    blocks = published.count("body.{}.conv_5_2.weight", (2 * filters, 2 * filters, 5, 5))
-    scale = published.upsampling("tail.2.{}.weight", filters)
-    yield Recipe("msrn", (scale,), {"num_filters": filters, "num_res_blocks": blocks, "variant": "official"})
+    filters = contents.filters("head.0.weight", 3, 3)
+    blocks = contents.count("body.{}.conv_5_2.weight", (2 * filters, 2 * filters, 5, 5))
+    scale = contents.upsampling("tail.2.{}.weight", filters)
+    yield Candidate("msrn", (scale,), {"num_filters": filters, "num_res_blocks": blocks, "variant": "official"})
 
 
-def _seed_recipes(published):
-    if not published.has("conv.conv.weight", "residual_blocks.0.conv5_1.conv.weight"):
+def _detect_harish_vnkt(contents):
+    if not contents.has("conv.conv.weight", "residual_blocks.0.conv5_1.conv.weight"):
         return
-    filters = published.filters("conv.conv.weight", 3, 3)
-    blocks = published.count("residual_blocks.{}.conv5_2.conv.weight", (2 * filters, 2 * filters, 5, 5))
-    scale = published.enlarges("reconstruction_layer.conv1.conv.weight", filters)
-    how = {"num_filters": filters, "num_res_blocks": blocks, "variant": "seed", "last_relu": True}
-    yield Recipe("msrn", (scale,), how)
+    filters = contents.filters("conv.conv.weight", 3, 3)
+    blocks = contents.count("residual_blocks.{}.conv5_2.conv.weight", (2 * filters, 2 * filters, 5, 5))
+    scale = contents.shuffle_factor("reconstruction_layer.conv1.conv.weight", filters)
+    options = {"num_filters": filters, "num_res_blocks": blocks, "variant": "harish-vnkt", "last_relu": True}
+    yield Candidate("msrn", (scale,), options)
 
 
 PROJECTS = [
-    Project("MIVRC/MSRN-PyTorch", official, _official_recipes),
-    Project("an unofficial MSRN on BGR", seed, _seed_recipes),
+    Project("MIVRC/MSRN-PyTorch", official, _detect_official),
+    Project("harish-vnkt/multiscale-residual-network-pytorch", harish_vnkt, _detect_harish_vnkt),
 ]

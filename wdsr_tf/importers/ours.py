@@ -1,27 +1,28 @@
-"""The layout of this house: `layer/weight`, such as `head/kernel`, with the recipe beside the weights.
+"""The layout of wdsr_tf itself: `layer/weight`, such as `head/kernel`, and the recipe of the model.
 
-`__recipe__` is JSON in bytes: architecture, scale, hyperparameters and facts, as checkpoints have them. Kernels are
-(height, width, in, out), channels before a pixel shuffle (row, column, color).
+`__recipe__` is JSON in bytes: architecture, scale, hyperparameters and facts, as in a checkpoint. Kernels are
+(height, width, in, out); channels before a pixel shuffle are (row, column, color).
 """
 
 import json
+from typing import Any
 
 import numpy as np
 
-from wdsr_tf.importers.project import MisfitError, Project, Recipe, demand_sound
+from wdsr_tf.importers.project import Candidate, MismatchError, Project, check_hyperparameters
 
 RECIPE = "__recipe__"
-MOST_NESTED = 8  # lists and dictionaries of the facts in one another
+MAX_DEPTH = 8  # of nested lists and dictionaries in the facts
 
 
-def named(tensors, model):
-    """`layer/weight`, for each weight of each layer."""
+def layout(tensors, model):
+    """Maps `layer/weight` to each weight of each layer."""
     tensors.drop(RECIPE)
     return {layer.name: [tensors.take(name) for name in weight_names(layer)] for layer in model.layers if layer.weights}
 
 
-def arrays(model):
-    """The weights of `model` under our names, and its recipe."""
+def arrays(model) -> dict[str, np.ndarray]:
+    """Returns the weights of `model` under our names, and its recipe."""
     recipe = json.dumps(model.get_config()).encode()
     result = {RECIPE: np.frombuffer(recipe, "uint8")}
     for layer in model.layers:
@@ -29,8 +30,8 @@ def arrays(model):
     return result
 
 
-def facts(arrays):
-    """The facts that came with a network of ours; none of a file of another house."""
+def facts(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Returns the facts in a file of ours; {} for any other file."""
     return dict(_recipe(arrays).get("facts", {})) if RECIPE in arrays else {}
 
 
@@ -38,8 +39,8 @@ def _recipe(arrays):
     return json.loads(np.asarray(arrays[RECIPE]).astype("uint8").tobytes())
 
 
-def weight_names(layer):
-    """`layer/weight` for each weight of a layer; equal ones are numbered, as `upsampler/kernel_2`."""
+def weight_names(layer) -> list[str]:
+    """Returns `layer/weight` for each weight of a layer; equal names are numbered, as in `upsampler/kernel_2`."""
     names, seen = [], {}
     kinds = [weight.name for weight in layer.weights]
     for kind in kinds:
@@ -48,26 +49,26 @@ def weight_names(layer):
     return names
 
 
-def _recipes(published):
-    if not published.has(RECIPE):
+def _detect(contents):
+    if not contents.has(RECIPE):
         return
     try:
-        recipe = _recipe(published.arrays)
-        name, scale, how = (recipe[key] for key in ("architecture", "scale", "hyperparameters"))
+        recipe = _recipe(contents.arrays)
+        name, scale, hyperparameters = (recipe[key] for key in ("architecture", "scale", "hyperparameters"))
         facts = recipe.get("facts", {})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # what broken bytes led to
-        raise MisfitError(f"its {RECIPE} is damaged ({error})") from error
-    kinds = [(name, str), (scale, int), (how, dict), (facts, dict)]
-    if any(type(value) is not kind for value, kind in kinds) or not _is_shallow(facts, MOST_NESTED):
-        raise MisfitError(f"its {RECIPE} is damaged: it is no recipe of a checkpoint")
-    demand_sound(how | {"architecture": name, "scale": scale})
-    yield Recipe(name, (scale,), how)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # whatever broken bytes led to
+        raise MismatchError(f"its {RECIPE} is damaged ({error})") from error
+    types = [(name, str), (scale, int), (hyperparameters, dict), (facts, dict)]
+    if any(type(value) is not kind for value, kind in types) or not _is_shallow(facts, MAX_DEPTH):
+        raise MismatchError(f"its {RECIPE} is damaged: it isn't a checkpoint's recipe")
+    check_hyperparameters({"architecture": name, "scale": scale})
+    yield Candidate(name, (scale,), hyperparameters)
 
 
-def _is_shallow(value, most):
-    """Whether lists and dictionaries are nested no deeper than `most`: Keras walks through them when it saves."""
+def _is_shallow(value, depth):
+    """Whether lists and dictionaries are nested at most `depth` deep: Keras walks through them recursively."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return most >= 0 and all(_is_shallow(each, most - 1) for each in inner)
+    return depth >= 0 and all(_is_shallow(each, depth - 1) for each in inner)
 
 
-PROJECTS = [Project("wdsr_tf", named, _recipes)]
+PROJECTS = [Project("wdsr_tf", layout, _detect)]

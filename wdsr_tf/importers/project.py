@@ -1,151 +1,186 @@
-"""What a project's file says about itself: which published files are its own, and of which network they are.
+"""Published projects: which files are theirs, and which model a file's weights belong to.
 
-Each file of this package ends with `PROJECTS`, a `Project` per layout. Its `recipes` looks at names and shapes alone
-and yields a `Recipe` where they are the project's; `recognize.recognize` asks all of them.
+Every module that maps a project's names to our layers ends with `PROJECTS`, one `Project` per layout.
 """
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
+MAX_NUMBER = 4096  # of filters, blocks, ...
+MAX_LAYERS = 256  # blocks times units; Keras needs some milliseconds to build each
+MAX_LETTERS = 64
+COUNTS = ("num_res_blocks", "num_units", "num_layers")
+WIDTHS = ("num_filters", "min_filters", "nin_filters", "nin_filters_2", "upsampler_filters", "res_expansion")
+INTEGERS = (*COUNTS, *WIDTHS, "groups", "fusion_size", "fusion_groups", "body_size")
+# The fewest weights for each pair of filters. Weight-normalized models draw their weights before Keras counts them.
+WEIGHTS_PER_PAIR = {"edsr": 9, "wdsr-a": 9, "wdsr-b": 1}
+
+
+class MismatchError(Exception):
+    """A file has a project's names but can't be one of its files; the message says why."""
+
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
-    """The network that a file's weights are for, as far as names and shapes tell.
+class Candidate:
+    """A model that a file's weights may belong to.
 
-    Attributes:
-        name: the registry's name.
-        scales: those that the weights serve.
-        hyperparameters: what the builder needs besides its defaults.
-        several: where one file serves several scales, what the builder needs to hold all of them, at the first scale;
-            None where a person has to choose.
-        note: a sentence about what the file does not say, and what was taken for it.
+    Args:
+        name: The model's name in the registry.
+        scales: The scales that the weights work for.
+        hyperparameters: The builder's arguments that differ from its defaults.
+        all_scales: The hyperparameters of a single model that holds all `scales`, or None if there is no such model.
+        note: What the file doesn't record, and what is assumed instead.
+        chosen_scale: The scale that `recognize.choose` has chosen.
+        project: The project, such as "nmhkahn/CARN-pytorch".
+        layout: The function that maps the project's names to our layers.
     """
 
     name: str
-    scales: tuple
-    hyperparameters: dict
-    several: dict | None = None
+    scales: tuple[int, ...]
+    hyperparameters: dict[str, Any]
+    all_scales: dict[str, Any] | None = None
     note: str = ""
+    chosen_scale: int | None = None
+    project: str = ""
+    layout: Callable | None = None
+
+    @property
+    def scale(self) -> int | None:
+        """The chosen or only scale; None if the scale is still to be chosen."""
+        return self.chosen_scale or (self.scales[0] if len(self.scales) == 1 else None)
+
+    @property
+    def all_in_one(self) -> bool:
+        """Whether this is the model that holds all `scales`."""
+        return self.all_scales is not None and self.hyperparameters | self.all_scales == self.hyperparameters
+
+    def __str__(self):
+        """Returns, for example, `carn-m x2 (groups=4, num_filters=64) of nmhkahn/CARN-pytorch`."""
+        values = ", ".join(f"{name}={value}" for name, value in sorted(self.hyperparameters.items()))
+        scales = " or ".join(f"x{scale}" for scale in ([self.scale] if self.scale else self.scales))
+        return f"{self.name} {scales}{f' ({values})' if values else ''} of {self.project}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Project:
     """A published layout.
 
-    Attributes:
-        name: whose it is, such as `nmhkahn/CARN-pytorch`.
-        layout: `layout(tensors, model) -> {layer name: [arrays]}`.
-        recipes: `recipes(published)` yields a `Recipe` for each network that a file with these names can be of; it may
-            raise MisfitError.
+    Args:
+        name: The project, such as "nmhkahn/CARN-pytorch".
+        layout: `layout(tensors, model)` returns {layer name: [arrays]}.
+        detect: `detect(contents)` yields a `Candidate` for each model that a file with these names and shapes fits. It
+            may raise MismatchError.
     """
 
     name: str
     layout: Callable
-    recipes: Callable
+    detect: Callable
+
+    def candidates(self, contents: "Contents") -> Iterator[Candidate]:
+        """Yields the models that the file fits; raises MismatchError if it only has the project's names."""
+        for candidate in self.detect(contents):
+            check_hyperparameters(candidate.hyperparameters)
+            contents.check_size(candidate)
+            yield dataclasses.replace(candidate, project=self.name, layout=self.layout)
 
 
-class MisfitError(Exception):
-    """Why a file that has a project's names is not one of its files after all."""
-
-
-MOST = 4096  # of any whole number
-MOST_LAYERS = 256  # of blocks times units: Keras takes some milliseconds to build each
-COUNTS = ("num_res_blocks", "num_units", "num_layers")
-WIDTHS = ("num_filters", "min_filters", "nin_filters", "nin_filters_2", "upsampler_filters", "res_expansion")
-WHOLE = (*COUNTS, *WIDTHS, "groups", "fusion_size", "fusion_groups", "body_size")
-MOST_LETTERS = 64
-
-
-def demand_sound(hyperparameters):
-    """MisfitError where a value is of a kind or a size that no network has, and that could take for ever to build."""
+def check_hyperparameters(hyperparameters: dict[str, Any]) -> None:
+    """Raises MismatchError for a value that no supported model has and that could take forever to build."""
     for name, value in hyperparameters.items():
-        if not _is_sound(name, value):
-            name, value = (ascii(thing)[:MOST_LETTERS] for thing in (name, value))
-            raise MisfitError(f"{name} is {value}, which no network here has")
+        if not _is_plausible(name, value):
+            name, value = (ascii(thing)[:MAX_LETTERS] for thing in (name, value))
+            raise MismatchError(f"{name} is {value}, which no supported model has")
     layers = math.prod(hyperparameters.get(name, 1) for name in COUNTS)
-    if layers > MOST_LAYERS:
-        raise MisfitError(f"{layers} blocks and units are more than the {MOST_LAYERS} that any network here may have")
+    if layers > MAX_LAYERS:
+        raise MismatchError(f"{layers} blocks and units are more than the maximum of {MAX_LAYERS}")
 
 
-def _is_sound(name, value):
-    if name in WHOLE and (not isinstance(value, int) or isinstance(value, bool)):
+def _is_plausible(name, value):
+    if name in INTEGERS and (not isinstance(value, int) or isinstance(value, bool)):
         return False
     if isinstance(value, int):
-        return (1 if name.startswith("num_") else 0) <= value <= MOST
+        return (1 if name.startswith("num_") else 0) <= value <= MAX_NUMBER
     if isinstance(value, str):
-        return value.isprintable() and len(value) <= MOST_LETTERS
+        return value.isprintable() and len(value) <= MAX_LETTERS
     return value is None or (isinstance(value, float) and math.isfinite(value))
 
 
-class Published:
-    """The names and shapes of a file's arrays. What is asked for and is not there raises MisfitError."""
+class Contents:
+    """The names and shapes of a file's arrays. Its methods raise MismatchError if something is missing or differs."""
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: dict[str, np.ndarray]):
         self.arrays = arrays
         self.shapes = {name: tuple(np.shape(array)) for name, array in arrays.items()}
 
-    def has(self, *names):
-        """Whether the file has arrays of all these names."""
+    def has(self, *names: str) -> bool:
+        """Returns whether the file has arrays with all these names."""
         return all(name in self.shapes for name in names)
 
-    def shape(self, name, rank=4):
-        """The shape of an array of `rank` axes."""
+    def shape(self, name: str, rank: int = 4) -> tuple[int, ...]:
+        """Returns the shape of an array, which must have `rank` axes, none of them empty."""
         if name not in self.shapes:
-            raise MisfitError(f"{name} is missing")
+            raise MismatchError(f"{name} is missing")
         if len(self.shapes[name]) != rank or 0 in self.shapes[name]:
-            raise MisfitError(f"{name} is {self.shapes[name]}, which has not {rank} axes with something on each")
+            raise MismatchError(f"{name} has shape {self.shapes[name]}; expected {rank} axes that aren't empty")
         return self.shapes[name]
 
-    def expect(self, name, *shape):
-        """Demands this shape: what is built is then no larger than what is in the file."""
+    def expect(self, name: str, *shape: int) -> None:
+        """Requires this shape, which guarantees that the model is no larger than the file."""
         if self.shape(name, rank=len(shape)) != shape:
-            raise MisfitError(f"{name} is {self.shapes[name]}, should be {shape}")
+            raise MismatchError(f"{name} has shape {self.shapes[name]}; expected {shape}")
 
-    def filters(self, name, inputs, size):
-        """How many filters a PyTorch kernel (filters, `inputs`, `size`, `size`) has."""
+    def filters(self, name: str, inputs: int, size: int) -> int:
+        """Returns the number of filters of a PyTorch kernel (filters, `inputs`, `size`, `size`)."""
         shape = self.shape(name)
         if shape[1:] != (inputs, size, size):
-            raise MisfitError(f"{name} is {shape}, should be (any, {inputs}, {size}, {size})")
+            raise MismatchError(f"{name} has shape {shape}; expected (any, {inputs}, {size}, {size})")
         return shape[0]
 
-    def count(self, name, shape=None, start=0):
-        """How many of `name.format(start)`, `name.format(start + 1)`, ... there are, all of one shape."""
-        there = list(itertools.takewhile(self.has, (name.format(i) for i in itertools.count(start))))
-        wanted = shape or (self.shapes[there[0]] if there else None)
-        for each in there:
-            if self.shapes[each] != wanted:
-                raise MisfitError(f"{each} is {self.shapes[each]}, should be {wanted}")
-        if not there:
-            raise MisfitError(f"{name.format(start)} is missing")
-        return len(there)
+    def count(self, name: str, shape: tuple[int, ...] | None = None, start: int = 0) -> int:
+        """Returns how many of `name.format(start)`, `name.format(start + 1)`, ... there are, all with one shape."""
+        present = list(itertools.takewhile(self.has, (name.format(i) for i in itertools.count(start))))
+        if not present:
+            raise MismatchError(f"{name.format(start)} is missing")
+        for each in present:
+            self.expect(each, *(shape or self.shapes[present[0]]))
+        return len(present)
 
-    def enlarges(self, name, channels, axis=0):
-        """The factor of the pixel shuffle behind a kernel that makes `channels` of the enlarged picture."""
-        return root(name, self.shape(name)[axis], channels)
+    def shuffle_factor(self, name: str, channels: int, axis: int = 0) -> int:
+        """Returns the factor of the pixel shuffle that follows a kernel and leaves `channels` channels."""
+        return shuffle_factor(name, self.shape(name)[axis], channels)
 
-    def upsampling(self, name, channels, step=2):
-        """The scale of convolutions `name.format(0)`, `name.format(step)`, ... with a pixel shuffle behind each."""
+    def upsampling(self, name: str, channels: int, step: int = 2) -> int:
+        """Returns the scale of the kernels `name.format(0)`, `name.format(step)`, ..., each before a pixel shuffle."""
         names = itertools.takewhile(self.has, (name.format(i) for i in itertools.count(0, step)))
-        factors = [self.enlarges(each, channels) for each in names]
+        factors = [self.shuffle_factor(each, channels) for each in names]
         if not factors:
-            raise MisfitError(f"{name.format(0)} is missing")
+            raise MismatchError(f"{name.format(0)} is missing")
         return math.prod(factors)
 
+    def check_size(self, candidate: Candidate) -> None:
+        """Raises MismatchError if the model would be many times as large as the file, as only a forged one is."""
+        names = ("num_filters", "num_res_blocks", "res_expansion")
+        filters, blocks, expansion = (candidate.hyperparameters.get(name, 1) for name in names)
+        weights = filters**2 * expansion * WEIGHTS_PER_PAIR.get(candidate.name, 0.25)
+        if weights > sum(np.size(array) for array in self.arrays.values()) or blocks > len(self.arrays):
+            raise MismatchError(f"it is too small for {filters} filters in {blocks} blocks")
 
-def root(name, outputs, channels):
-    """The whole factor whose square times `channels` is `outputs`."""
+
+def shuffle_factor(name: str, outputs: int, channels: int) -> int:
+    """Returns the integer whose square times `channels` is `outputs`."""
     factor = math.isqrt(outputs // channels)
     if factor < 1 or factor**2 * channels != outputs:
-        raise MisfitError(f"{name} makes {outputs} channels, which is no square times {channels}")
+        raise MismatchError(f"{name} has {outputs} outputs, which isn't {channels} times a square")
     return factor
 
 
-def ratio(name, outputs, inputs):
-    """How often `inputs` go into `outputs`."""
+def ratio(name: str, outputs: int, inputs: int) -> int:
+    """Returns `outputs` divided by `inputs`."""
     if outputs % inputs:
-        raise MisfitError(f"{name} makes {outputs} channels, which is no multiple of {inputs}")
+        raise MismatchError(f"{name} has {outputs} outputs, which isn't a multiple of {inputs}")
     return outputs // inputs

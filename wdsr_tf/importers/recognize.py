@@ -1,7 +1,7 @@
-"""Of which project a weight file is, and which network its weights are for."""
+"""Recognizes which project's weights a file holds, and which model they belong to."""
 
 import dataclasses
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -20,160 +20,123 @@ from wdsr_tf.importers import (
     waifu2x,
     wdsr,
 )
-from wdsr_tf.importers.project import MisfitError, Published, demand_sound
+from wdsr_tf.importers.project import Candidate, Contents, MismatchError, check_hyperparameters
 
 MODULES = (ours, wdsr, edsr, carn, carn_v2, krasserm, dcscn, espcn, msrn, drrn, srcnn, waifu2x)
-# Weights for each pair of filters, at least. Those that can be weight-normalized are drawn before Keras counts them.
-PER_PAIR = {"edsr": 9, "wdsr-a": 9, "wdsr-b": 1}
 PROJECTS = [project for module in MODULES for project in module.PROJECTS]
+# What torch.nn.utils.parametrizations.weight_norm saves, under the names of torch.nn.utils.weight_norm.
+PARAMETRIZATIONS = {
+    ".parametrizations.weight.original0": ".weight_g",
+    ".parametrizations.weight.original1": ".weight_v",
+}
 
 
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A network that a file's weights may be for.
-
-    Attributes:
-        project: whose layout it is, such as `nmhkahn/CARN-pytorch`.
-        layout: the layout's function.
-        name: the registry's name of the network.
-        scale: None where one file serves several, or where shapes cannot tell.
-        hyperparameters: what the builder needs besides its defaults.
-        scales: those that the weights serve.
-        several: the hyperparameters that hold all `scales` in one network, or None where there is no such network.
-        note: what the file does not say, and what was taken for it.
-    """
-
-    project: str
-    layout: Callable
-    name: str
-    scale: int | None
-    hyperparameters: dict
-    scales: tuple
-    several: dict | None = None
-    note: str = ""
-
-    @property
-    def all_in_one(self):
-        """Whether it is the one network that holds all `scales`."""
-        return self.several is not None and self.hyperparameters | self.several == self.hyperparameters
-
-    def __str__(self):
-        """`carn-m x2 (groups=4, num_filters=64) of nmhkahn/CARN-pytorch`."""
-        how = ", ".join(f"{name}={value}" for name, value in sorted(self.hyperparameters.items()))
-        scales = " or ".join(f"x{scale}" for scale in ([self.scale] if self.scale else self.scales))
-        return f"{self.name} {scales}{f' ({how})' if how else ''} of {self.project}"
-
-
-def recognize(arrays):
-    """Every `Candidate` that the names and shapes of `arrays` fit; InputError, with reasons, where none does."""
-    published = Published(renamed(arrays))
-    candidates, misfits = [], []
-    for project in ours.PROJECTS if published.has(ours.RECIPE) else PROJECTS:
+def recognize(arrays: dict[str, np.ndarray]) -> list[Candidate]:
+    """Returns every model that the names and shapes of `arrays` fit; raises InputError if there is none."""
+    contents = Contents(renamed(arrays))
+    candidates, mismatches = [], []
+    for project in ours.PROJECTS if contents.has(ours.RECIPE) else PROJECTS:
         try:
-            recipes = [_of_its_size(published, recipe) for recipe in project.recipes(published)]
-        except MisfitError as reason:
-            misfits.append(f"it has names of {project.name}, but {reason}")
-            continue
-        for recipe in recipes:
-            scale = recipe.scales[0] if len(recipe.scales) == 1 else None
-            how = (recipe.name, scale, recipe.hyperparameters, recipe.scales, recipe.several, recipe.note)
-            candidates.append(Candidate(project.name, project.layout, *how))
+            candidates += list(project.candidates(contents))
+        except MismatchError as reason:
+            mismatches.append(f"it has names of {project.name}, but {reason}")
     if not candidates:
-        raise InputError(f"these weights are of no known project\n  {_why(published, misfits)}")
+        raise InputError("\n  ".join(["the weights don't fit any supported project", *mismatches, *_facts(contents)]))
     return candidates
 
 
-def _of_its_size(published, recipe):
-    """The recipe, unless its network would be many times as large as the file, as only a forged one is."""
-    demand_sound(recipe.hyperparameters)
-    names = ("num_filters", "num_res_blocks", "res_expansion")
-    filters, blocks, expansion = (recipe.hyperparameters.get(name, 1) for name in names)
-    least = filters**2 * expansion * PER_PAIR.get(recipe.name, 0.25)
-    if least > sum(np.size(a) for a in published.arrays.values()) or blocks > len(published.arrays):
-        raise MisfitError(f"it is too small for {filters} filters in {blocks} blocks")
-    return recipe
+def _facts(contents):
+    names = [f"{name} {shape}" for name, shape in contents.shapes.items()]
+    some = ", ".join(names[:6]) + (f" ... {names[-1]}" if len(names) > 6 else "")
+    return [
+        f"the {len(names)} arrays of the file: {some}",
+        f"supported projects: {', '.join(dict.fromkeys(project.name for project in PROJECTS))}",
+    ]
 
 
-def renamed(arrays):
-    """The same arrays without DataParallel's `module.`, and weight normalization as torch.nn.utils.weight_norm has it.
-
-    torch.nn.utils.parametrizations.weight_norm, its successor, saves g as original0 and v as original1. Two arrays that
-    would have one name raise InputError.
-    """
-    new = {".parametrizations.weight.original0": ".weight_g", ".parametrizations.weight.original1": ".weight_v"}
+def renamed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the arrays without DataParallel's prefix `module.`, and with `PARAMETRIZATIONS` renamed."""
     prefix = "module." if all(name.startswith("module.") for name in arrays) else ""
     result = {}
-    for given, array in arrays.items():
-        name = given.removeprefix(prefix)
-        for theirs, older in new.items():
-            name = name.removesuffix(theirs) + older if name.endswith(theirs) else name
+    for original, array in arrays.items():
+        name = original.removeprefix(prefix)
+        for newer, older in PARAMETRIZATIONS.items():
+            name = name.removesuffix(newer) + older if name.endswith(newer) else name
         if name in result:
-            raise InputError(f"the file has {name} and {given}, which are two names of one array")
+            raise InputError(f"the file has {name} and {original}, two names of the same array")
         result[name] = array
     return result
 
 
-def choose(candidates, model="auto", scale=None, hyperparameters=None):
-    """The one candidate that is meant, with a scale; the flags that were given narrow the choice or override.
+def choose(
+    candidates: list[Candidate],
+    model: str = "auto",
+    scale: int | None = None,
+    hyperparameters: dict[str, Any] | None = None,
+) -> Candidate:
+    """Returns the one candidate that agrees with the arguments, with a scale.
 
-    InputError where none is left, where two are, or where a scale has to be chosen: it says what to type.
+    Args:
+        candidates: What `recognize` returned.
+        model: The name of the model, or "auto".
+        scale: The scale, or None for the only one.
+        hyperparameters: Values that narrow the choice; they override those that were recognized if none agrees.
+
+    Raises:
+        InputError: No candidate agrees, several do, or a scale has to be chosen. The message lists the options.
     """
     given = dict(hyperparameters or {})
-    left = _narrowed(candidates, model, scale)
+    left = _with_scale(_with_name(candidates, model), scale)
     agreeing = [c for c in left if all(c.hyperparameters.get(name, value) == value for name, value in given.items())]
     left = agreeing or left
     if len(left) > 1:
         options = "".join(f"\n  {_difference(c, left)}   for {c}" for c in left)
-        raise InputError(f"these weights fit more than one network; add one of{options}")
-    chosen = left[0]
-    how = chosen.hyperparameters | given
+        raise InputError(f"the weights fit more than one model; choose one by setting{options}")
+    (chosen,) = left
+    combined = chosen.hyperparameters | given
     try:
-        demand_sound(how)
-    except MisfitError as reason:
-        raise InputError(f"--set does not fit: {reason}") from reason
-    note = "" if any(f"--set {name}=" in chosen.note for name in given) else chosen.note
-    chosen = dataclasses.replace(chosen, hyperparameters=how, note=note)
+        check_hyperparameters(combined)
+    except MismatchError as reason:
+        raise InputError(f"a hyperparameter is out of range: {reason}") from reason
+    note = "" if any(f"{name}=" in chosen.note for name in given) else chosen.note
+    chosen = dataclasses.replace(chosen, hyperparameters=combined, note=note)
     if scale is None and chosen.scale is None and not chosen.all_in_one:
-        raise InputError(f"these weights are for {chosen}: {_scale_to_add(chosen)}")
-    return dataclasses.replace(chosen, scale=scale or chosen.scale or chosen.scales[0])
+        raise InputError(f"the weights are for {chosen}; {_scales_to_choose(chosen)}")
+    return dataclasses.replace(chosen, chosen_scale=scale or chosen.scale or chosen.scales[0])
 
 
-def _scale_to_add(candidate):
-    options = " or ".join(f"--scale {option}" for option in candidate.scales)
-    several = [f"--set {name}={str(value).lower()}" for name, value in (candidate.several or {}).items()]
-    hint = f"; {' '.join(several)} keeps all in one checkpoint" if several else ""
-    return f"add {options}{hint}" + (f"; {candidate.note}" if candidate.note else "")
-
-
-def _narrowed(candidates, model, scale):
-    """The candidates of that network and scale."""
+def _with_name(candidates, model):
     left = [c for c in candidates if model in ("auto", c.name)]
     if not left:
-        names = sorted({c.name for c in candidates})
-        fits = " or ".join(str(c) for c in candidates)
-        raise InputError(
-            f"--model {model} does not fit: {suggestion(model, names)}these weights are for {fits}; leave --model out"
-        )
-    fitting = [c for c in left if scale is None or scale in c.scales]
-    if not fitting:
-        scales = sorted({scale for c in left for scale in c.scales})
-        options = " or ".join(f"--scale {option}" for option in scales)
-        raise InputError(f"--scale {scale} does not fit: these weights are for {left[0]}; {options} would do")
-    return fitting
+        hint = suggestion(model, sorted({c.name for c in candidates}))
+        fitting = " or ".join(str(c) for c in candidates)
+        raise InputError(f"the weights don't fit model {model!r}. {hint}They are for {fitting}")
+    return left
+
+
+def _with_scale(candidates, scale):
+    left = [c for c in candidates if scale is None or scale in c.scales]
+    if not left:
+        scales = sorted({scale for c in candidates for scale in c.scales})
+        raise InputError(f"the weights don't fit scale {scale}; they are for {candidates[0]}. Use {_any_of(scales)}")
+    return left
+
+
+def _scales_to_choose(candidate):
+    options = [f"{name}={str(value).lower()}" for name, value in (candidate.all_scales or {}).items()]
+    hint = f", or set {' '.join(options)} to keep all scales in one checkpoint" if options else ""
+    return f"choose {_any_of(candidate.scales)}{hint}" + (f"; {candidate.note}" if candidate.note else "")
+
+
+def _any_of(scales):
+    return " or ".join(f"scale {scale}" for scale in scales)
 
 
 def _difference(candidate, others):
-    """The flag that tells a candidate from the others."""
+    """Returns the option, such as `colors=bt601`, that only this candidate agrees with."""
     if sum(other.name == candidate.name for other in others) == 1:
-        return f"--model {candidate.name}"
+        return f"model={candidate.name}"
     for name, value in candidate.hyperparameters.items():
         if sum(other.hyperparameters.get(name) == value for other in others) == 1:
-            return f"--set {name}={value}"
-    return f"--scale {candidate.scales[0]}"
-
-
-def _why(published, misfits):
-    names = [f"{name} {shape}" for name, shape in published.shapes.items()]
-    some = ", ".join(names[:6]) + (f" ... {names[-1]}" if len(names) > 6 else "")
-    known = ", ".join(dict.fromkeys(project.name for project in PROJECTS))
-    return "\n  ".join([*misfits, f"the {len(names)} names of the file: {some}", f"known projects: {known}"])
+            return f"{name}={value}"
+    return f"scale={candidate.scales[0]}"

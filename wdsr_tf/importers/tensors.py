@@ -1,84 +1,87 @@
-"""Named arrays of a published file, in PyTorch's layout or Keras's, each of which has to land exactly once."""
+"""Maps the arrays of a published file to a model's layers, so that each is used exactly once."""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from wdsr_tf.errors import InputError
 
-MOST_LINES = 40  # of what does not fit, in one message
+MAX_LINES = 40  # of a message
 
 
 class Tensors:
-    """The arrays of a published file by their published names; taking one marks it as used."""
+    """The arrays of a file by their published names. Each method that returns an array removes it."""
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: dict[str, np.ndarray]):
         self._left = dict(arrays)
 
-    def take(self, name):
-        """The array of that name; InputError where the file lacks it."""
+    def take(self, name: str) -> np.ndarray:
+        """Returns the array; raises InputError if the file lacks it."""
         if name not in self._left:
             near = ", ".join(f"{n} {tuple(a.shape)}" for n, a in list(self._left.items())[:8])
-            raise InputError(f"the file has no tensor {name!r}; among those not used yet are: {near or 'none'}")
+            raise InputError(f"the file has no tensor {name!r}; unused tensors: {near or 'none'}")
         return np.asarray(self._left.pop(name))
 
-    def has(self, name):
-        """Whether an array of that name is left."""
+    def has(self, name: str) -> bool:
+        """Returns whether an array with this name is left."""
         return name in self._left
 
-    def has_any(self, prefix):
-        """Whether an array is left whose name begins so."""
+    def has_any(self, prefix: str) -> bool:
+        """Returns whether an array is left whose name begins with `prefix`."""
         return any(name.startswith(prefix) for name in self._left)
 
-    def drop(self, *names):
-        """Marks arrays as used that are no weights, such as an optimizer's moments, whether they are there or not."""
+    def drop(self, *names: str) -> None:
+        """Removes arrays that aren't weights, such as an optimizer's moments, if they are present."""
         for name in names:
             self._left.pop(name, None)
 
-    def frozen(self, arrays):
-        """Marks arrays as used that are constants of ours, such as a mean shift.
+    def constants(self, arrays: dict[str, np.ndarray]) -> None:
+        """Removes arrays that must equal constants of our model, such as a mean shift.
 
-        A file may leave out all of them. InputError where it has some, or where they differ from ours.
+        A file may omit all of them. Raises InputError if it has only some, or if they differ from ours.
         """
         missing = [name for name in arrays if name not in self._left]
         if 0 < len(missing) < len(arrays):
-            raise InputError(f"the file lacks {', '.join(missing)}: it has either all of {', '.join(arrays)} or none")
+            raise InputError(f"the file lacks {', '.join(missing)}; expected all of {', '.join(arrays)}, or none")
         for name, ours in () if missing else arrays.items():
             theirs = self._left.pop(name)
             if np.shape(theirs) != np.shape(ours) or not np.allclose(theirs, ours, rtol=1e-3, atol=1e-3):
-                raise InputError(
-                    f"{name} is {np.ravel(theirs)[:9]}, but the network computes with {np.ravel(ours)[:9]}"
-                )
+                raise InputError(f"{name} is {np.ravel(theirs)[:9]}; expected {np.ravel(ours)[:9]}")
 
-    def conv(self, name, shuffle=1, bias=True):
-        """`name.weight` (out, in, height, width) and `name.bias` as a Conv2D's [kernel, bias].
+    def conv(self, name: str, shuffle: int = 1, bias: bool = True) -> list[np.ndarray]:
+        """Returns `name.weight` (out, in, height, width) and `name.bias` as a Conv2D's [kernel, bias].
 
-        `shuffle` is the factor of the pixel shuffle behind the convolution: PyTorch orders its channels (color, row,
-        column), we (row, column, color).
+        Args:
+            name: The layer's published name.
+            shuffle: The factor of the pixel shuffle that follows. PyTorch orders its channels as (color, row, column),
+                we as (row, column, color).
+            bias: Whether the layer has a bias.
         """
         weights = [channels_last(self.take(f"{name}.weight"))]
         if bias:
             weights.append(self.take(f"{name}.bias"))
         return [shuffled(w, shuffle) for w in weights]
 
-    def weight_norm_conv(self, name, shuffle=1):
-        """`name.weight_g`, `name.weight_v` and `name.bias` as a WeightNormConv2D's [g, v, bias]."""
+    def weight_norm_conv(self, name: str, shuffle: int = 1) -> list[np.ndarray]:
+        """Returns `name.weight_g`, `name.weight_v` and `name.bias` as a WeightNormConv2D's [g, v, bias]."""
         g = self.take(f"{name}.weight_g").reshape(-1)
         v = channels_last(self.take(f"{name}.weight_v"))
         return [shuffled(w, shuffle) for w in (g, v, self.take(f"{name}.bias"))]
 
-    def left(self):
-        """The names and shapes of what was not taken."""
+    def left(self) -> dict[str, tuple[int, ...]]:
+        """Returns the names and shapes of the arrays that are left."""
         return {name: tuple(array.shape) for name, array in self._left.items()}
 
 
-def stages(scale):
-    """The factors of a network's pixel shuffles."""
+def stages(scale: int) -> list[int]:
+    """Returns the factors of a model's pixel shuffles."""
     from wdsr_tf.models.blocks import STAGES
 
     return STAGES[scale]
 
 
-def mean_shift(value_range, bgr=False, module=""):
-    """The frozen `sub_mean` and `add_mean` of PyTorch projects: 1x1 convolutions that shift by DIV2K's mean color."""
+def mean_shift(value_range: float, bgr: bool = False, module: str = "") -> dict[str, np.ndarray]:
+    """Returns `sub_mean` and `add_mean` of PyTorch projects: 1x1 convolutions that shift by DIV2K's mean color."""
     from wdsr_tf.models.blocks import DIV2K_MEAN
 
     mean = (DIV2K_MEAN / 255).astype("float32")[:: -1 if bgr else 1] * np.float32(value_range)
@@ -89,20 +92,20 @@ def mean_shift(value_range, bgr=False, module=""):
     return arrays
 
 
-def channels_last(kernel):
-    """PyTorch's (out, in, height, width) as (height, width, in, out); of a transposed convolution likewise.
+def channels_last(kernel: np.ndarray) -> np.ndarray:
+    """Returns PyTorch's (out, in, height, width) as (height, width, in, out); also for transposed convolutions.
 
-    What has not four axes stays as it is: `land` then says which layer it does not fit.
+    An array that doesn't have four axes is returned as it is; `assign` reports which layer it doesn't fit.
     """
     return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
 
 
-def shuffled(weights, factor):
+def shuffled(weights: np.ndarray, factor: int) -> np.ndarray:
     """Reorders the last axis from PyTorch's pixel-shuffle order to ours."""
     return weights[..., _order(weights, factor)] if weights.ndim and weights.shape[-1] % factor**2 == 0 else weights
 
 
-def unshuffled(weights, factor):
+def unshuffled(weights: np.ndarray, factor: int) -> np.ndarray:
     """Reorders the last axis from our pixel-shuffle order to PyTorch's."""
     return weights[..., np.argsort(_order(weights, factor))]
 
@@ -112,31 +115,44 @@ def _order(weights, factor):
     return np.arange(weights.shape[-1]).reshape(colors, factor**2).T.ravel()
 
 
-def land(model, tensors, weights):
-    """Sets `weights`, as a project's function returned them, in `model`: all of them, or none and InputError.
+def assign(model, arrays: dict[str, np.ndarray], layout: Callable) -> None:
+    """Sets a model's weights from published arrays: all of them, or none.
 
-    A layer with weights that gets none, a tensor that no layer took, a shape that does not fit and whole numbers, as of
-    a quantized network, are all listed.
+    Args:
+        model: The model.
+        arrays: The arrays by their published names.
+        layout: The function that maps these names to the model's layers.
+
+    Raises:
+        InputError: A layer gets no weights, an array isn't used, a shape doesn't fit, or a weight is an integer, as in
+            a quantized model. The message lists them.
     """
-    wanted = {layer.name: [tuple(w.shape) for w in layer.weights] for layer in model.layers if layer.weights}
+    tensors = Tensors(arrays)
+    try:
+        weights = layout(tensors, model)
+    except InputError:
+        raise
+    except (IndexError, ValueError) as error:  # NumPy, about an array with another rank or size
+        raise InputError(f"the weights don't fit {model.architecture} x{model.scale}: {error}") from error
+    expected = {layer.name: [tuple(w.shape) for w in layer.weights] for layer in model.layers if layer.weights}
     given = {name: [tuple(np.shape(a)) for a in arrays] for name, arrays in weights.items()}
-    wrong = [f"missing: {name} {shapes}" for name, shapes in wanted.items() if name not in given]
-    wrong += [f"no such layer: {name} {shapes}" for name, shapes in given.items() if name not in wanted]
-    wrong += [f"surplus: {name} {shape}" for name, shape in tensors.left().items()]
+    wrong = [f"missing: {name} {shapes}" for name, shapes in expected.items() if name not in given]
+    wrong += [f"no such layer: {name} {shapes}" for name, shapes in given.items() if name not in expected]
+    wrong += [f"unused: {name} {shape}" for name, shape in tensors.left().items()]
     wrong += [
-        f"wrong shape: {name} is {shapes}, should be {wanted[name]}"
+        f"wrong shape: {name} is {shapes}, expected {expected[name]}"
         for name, shapes in given.items()
-        if name in wanted and wanted[name] != shapes
+        if name in expected and expected[name] != shapes
     ]
     wrong += [
-        f"whole numbers: {name} is {np.asarray(array).dtype}; quantized weights have no use here"
+        f"integers: {name} has type {np.asarray(array).dtype}; quantized weights aren't supported"
         for name, arrays in weights.items()
         for array in arrays
         if np.asarray(array).dtype.kind != "f"
     ]
     if wrong:
-        more = [f"and {len(wrong) - MOST_LINES} more"] if len(wrong) > MOST_LINES else []
-        lines = "\n  ".join(wrong[:MOST_LINES] + more)
-        raise InputError(f"these weights do not fit {model.architecture} x{model.scale}:\n  {lines}")
+        more = [f"and {len(wrong) - MAX_LINES} more"] if len(wrong) > MAX_LINES else []
+        lines = "\n  ".join(wrong[:MAX_LINES] + more)
+        raise InputError(f"the weights don't fit {model.architecture} x{model.scale}:\n  {lines}")
     for name, arrays in weights.items():
         model.get_layer(name).set_weights(arrays)

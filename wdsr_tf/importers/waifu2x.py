@@ -1,14 +1,14 @@
-"""waifu2x's published layouts: VGG7, UpConv7, CUNet and UpCUNet."""
+"""waifu2x: VGG7, UpConv7, CUNet and UpCUNet of nagadomi, nihui, tsurumeso and yu45020."""
 
 import re
 
 import numpy as np
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.project import Project, Recipe
+from wdsr_tf.importers.project import Candidate, Project
 from wdsr_tf.importers.tensors import channels_last
 
-NUNIF = {  # our layers, or the beginnings of their names, by theirs
+NUNIF = {  # our layers, or prefixes of their names, and theirs
     "unet_1_encode": "unet1.conv1",
     "unet_1_down": "unet1.conv1_down",
     "unet_1_bottom": "unet1.conv2",
@@ -37,10 +37,10 @@ NUNIF_PARTS = {
 
 
 def in_order(tensors, model):
-    """`{any name}.weight` and `.bias`, in PyTorch's layout and in the order of the graph, which is all that counts.
+    """`{any name}.weight` and `.bias` in PyTorch's layout; only their order, that of the graph, matters.
 
-    nagadomi's JSON and nihui's ncnn files are ordered so, and what numbers its layers is too (`Sequential.2`, `conv3`).
-    Both hold zeros for the bias of a layer that has none.
+    That is the order of nagadomi's JSON, nihui's ncnn files, and files with numbered layers (`Sequential.2`, `conv3`).
+    The bias of a layer without one is zeros.
     """
     names = dict.fromkeys(name.rpartition(".")[0] for name in tensors.left())
     ours = [layer.name for layer in model.layers if layer.weights]
@@ -54,7 +54,7 @@ def nunif(tensors, model):
 
 
 def chainer(tensors, model):
-    """tsurumeso/waifu2x-chainer's VGG7 and UpConv7: `conv{0..6}/W` and `/b`, later `conv{1..7}`; in no order."""
+    """tsurumeso/waifu2x-chainer's VGG7 and UpConv7: `conv{0..6}/W` and `/b`, later `conv{1..7}`; in any order."""
     names = {name.rpartition("/")[0] for name in tensors.left()}
     names = sorted(names, key=lambda name: [int(number) for number in re.findall("[0-9]+", name)])
     ours = [layer.name for layer in model.layers if layer.weights]
@@ -72,55 +72,58 @@ def _layer(tensors, name, layer, parts=(".weight", ".bias")):
     if layer.use_bias:
         return [*weights, tensors.take(bias)]
     if tensors.has(bias) and np.any(tensors.take(bias)):
-        raise InputError(f"{bias} is not zero, but {layer.name} has no bias")
+        raise InputError(f"{bias} isn't zero, but our layer {layer.name} has no bias")
     return weights
 
 
+# (filters, inputs, size) of each kernel; 0 stands for the channels of the image.
 VGG7 = [(32, 0, 3), (32, 32, 3), (64, 32, 3), (64, 64, 3), (128, 64, 3), (128, 128, 3), (0, 128, 3)]
 UPCONV7 = [(16, 0, 3), (32, 16, 3), (64, 32, 3), (128, 64, 3), (128, 128, 3), (256, 128, 3), (256, 0, 4)]
 UPCONV7_WIDE = [*UPCONV7[:4], (256, 128, 3), (256, 256, 3), (256, 0, 4)]  # tsurumeso's
 CUNET_WEIGHTS = 30
-UNET_1_TAIL = 9  # its place among them
-SCALE = "a model against noise has --scale 1, one called scale2.0x has --scale 2, where the picture is enlarged first"
+UNET_1_TAIL = 9  # its position among them
+SCALE = "models that only denoise have scale 1; those called scale2.0x have scale 2 and upscale the image first"
 
 
-def _in_order_recipes(published):
-    kernels = [shape for name, shape in published.shapes.items() if name.endswith(".weight")]
-    if not published.has("unet1.conv_bottom.weight"):
-        yield from _networks(kernels, zeros=all(name.startswith("Sequential.") for name in published.shapes))
+def _detect_in_order(contents):
+    kernels = [shape for name, shape in contents.shapes.items() if name.endswith(".weight")]
+    if not contents.has("unet1.conv_bottom.weight"):
+        yield from _models(kernels, zeros=all(name.startswith("Sequential.") for name in contents.shapes))
 
 
-def _nunif_recipes(published):
-    if published.has("unet1.conv_bottom.weight", "unet2.conv_bottom.weight"):
-        yield from _networks([shape for name, shape in published.shapes.items() if name.endswith(".weight")])
+def _detect_nunif(contents):
+    if contents.has("unet1.conv_bottom.weight", "unet2.conv_bottom.weight"):
+        yield from _models([shape for name, shape in contents.shapes.items() if name.endswith(".weight")])
 
 
-def _chainer_recipes(published):
-    names = sorted(name for name in published.shapes if re.fullmatch(r"conv[0-9]/W", name))
-    yield from _networks([published.shapes[name] for name in names])
+def _detect_chainer(contents):
+    names = sorted(name for name in contents.shapes if re.fullmatch(r"conv[0-9]/W", name))
+    yield from _models([contents.shapes[name] for name in names])
 
 
-def _networks(kernels, zeros=False):
-    """The network whose kernels have these shapes in PyTorch's layout; 0 stands for the picture's channels.
+def _models(kernels, zeros=False):
+    """Yields the model, if any, whose kernels have these shapes in PyTorch's layout.
 
-    `zeros`: they have the names of yu45020/Waifu2x, which pads with zeros.
+    Args:
+        kernels: The shapes, in the order of the graph.
+        zeros: Whether the model pads with zeros, as yu45020/Waifu2x does.
     """
     if not kernels or len(kernels[0]) != 4 or kernels[0][1] not in (1, 3):
         return
     channels = kernels[0][1]
-    how = {"luma": channels == 1}
+    options = {"luma": channels == 1}
     if zeros:
-        how["pad"] = "zeros"
+        options["pad"] = "zeros"
     if kernels == _filled(VGG7, channels):
-        yield Recipe("vgg7", (1, 2), how, note=SCALE)
+        yield Candidate("vgg7", (1, 2), options, note=SCALE)
     elif kernels == _filled(UPCONV7, channels):
-        yield Recipe("upconv7", (2,), how)
+        yield Candidate("upconv7", (2,), options)
     elif kernels == _filled(UPCONV7_WIDE, channels):
-        yield Recipe("upconv7", (2,), how | {"wide": True})
+        yield Candidate("upconv7", (2,), options | {"wide": True})
     elif len(kernels) == CUNET_WEIGHTS and kernels[UNET_1_TAIL] == (channels, 64, 3, 3):
-        yield Recipe("cunet", (1,), {"luma": channels == 1})
+        yield Candidate("cunet", (1,), {"luma": channels == 1})
     elif len(kernels) == CUNET_WEIGHTS and kernels[UNET_1_TAIL] == (64, channels, 4, 4):
-        yield Recipe("upcunet", (2,), {"luma": channels == 1})
+        yield Candidate("upcunet", (2,), {"luma": channels == 1})
 
 
 def _filled(shapes, channels):
@@ -128,7 +131,7 @@ def _filled(shapes, channels):
 
 
 PROJECTS = [
-    Project("waifu2x (weights in the network's order)", in_order, _in_order_recipes),
-    Project("nagadomi/nunif", nunif, _nunif_recipes),
-    Project("tsurumeso/waifu2x-chainer", chainer, _chainer_recipes),
+    Project("waifu2x (weights in the model's order)", in_order, _detect_in_order),
+    Project("nagadomi/nunif", nunif, _detect_nunif),
+    Project("tsurumeso/waifu2x-chainer", chainer, _detect_chainer),
 ]

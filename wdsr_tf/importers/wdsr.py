@@ -1,10 +1,10 @@
-"""WDSR's published layouts: the authors' two releases. Keras's are in krasserm.py."""
+"""WDSR: the authors' two releases. krasserm/wdsr, for Keras, is in krasserm.py."""
 
-from wdsr_tf.importers.project import Project, Recipe, ratio
+from wdsr_tf.importers.project import Candidate, Project, ratio
 
 
 def official(tensors, model):
-    """JiahuiYu/wdsr_ntire2018: `head.0`, `body.{i}.body.{0,2[,3]}`, `tail.0`, `skip.0`, weight-normalized."""
+    """JiahuiYu/wdsr_ntire2018: `head.0`, `body.{i}.body.{0,2[,3]}`, `tail.0`, `skip.0`; weight-normalized."""
     scale = model.scale
     weights = {
         "head": tensors.weight_norm_conv("head.0"),
@@ -37,33 +37,33 @@ def _parts(model):
     return ("expand", "project") if model.architecture == "wdsr-a" else ("expand", "low_rank", "project")
 
 
-def _official_recipes(published):
-    if not published.has("head.0.weight_v", "body.0.body.0.weight_v"):
+def _detect_official(contents):
+    if not contents.has("head.0.weight_v", "body.0.body.0.weight_v"):
         return
-    b = published.has("body.0.body.3.weight_v")
-    how = _block(published, "head.0", "body.{}.body", 0, 1 if b else 3)
-    scale = published.enlarges("tail.0.weight_v", 3)
-    yield Recipe("wdsr-b" if b else "wdsr-a", (scale,), how | {"variant": "official"})
+    b = contents.has("body.0.body.3.weight_v")
+    options = _block(contents, "head.0", "body.{}.body", 0, 1 if b else 3)
+    scale = contents.shuffle_factor("tail.0.weight_v", 3)
+    yield Candidate("wdsr-b" if b else "wdsr-a", (scale,), options | {"variant": "official"})
 
 
-def _reloaded_recipes(published):
-    if not published.has("body.0.weight_v", "body.1.body.0.weight_v"):
+def _detect_reloaded(contents):
+    if not contents.has("body.0.weight_v", "body.1.body.0.weight_v"):
         return
-    how = _block(published, "body.0", "body.{}.body", 1, 3)
-    yield Recipe("wdsr-a", (published.enlarges("skip.0.weight_v", 3),), how | {"variant": "reloaded"})
+    options = _block(contents, "body.0", "body.{}.body", 1, 3)
+    yield Candidate("wdsr-a", (contents.shuffle_factor("skip.0.weight_v", 3),), options | {"variant": "reloaded"})
 
 
-def _block(published, head, body, first, size):
-    """The hyperparameters of blocks `body.format(first)` ..., whose first kernel is `size` wide."""
-    filters = published.filters(f"{head}.weight_v", 3, 3)
+def _block(contents, head, body, first, size):
+    """Returns the hyperparameters of the blocks `body.format(first)`, ..., whose first kernel is `size` wide."""
+    filters = contents.filters(f"{head}.weight_v", 3, 3)
     expand = f"{body}.0.weight_v"
-    wide = published.filters(expand.format(first), filters, size)
-    blocks = published.count(expand, (wide, filters, size, size), start=first)
+    wide = contents.filters(expand.format(first), filters, size)
+    blocks = contents.count(expand, (wide, filters, size, size), start=first)
     expansion = ratio(expand.format(first), wide, filters)
     return {"num_filters": filters, "num_res_blocks": blocks, "res_expansion": expansion, "weight_norm": True}
 
 
 PROJECTS = [
-    Project("JiahuiYu/wdsr_ntire2018", official, _official_recipes),
-    Project("ychfan/wdsr", reloaded, _reloaded_recipes),
+    Project("JiahuiYu/wdsr_ntire2018", official, _detect_official),
+    Project("ychfan/wdsr", reloaded, _detect_reloaded),
 ]

@@ -1,1 +1,1 @@
-"""From a small picture to a large one with a trained network."""
+"""From a small image to a large one with a trained model."""

@@ -1,14 +1,14 @@
-"""Transparency: colors beneath it that cast no halo."""
+"""Colors of transparent pixels, chosen so that they leave no halo."""
 
 import numpy as np
 
 
 def bleed(rgb, alpha):
-    """`rgb` with the colors beneath what is wholly transparent replaced by those of visible pixels nearby.
+    """Returns `rgb` with the colors of fully transparent pixels replaced by those of visible pixels nearby.
 
-    What programs leave there is arbitrary, often white or black, and a network would draw it into the edges. Each
-    hidden pixel takes the mean of its visible neighbors, or where it has none, that of its surroundings at the finest
-    scale at which there are any. Takes any type; time and memory grow with the number of pixels.
+    What programs leave there is arbitrary, often white or black, and a network would blend it into the edges. Each
+    hidden pixel gets the mean of its visible neighbors, or if it has none, that of its surroundings at the finest scale
+    that has any. Takes any type; time and memory grow with the number of pixels.
     """
     hidden = alpha == 0
     if not hidden.any() or hidden.all():
@@ -20,7 +20,7 @@ def bleed(rgb, alpha):
 
 
 def _filled(colors, known):
-    """`colors` (float32, H x W x 3) with values wherever `known` (H x W) is false."""
+    """`colors` (float32, H x W x 3) with values filled in wherever `known` (H x W) is false."""
     near, weight = (_box(values) for values in (colors * known[..., None], known.astype("float32")))
     ring = ~known & (weight > 0)
     colors = np.where(known[..., None], colors, 0)
@@ -47,7 +47,7 @@ def _box(values):
 
 
 def _halved(values):
-    """The sums over blocks of 2 x 2; an odd row or column at the end has blocks of its own."""
+    """The sums over blocks of 2 x 2; an odd last row or column has blocks of its own."""
     rows = values[::2].copy()
     rows[: len(values) // 2] += values[1::2]
     both = rows[:, ::2].copy()

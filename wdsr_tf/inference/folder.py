@@ -1,53 +1,59 @@
-"""Files to files: which pictures a person means, and under which names they come back."""
+"""Which images to upscale, and the names of the results."""
 
 import os
 from pathlib import Path
 
 from wdsr_tf import images
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, suggestion
 
-LONGEST = 255  # bytes of a file's name
+MAX_NAME = 255  # bytes of a file name
 
 
 def find(indir, outdir):
-    """The pictures that a person means by `indir`, a picture or a folder of them; those in `outdir` are left out."""
+    """Returns the images at `indir`, an image or a folder, without those in `outdir`; InputError if there is none."""
     indir, outdir = Path(indir), Path(outdir)
     if outdir.is_file():
-        raise InputError(f"{outdir}: is a file; -o names the folder for the enlarged pictures")
+        raise InputError(f"The output folder {outdir} is a file; name a folder (-o).")
     if indir.is_file():
         return [indir]
     if not indir.is_dir():
-        raise InputError(f"{indir}: there is no such file or folder")
+        raise InputError(f"There is no file or folder {indir}.")
     nested = indir.resolve() in outdir.resolve().parents
     sources = [p for p in images.find(indir) if not (nested and outdir.resolve() in p.resolve().parents)]
     if not sources:
-        raise InputError(f"{indir}: holds no pictures ({', '.join(images.SUFFIXES)})")
+        raise InputError(f"{indir} has no images ({', '.join(images.SUFFIXES)}).")
     return sources
 
 
-def wished_suffix(form):
-    """`.webp` for the text `webp` of --format, None where nothing is wished."""
+def suffix_of(form):
+    """Returns `.webp` for the format `webp`, or None for None."""
     if form and f".{form.lower()}" not in images.SUFFIXES:
-        known = ", ".join(suffix[1:] for suffix in images.SUFFIXES)
-        raise InputError(f"pictures cannot be written as {form!r}; known are {known}")
+        known = [suffix[1:] for suffix in images.SUFFIXES]
+        raise InputError(f"Unknown format {form!r}. {suggestion(form, known)}Formats: {', '.join(known)}.")
     return f".{form.lower()}" if form else None
 
 
-def plan(sources, indir, outdir, result_size, wished=None):
-    """Pairs (picture, where its enlargement goes) of the `sources` that `find` found; their folders are kept.
+def plan(sources, indir, outdir, result_size, suffix=None):
+    """Returns pairs (image, where its result goes).
 
-    `cat.png` becomes `cat-sr.png`: the suffix stays where the format is lossless, and of animations, if it can hold
-    the result, and becomes png elsewhere; `wished` (".webp") is what all get instead. `result_size(height, width)` is
-    what a picture of that size becomes. Where two pictures would get one name, the second says what it was: beside
-    `cat.png`, `cat.jpg` becomes `cat-jpg-sr.png`. Earlier output that lies among the pictures is not enlarged again,
-    in whatever format it is.
+    `cat.png` becomes `cat-sr.png`: the suffix stays if the format is lossless, or the image moves, and it can hold the
+    result; else it becomes `.png`. If two images would get one name, the second also says what it was: beside
+    `cat.png`, `cat.jpg` becomes `cat-jpg-sr.png`. Earlier results among the images aren't upscaled again, in whatever
+    format they are.
+
+    Args:
+        sources: the images that `find` found in `indir`.
+        indir: an image, or a folder, whose subfolders are kept.
+        outdir: folder for the results.
+        result_size: function from (height, width) to that of the result.
+        suffix: such as ".webp", for all results.
     """
     indir, outdir = Path(indir), Path(outdir)
     root = indir.parent if indir.is_file() else indir
     taken = {}
     for source in sorted(sources, key=lambda path: path.suffix.lower() not in images.LOSSLESS):  # these keep theirs
         folder = outdir / source.relative_to(root).parent
-        names = _names(folder, source, wished or _kept_suffix(source, result_size))
+        names = _names(folder, source, suffix or _kept_suffix(source, result_size))
         target = next(path for path in names if _key(path) not in taken)
         taken[_key(target)] = (source, target)
     made = {_key(target.with_suffix("")) for _, target in taken.values()}
@@ -55,17 +61,17 @@ def plan(sources, indir, outdir, result_size, wished=None):
 
 
 def is_done(source, target, result_size):
-    """Whether `target` is no older than the picture that it was made from, and of the size that is wished for."""
+    """Whether `target` is no older than the image that it was made from, and has the size that the result has now."""
     if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
         return False
     try:
         return images.size(target, float("inf")) == tuple(result_size(*images.size(source, float("inf"))))
-    except InputError:  # said when it is read
+    except InputError:  # reported when it's read
         return False
 
 
 def _kept_suffix(source, result_size):
-    """The suffix of `source` where its format is lossless or it moves, and where that can hold the result, or .png."""
+    """The suffix of `source` if its format is lossless or it moves, and can hold the result; else .png."""
     suffix = source.suffix.lower()
     form = images.FORMATS[suffix]
     try:
@@ -75,7 +81,7 @@ def _kept_suffix(source, result_size):
             return suffix
         result = result_size(*images.size(source, float("inf")))
         fits = (form.alpha or not images.has_alpha(source)) and max(result) <= (form.max_side or max(result))
-    except InputError:  # said when it is read
+    except InputError:  # reported when it's read
         return suffix if suffix in images.LOSSLESS else ".png"
     return suffix if fits else ".png"
 
@@ -91,12 +97,12 @@ def _names(folder, source, kept):
 
 
 def _shortened(stem, ending):
-    """`stem` and `ending`, the stem cut where both are too long for a file's name."""
-    while len(os.fsencode(stem + ending)) > LONGEST:
+    """`stem` and `ending`, with the stem cut if both are too long for a file name."""
+    while len(os.fsencode(stem + ending)) > MAX_NAME:
         stem = stem[:-1]
     return stem + ending
 
 
 def _key(path):
-    """Equal for names that a file system may take for the same."""
+    """Equal for names that a file system may treat as the same."""
     return str(path.resolve()).casefold()

@@ -1,4 +1,4 @@
-"""A whole picture through a network: its depth, its gray, its transparency and what its file said of it."""
+"""A `Picture` through a model: its depth, gray, alpha and metadata."""
 
 import dataclasses
 
@@ -10,38 +10,37 @@ from wdsr_tf.inference.alpha import bleed
 from wdsr_tf.inference.strips import strips
 
 GRAY_OF_RGB = np.array([0.299, 0.587, 0.114], "float32")  # BT.601
-RESIZED = 64  # rows at a time
+RESIZED_ROWS = 64  # at a time
 
 
-def upscale_picture(engine, picture, dtype=None, memory=None, self_ensemble=False):
-    """`picture` as the `Engine` enlarges it, in values of type `dtype` (default: its own).
+def upscale_picture(engine, picture, dtype=None, **options):
+    """Returns the `Picture` that the `Engine` makes of `picture`, in values of type `dtype` (default: its own).
 
-    Gray stays gray, transparency is enlarged with it, profile and EXIF stay, and the resolution grows with the picture.
-    `memory` and `self_ensemble` as in `strips`.
+    Gray stays gray, alpha is resized with it, profile and EXIF stay, and dpi grow with the image. `options` are those
+    of `strips`.
     """
     size = [engine.scale * length for length in picture.rgb.shape[:2]]
-    return whole(outline(picture, size, dtype), size, picture_strips(engine, picture, dtype, memory, self_ensemble))
+    return assemble(outline(picture, size, dtype), size, picture_strips(engine, picture, dtype, **options))
 
 
-def upscale_to_file(path, engine, picture, quality=None, dtype=None, memory=None, self_ensemble=False):
-    """Writes to `path` what `upscale_picture` returns, strip by strip as it is made; whole or not at all.
+def upscale_to_file(path, engine, picture, quality=None, dtype=None, **options):
+    """Writes what `upscale_picture` returns to `path`, strip by strip and atomically.
 
     Values are of type `dtype` (default: that of `picture`), or the nearest that the format holds. Raises InputError as
-    `images.open_writer` does, before any work where the format cannot hold the result.
+    `images.open_writer` does, before any work if the format can't hold the result.
     """
     dtype = images.fitting_depth(path, dtype or picture.rgb.dtype)
     size = [engine.scale * length for length in picture.rgb.shape[:2]]
-    parts = picture_strips(engine, picture, dtype, memory, self_ensemble)
-    write_strips(path, outline(picture, size, dtype), size, parts, quality)
+    write_strips(path, outline(picture, size, dtype), size, picture_strips(engine, picture, dtype, **options), quality)
 
 
-def picture_strips(engine, picture, dtype=None, memory=None, self_ensemble=False):
-    """Strips (rows H x W x 3, transparency H x W or None) of the enlarged picture in `dtype`, from top to bottom."""
+def picture_strips(engine, picture, dtype=None, **options):
+    """Yields strips (rows H x W x 3, alpha H x W or None) of the upscaled picture in `dtype`, from top to bottom."""
     dtype = dtype or picture.rgb.dtype
     rgb = picture.rgb if picture.alpha is None else bleed(picture.rgb, picture.alpha)
     size = [engine.scale * length for length in rgb.shape[:2]]
     top = 0
-    for sr in strips(engine, _Levels(rgb), memory, self_ensemble):
+    for sr in strips(engine, _Levels(rgb), **options):
         if picture.gray:
             sr = np.repeat((sr @ GRAY_OF_RGB)[..., None], 3, axis=-1)
         alpha = None
@@ -52,12 +51,12 @@ def picture_strips(engine, picture, dtype=None, memory=None, self_ensemble=False
 
 
 def resized_strips(picture, size, dtype):
-    """Strips as those of `picture_strips`, of `picture` in another size by our antialiased bicubic, without a network.
+    """Yields strips, as `picture_strips` does, of `picture` resized to (height, width) by antialiased bicubic.
 
     One strip is in memory at a time.
     """
-    for top in range(0, size[0], RESIZED):
-        bottom = min(top + RESIZED, size[0])
+    for top in range(0, size[0], RESIZED_ROWS):
+        bottom = min(top + RESIZED_ROWS, size[0])
         yield tuple(
             None if values is None else _resized(values, size, top, bottom, dtype)
             for values in (picture.rgb, picture.alpha)
@@ -65,7 +64,7 @@ def resized_strips(picture, size, dtype):
 
 
 def outline(picture, size, dtype=None):
-    """`picture` in `size` (height, width) and `dtype`, without its values: `like` of `images.open_writer`."""
+    """Returns `picture` for `size` (height, width) and `dtype` without its values: `like` of `images.open_writer`."""
     dtype = dtype or picture.rgb.dtype
     factors = (large / small for large, small in zip(size, picture.rgb.shape[:2], strict=True))
     return images.Picture(
@@ -77,14 +76,14 @@ def outline(picture, size, dtype=None):
 
 
 def write_strips(path, like, size, parts, quality=None):
-    """Writes to `path` the picture that `whole` would return, strip by strip; nothing of `parts` is made before."""
+    """Writes to `path` what `assemble` would return, strip by strip; takes the first part when the file is open."""
     with images.open_writer(path, *size, like, quality) as writer:
         for colors, opacity in parts:
             writer.append(colors, opacity)
 
 
-def whole(like, size, parts):
-    """The `Picture` of that size that the strips `parts` make; the rest is as in its outline `like`."""
+def assemble(like, size, parts):
+    """Returns the `Picture` of that size from the strips `parts`; the rest is as in its outline `like`."""
     rgb = np.empty((*size, 3), like.rgb.dtype)
     alpha = None if like.alpha is None else np.empty(size, like.rgb.dtype)
     top = 0
@@ -97,7 +96,7 @@ def whole(like, size, parts):
 
 
 class _Levels:
-    """A picture's values as networks take them, made for one tile at a time: as float32 they would be many bytes."""
+    """Values as networks take them, converted for one tile at a time: the whole as float32 would be large."""
 
     def __init__(self, values):
         self._values, self.shape = values, values.shape

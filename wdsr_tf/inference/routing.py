@@ -1,153 +1,216 @@
-"""Which networks run, in which order, for the enlargement that a person wants. Imports no Keras."""
+"""Which models run, in which order, for the size that an image should get. Imports no Keras."""
 
 import dataclasses
+import itertools
 import math
+import os
 import re
 from pathlib import Path
 
-from wdsr_tf import checkpoint
+from wdsr_tf import checkpoint, weights
 from wdsr_tf.errors import InputError
-
-STANDARD_TABLE = 3685  # the sum of the table for luma in the JPEG standard, which libjpeg calls quality 50
-CLEAN = 93  # from about this quality on, a network for noise costs more detail than it takes noise: docs/benchmarks.md
+from wdsr_tf.inference.engines import Engine
+from wdsr_tf.inference.engines.metadata import describe
+from wdsr_tf.inference.jpeg import CLEAN_QUALITY
+from wdsr_tf.inference.size import MAX_FACTOR
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
-    """A checkpoint by what decides whether it is chosen.
+class Candidate:
+    """A model, by what decides whether it's chosen.
 
-    Attributes:
-        path: where it lies.
-        scale: how much it enlarges.
-        noise: the level of JPEG noise that it takes away, of a waifu2x network (`noise1_scale2.0x_model`), or None.
-        psnr: what its name says that it reached, `epoch-001-psnr-34.5394`, else the first of the figures that it keeps,
-            as those do that ship; -inf where neither says anything.
-        jpeg: whether it takes away the noise of JPEG of any quality, and so of any level.
+    Args:
+        source: a checkpoint, an ONNX file of ours, a published weights file; or an `SRModel` or `Engine` in memory.
+        scale: upscaling factor; 1 for a model that only removes noise.
+        noise: level of JPEG noise that it removes, for a waifu2x model (`noise1_scale2.0x_model`).
+        psnr: from its file name, as in `epoch-001-psnr-34.5394`, or else the first of the figures that it keeps, as the
+            bundled models do; -inf if neither is there.
+        jpeg: whether it removes the noise of JPEG at any quality, and so at any level.
+        is_published: whether it's a published weights file, which has to be converted to run.
     """
 
-    path: Path
+    source: Path | object
     scale: int
-    noise: int | None
-    psnr: float
+    noise: int | None = None
+    psnr: float = float("-inf")
     jpeg: bool = False
+    is_published: bool = False
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix, or the architecture of a model in memory."""
+        return self.source.stem if isinstance(self.source, Path) else self.source.architecture
 
 
-def networks(path):
-    """The network at `path`, or all whole ones in the folder; InputError where there is none."""
-    path = Path(path)
-    if path.is_file():
-        return [_network(path)]
-    found = [file for file in sorted(path.rglob("*.keras")) if not file.name.startswith(".")]
-    if not found:
-        raise InputError(
-            f"there is no trained network at {path}: train one, for instance with "
-            "'python train.py --profile wdsr-a-8', convert published weights with 'python convert.py ... weights', or "
-            "name a checkpoint with -m"
-        )
-    whole, broken = [], []
-    for file in found:
-        try:
-            whole.append(_network(file))
-        except InputError as error:
-            broken.append(error)
-    if not whole:
-        raise broken[0]
-    return whole
+def find_models(model: "str | os.PathLike | object | None" = None) -> list[Candidate]:
+    """Returns what `model` offers.
 
+    Args:
+        model: a checkpoint, an ONNX file of ours, or a published weights file; a folder, which is searched for
+            checkpoints; an `SRModel` or `Engine`; or None for the bundled models.
 
-def passes(known, factor=None, noise=None, jpeg=False):
-    """The networks to run, in order, until a picture is at least `factor` times as large.
-
-    Of networks that do equally well, the one with the highest PSNR is taken. Without a factor the best network runs
-    once. With a noise level, a network for that level comes first: one that enlarges as well, else one that only
-    cleans; where there is none, one for JPEG of any quality. That one comes first, too, for a picture from a noisy JPEG
-    file, `jpeg`. What is enlarged further goes through networks that leave noise as it is, as it has none any more.
+    Raises:
+        InputError: the file can't be used, or the folder has no checkpoint that can.
     """
-    for_jpeg = [network for network in known if network.jpeg and network.scale > 1]
+    if model is None:
+        return find_models(weights.FOLDER)
+    if not isinstance(model, str | os.PathLike):
+        if not (isinstance(model, Engine) or hasattr(model, "hyperparameters")):
+            raise InputError(f"model must be a file, a folder or an SRModel, not {type(model).__name__}.")
+        return [Candidate(model, model.scale, *_qualities(model.architecture, getattr(model, "facts", {})))]
+    path = Path(model)
+    return _in_folder(path) if path.is_dir() else _in_file(path)
+
+
+def passes(
+    models: list[Candidate], factor: float | None = None, noise: int | None = None, jpeg: bool = False
+) -> list[Candidate]:
+    """Returns the models to run, in order, until an image is at least `factor` times as large.
+
+    The fewest passes win, then the smallest scale, then the highest PSNR. Without a factor the best model runs once.
+    With a noise level, a model for that level comes first: one that also upscales, else one that only removes noise,
+    else one for JPEG of any quality. The latter also comes first for an image from a noisy JPEG. The following passes
+    use models that don't remove noise.
+
+    Args:
+        models: what to choose from.
+        factor: how many times as large the image should get.
+        noise: level of JPEG noise to remove, 0 to 3.
+        jpeg: whether the image comes from a noisy JPEG.
+
+    Raises:
+        InputError: no model can do that.
+    """
+    for_jpeg = [model for model in models if model.jpeg and model.scale > 1]
     if noise is None:
-        upscaled = factor or best(_plain(known)).scale  # as much from JPEG as from any other file
-        if not (jpeg and for_jpeg and upscaled > 1):
-            return _upscaling(known, factor)
-        fitting, factor = for_jpeg, upscaled
+        target = factor or best(_plain(models)).scale  # a JPEG gets as large as any other image
+        if not (jpeg and for_jpeg and target > 1):
+            return _upscaling(models, factor)
+        fitting, factor = for_jpeg, target
     else:
-        fitting = [network for network in known if network.noise == noise] or for_jpeg
+        fitting = [model for model in models if model.noise == noise] or for_jpeg
     if not fitting:
-        levels = sorted({network.noise for network in known if network.noise is not None})
-        there = f"there are {', '.join(map(str, levels))}" if levels else "none of these networks has one in its name"
-        raise InputError(f"no network takes away noise of level {noise}: {there}")
-    clean = [network for network in known if network.noise is None] or fitting
-    cleaning = [network for network in fitting if network.scale == 1]
-    upscaling = [network for network in fitting if network.scale > 1]
-    wants_enlargement = factor is None or factor > 1
-    if wants_enlargement and upscaling:
+        levels = ", ".join(map(str, sorted({model.noise for model in models if model.noise is not None})))
+        known = f"Levels: {levels}." if levels else "These models have no noise level in their names."
+        raise InputError(f"No model removes noise of level {noise}. {known}")
+    clean = [model for model in models if model.noise is None] or fitting
+    denoising = [model for model in fitting if model.scale == 1]
+    upscaling = [model for model in fitting if model.scale > 1]
+    is_larger = factor is None or factor > 1
+    if is_larger and upscaling:
         first = best(upscaling)
         rest = 1 if factor is None else factor / first.scale
         return [first, *(_upscaling(clean, rest) if rest > 1 else [])]
-    if not cleaning:
-        raise InputError(
-            f"the networks for noise of level {noise} enlarge as well: a factor of {factor:g} is too small"
-        )
-    return [best(cleaning), *(_upscaling(clean, factor) if wants_enlargement else [])]
+    if not denoising:
+        raise InputError(f"The models for noise level {noise} also upscale, so scale {factor:g} is too small for them.")
+    return [best(denoising), *(_upscaling(clean, factor) if is_larger else [])]
 
 
-def is_noisy_jpeg(path):
-    """Whether the file at `path` is a JPEG, whatever it is called, whose noise is worth taking away.
+def routes(models: list[Candidate]) -> dict:
+    """Returns all of `passes` without a noise level as plain data for JSON.
 
-    From CLEAN on it is not.
+    Returns:
+        `{"scale": 2, "jpeg_below": 93, "clean": [{"up_to": 2, "models": ["wdsr-a-8-x2"]}, ...], "jpeg": [...]}`:
+        the scale without a wish, the JPEG quality below which the routes of "jpeg" are used, and for each kind of image
+        the names of the models to run; for a factor, the first entry whose "up_to" isn't smaller.
     """
-    quality = jpeg_quality(path)
-    return quality is not None and quality < CLEAN
+    scales = sorted({model.scale for model in models if model.scale > 1})
+    depth = int(math.log(MAX_FACTOR, scales[0])) + 1 if scales else 0
+    products = {
+        math.prod(some) for n in range(depth + 1) for some in itertools.combinations_with_replacement(scales, n)
+    }
+    bounds = sorted({bound for bound in products if bound < MAX_FACTOR} | {MAX_FACTOR})
+    return {
+        "scale": best(_plain(models)).scale,
+        "jpeg_below": CLEAN_QUALITY,
+        "clean": _table(models, bounds, jpeg=False),
+        "jpeg": _table(models, bounds, jpeg=True),
+    }
 
 
-def jpeg_quality(path):
-    """The quality, 1 to 100, at which libjpeg would quantize luma as finely on the mean; None where it is no JPEG."""
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=["JPEG"]) as image:
-            mean = sum(image.quantization[0]) / STANDARD_TABLE
-    except Exception:  # no JPEG, or one that will be said to be broken when it is read
-        return None
-    return 100 - 50 * mean if mean <= 1 else 50 / mean
+def best(models: list[Candidate]) -> Candidate:
+    """The model with the highest PSNR; of equals, the last by name."""
+    return max(models, key=lambda model: (model.psnr, model.name, str(model.source), model.scale))
 
 
-def best(known):
-    """The network with the highest PSNR; of equals, the last by name."""
-    return max(known, key=lambda network: (network.psnr, network.path.name, network.path))
+def _table(models, bounds, jpeg):
+    table = []
+    for bound in bounds:
+        names = [model.name for model in passes(models, bound, jpeg=jpeg)]
+        if table and table[-1]["models"] == names:
+            table.pop()
+        table.append({"up_to": bound, "models": names})
+    return table
 
 
-def _plain(known):
-    """Those that leave noise as it is, or all where there are none."""
-    return [network for network in known if network.noise is None and not network.jpeg] or known
+def _plain(models):
+    """Those that leave noise as it is, or all if there are none."""
+    return [model for model in models if model.noise is None and not model.jpeg] or models
 
 
-def _upscaling(known, factor):
-    known = _plain(known)
+def _upscaling(models, factor):
+    models = _plain(models)
     if factor is None:
-        return [best(known)]
+        return [_the_default(models)]
     if factor <= 1:
         return []
-    upscaling = [network for network in known if network.scale > 1]
+    upscaling = [model for model in models if model.scale > 1]
     if not upscaling:
-        raise InputError(f"{best(known).path}: does not enlarge, but a factor of {factor:g} was asked for")
-    times = {network: math.ceil(round(math.log(factor, network.scale), 9)) for network in upscaling}
-    least = min((times[network], network.scale) for network in upscaling)
-    chosen = best([network for network in upscaling if (times[network], network.scale) == least])
+        raise InputError(f"{best(models).name} doesn't upscale, but the scale is {factor:g}.")
+    times = {model: math.ceil(round(math.log(factor, model.scale), 9)) for model in upscaling}
+    least = min((times[model], model.scale) for model in upscaling)
+    chosen = best([model for model in upscaling if (times[model], model.scale) == least])
     return [chosen] * times[chosen]
 
 
-def _network(path):
-    recipe = checkpoint.read_config(path)
-    facts = recipe.get("facts", {})
-    if type(recipe["scale"]) is not int or recipe["scale"] < 1 or not isinstance(facts, dict):
-        raise checkpoint.CheckpointError(f"{path}: says it is a network of wdsr_tf, but its recipe is damaged")
-    source = str(facts.get("source", ""))  # an importer's, whose names carry the level
-    noise = re.search(r"noise(\d)", path.stem) or re.search(r"noise(\d)", source)
-    return Network(path, recipe["scale"], int(noise[1]) if noise else None, _psnr(path, facts), "jpeg" in facts)
+def _the_default(models):
+    scales = sorted({model.scale for model in models})
+    if len(scales) > 1 and len({model.source for model in models}) == 1:
+        listed = ", ".join(map(str, scales))
+        raise InputError(f"{models[0].source} can be used for the scales {listed}; pass scale, such as {scales[0]}.")
+    return best(models)
 
 
-def _psnr(path, facts):
-    if named := re.search(r"-psnr-(\d+\.\d+)", path.name):
+def _in_folder(folder):
+    found = [file for file in sorted(folder.rglob("*.keras")) if not file.name.startswith(".")]
+    if not found:
+        raise InputError(
+            f"{folder} has no checkpoints (.keras). Train a model, for instance with 'python train.py --profile "
+            "wdsr-a-8', or pass a weights file."
+        )
+    models, broken = [], []
+    for file in found:
+        try:
+            models.extend(_in_file(file))
+        except InputError as error:
+            broken.append(error)
+    if not models:
+        raise broken[0]
+    return models
+
+
+def _in_file(path):
+    if path.suffix.lower() == ".keras":
+        recipe = checkpoint.read_config(path)
+        facts = recipe.get("facts", {})
+        if type(recipe["scale"]) is not int or recipe["scale"] < 1 or not isinstance(facts, dict):
+            raise checkpoint.CheckpointError(f"{path} is a wdsr_tf checkpoint, but its configuration is damaged.")
+        return [Candidate(path, recipe["scale"], *_qualities(path.stem, facts))]
+    if path.suffix.lower() == ".onnx" and (description := describe(path)):
+        return [Candidate(path, description.scale, *_qualities(path.stem, description.facts))]
+    from wdsr_tf.importers.load import scales_of
+
+    return [Candidate(path, scale, *_qualities(path.stem, {}), is_published=True) for scale in scales_of(path)]
+
+
+def _qualities(name, facts):
+    """(noise, psnr, jpeg) of a model; importers keep the file's name, which has the noise level, as its source."""
+    noise = re.search(r"noise(\d)", name) or re.search(r"noise(\d)", str(facts.get("source", "")))
+    return int(noise[1]) if noise else None, _psnr(name, facts), "jpeg" in facts
+
+
+def _psnr(name, facts):
+    if named := re.search(r"-psnr-(\d+\.\d+)", name):
         return float(named[1])
     try:
         return float(next(iter(facts["figures"].values()))["psnr"])

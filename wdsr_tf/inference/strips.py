@@ -1,19 +1,20 @@
-"""A picture through a network: in tiles that fit into memory, checked before anyone sees it."""
+"""An image through a model, in tiles that fit into memory."""
 
 import numpy as np
 
 from wdsr_tf.errors import InputError, OutOfMemory
 from wdsr_tf.inference import budget
+from wdsr_tf.inference.ensemble import POSITIONS
 from wdsr_tf.inference.ensemble import self_ensemble as ensemble
 from wdsr_tf.inference.tiling import plan
 
-COPIES = 4  # of a strip: itself, and what is made of it on its way into a file
+COPIES = 4  # of a strip in memory: itself, and what is made of it on its way to a file
 
 
 def upscale(network, rgb, memory=None, self_ensemble=False):
-    """`rgb` (H x W x 3, 0..255, uint8 or float) enlarged: float32, neither clipped nor rounded.
+    """Returns `rgb` (H x W x 3, 0..255, uint8 or float) upscaled: float32, neither clipped nor rounded.
 
-    `network` is a Keras model of this house or an `Engine`; the rest and the errors are as in `strips`.
+    `network` is an `SRModel` or an `Engine`; the other arguments and the errors are those of `strips`.
     """
     height, width = rgb.shape[:2]
     engine = _engine(network)
@@ -25,26 +26,35 @@ def upscale(network, rgb, memory=None, self_ensemble=False):
     return sr
 
 
-def strips(engine, rgb, memory=None, self_ensemble=False):
-    """Yields the enlarged picture from top to bottom: float32 strips (rows, W * scale, 3), neither clipped nor rounded.
+def strips(engine, rgb, memory=None, self_ensemble=False, watch=None):
+    """Yields the upscaled image from top to bottom as strips: float32 (rows, W * scale, 3), not clipped or rounded.
 
-    One strip is in memory at a time: a row of tiles. `memory` is what the network and a strip may take, as a text for
-    `budget.parse`; None is that module's default. Where it is not enough after all, tiles are halved and the work goes
-    on behind those that are finished. `self_ensemble` is the mean over eight positions of each tile.
+    A strip is a row of tiles; one is in memory at a time. If memory runs out all the same, tiles are halved, and what
+    is finished stays.
 
-    Raises InputError where the network returns another size than `scale` times its input's or values that are not
-    finite, and where not even a small tile fits into memory.
+    Args:
+        engine: an `Engine`.
+        rgb: H x W x 3, 0..255, uint8 or float.
+        memory: limit for the network and a strip, as text for `budget.parse`; None for that module's default.
+        self_ensemble: average the results for eight flips and rotations of each tile.
+        watch: called with the number of LR pixels that have been finished since the last call; all calls together get
+            H * W, and a little more if memory ran out.
+
+    Raises:
+        InputError: the image or the network's output isn't finite, the output has the wrong size, or not even a small
+            tile fits into memory.
     """
     height, width = rgb.shape[:2]
     pixels = budget.pixels(engine.receptive_field, engine.free(), memory)
-    yield from _Tiles(engine, rgb, pixels, self_ensemble).strips(((0, height), (0, width)))
+    tiles = _Tiles(engine, rgb, pixels, self_ensemble, watch or (lambda pixels: None))
+    yield from tiles.strips(((0, height), (0, width)))
 
 
 class _Tiles:
-    """The tiles of one picture; `pixels`, how many run at once, falls where they do not fit into memory."""
+    """The tiles of one image; `pixels`, the size of a tile, falls if memory runs out."""
 
-    def __init__(self, engine, rgb, pixels, self_ensemble):
-        self.engine, self.rgb, self.pixels, self.self_ensemble = engine, rgb, pixels, self_ensemble
+    def __init__(self, engine, rgb, pixels, self_ensemble, watch):
+        self.engine, self.rgb, self.pixels, self.self_ensemble, self.watch = engine, rgb, pixels, self_ensemble, watch
         strip = 3 * 4 * engine.scale**2  # bytes per LR pixel
         self.held = COPIES * strip / engine.receptive_field.bytes_per_pixel
 
@@ -56,7 +66,7 @@ class _Tiles:
             for row in tiles.rows:
                 yield self._strip(tiles, row, across)
                 top = row.high
-                if self.pixels < tiles.pixels:  # since then memory ran out: what is left is planned anew
+                if self.pixels < tiles.pixels:  # memory ran out meanwhile: plan the rest anew
                     break
 
     def _plan(self, part):
@@ -83,14 +93,21 @@ class _Tiles:
         if self._plan(part).pixels >= tiles.pixels:
             height, width = tiles.tile
             raise InputError(
-                f"there is not enough memory for {self.engine.architecture} on a tile of {height} x {width} pixels: "
-                "close other programs, or use a smaller network"
+                f"There isn't enough memory to run {self.engine.architecture} on a tile of {height} x {width} pixels. "
+                "Close other programs, or use a smaller model."
             )
 
     def _upscaled(self, row, column):
-        """What is kept of the tile where `row` crosses `column`."""
+        """The kept part of the tile where `row` crosses `column`."""
         lr = self.rgb[row.start : row.stop, column.start : column.stop]
-        sr = ensemble(self._run, lr) if self.self_ensemble else self._run(lr)
+        kept = (row.high - row.low) * (column.high - column.low)
+
+        def run(lr):
+            sr = self._run(lr)
+            self.watch(kept / (POSITIONS if self.self_ensemble else 1))
+            return sr
+
+        sr = ensemble(run, lr) if self.self_ensemble else run(lr)
         vertical, horizontal = (
             slice(self.engine.scale * (span.low - span.start), self.engine.scale * (span.high - span.start))
             for span in (row, column)
@@ -98,24 +115,26 @@ class _Tiles:
         return sr[vertical, horizontal]
 
     def _run(self, lr):
-        """A whole tile through the network, looked through."""
+        """A tile through the network, with its output checked."""
         engine = self.engine
         sr = engine.run(lr[None])[0]
         wanted = (lr.shape[0] * engine.scale, lr.shape[1] * engine.scale, 3)
         if sr.shape != wanted:
             raise InputError(
-                f"the network {engine.architecture} returned {sr.shape} where {wanted} was due: nothing is written"
+                f"The model {engine.architecture} returned an array of shape {sr.shape}; expected was {wanted}."
             )
         if not np.isfinite(sr).all():
+            if not np.isfinite(lr).all():
+                raise InputError("The image has values that aren't finite (NaN or infinity).")
             raise InputError(
-                f"the network {engine.architecture} returned values that are not finite in {engine.precision}: its "
-                "weights are damaged, or its precision is too low for them; try another checkpoint, or float32"
+                f"The model {engine.architecture} returned values that aren't finite. Its weights are damaged, or "
+                f"{engine.precision} isn't precise enough for them; try another checkpoint, or float32."
             )
         return sr
 
 
 def _engine(network):
-    """`network` itself, or the engine of a Keras model, which is made once per model."""
+    """`network` itself, or the engine of an `SRModel`, which is made once per model."""
     if not hasattr(network, "hyperparameters"):
         return network
     if not hasattr(network, "engine"):

@@ -1,20 +1,20 @@
 """Where tiles start and what each keeps: pure functions of lengths in LR pixels.
 
-All tiles of a plan have one shape. On each axis they start at multiples of `reach.multiple`, overlap by the radius on
-either side of a seam and no more, and end exactly where the picture ends: at its borders a tile sees what the whole
-picture would show, and keeps everything. One tile runs at a time: it takes no more memory than two of about half its
-area side by side, and what those would both see it sees once.
+All tiles of a plan have one shape. On each axis they start at multiples of the receptive field's `multiple`, overlap by
+its radius on either side of a seam and no more, and end exactly where the image ends: at its borders a tile sees the
+same as the whole image would, and keeps everything. One tile runs at a time: it takes no more memory than two of half
+its area side by side, and computes what those share once.
 """
 
 import dataclasses
 import math
 
-CALL = 1000  # LR pixels that take as long as starting one more tile does
+CALL = 1000  # LR pixels that take as long as starting one more tile
 
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """A tile along one axis: it sees `start` to `stop`, of which `low` to `high` is kept."""
+    """A tile along one axis: it sees `start` to `stop`, and `low` to `high` of that is kept."""
 
     start: int
     stop: int
@@ -41,11 +41,17 @@ class Plan:
 
 
 def plan(size, receptive_field, pixels, part=None, held=0.0):
-    """The `Plan` with the least work for a picture of `size` (height, width) in tiles of at most `pixels`.
+    """Returns the `Plan` with the least work for an image in tiles of at most `pixels`.
 
-    `part`, as ((top, bottom), (left, right)), leaves out what is finished already; tiles may look beyond it. `held` is
-    the memory that a pixel of a finished row takes, as a part of what a pixel in the network takes: it counts too.
-    Where no tile fits into `pixels`, the smallest are taken, three to four times as long as the radius.
+    If no tile fits into `pixels`, tiles are the smallest possible, three to four times as long as the radius.
+
+    Args:
+        size: (height, width) of the image.
+        receptive_field: of the network.
+        pixels: limit for a tile.
+        part: ((top, bottom), (left, right)) that is left to do; tiles may look beyond it. Default: everything.
+        held: memory that a pixel of a finished row takes, as a share of what a pixel in the network takes; it counts
+            too.
     """
     (height, width), (vertical, horizontal) = size, part or ((0, size[0]), (0, size[1]))
     tall, wide = _Axis(height, *vertical, receptive_field), _Axis(width, *horizontal, receptive_field)
@@ -65,7 +71,7 @@ def plan(size, receptive_field, pixels, part=None, held=0.0):
 
 
 class _Axis:
-    """One axis of a picture of `length`, of which `low` to `high` is to be kept."""
+    """One axis of an image of `length`, with `low` to `high` to be kept."""
 
     def __init__(self, length, low, high, receptive_field):
         self.length, self.low, self.high = length, low, high
@@ -74,7 +80,7 @@ class _Axis:
         self.seen = min(length, high + self.radius) - self.first
 
     def choices(self):
-        """Lengths of tiles, falling: the shortest for one tile, for two, and so on."""
+        """Lengths of tiles in falling order: the shortest for one tile, for two, and so on."""
         tile, count = self._fit(self.seen), 1
         while count == 1 or tile >= max(3 * self.radius, 2 * self.radius + self.multiple):
             yield tile
@@ -107,7 +113,7 @@ class _Axis:
         return tuple(spans)
 
     def _fit(self, tile):
-        """The next length that ends with the picture when it starts at a multiple."""
+        """The next length that ends with the image if it starts at a multiple."""
         return min(self.length, tile + (self.length - tile) % self.multiple)
 
     def _down(self, position):

@@ -1,182 +1,254 @@
-"""One file through the networks that a person's wish takes, and into another."""
+"""`Upscaler`: opens models once and upscales files, arrays and PIL images with them."""
 
 import dataclasses
 import math
-import re
+import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wdsr_tf import images
+from wdsr_tf import images, weights
 from wdsr_tf.errors import InputError
-from wdsr_tf.inference import budget
-from wdsr_tf.inference import routing as choose
+from wdsr_tf.images.formats import format_of
+from wdsr_tf.inference import budget, routing
 from wdsr_tf.inference.alpha import bleed
-from wdsr_tf.inference.engines import check_precision, open_engine
-from wdsr_tf.inference.picture import outline, picture_strips, resized_strips, upscale_picture, whole, write_strips
+from wdsr_tf.inference.engines import Engine, check_engine, open_engine
+from wdsr_tf.inference.inputs import read_input
+from wdsr_tf.inference.jpeg import is_noisy_jpeg
+from wdsr_tf.inference.picture import assemble, outline, picture_strips, resized_strips, upscale_picture, write_strips
+from wdsr_tf.inference.size import parse_size
 
-LARGEST = 64  # times as large: beyond that a slip of the finger is likelier than a wish
-MOST = 16  # times `max_pixels`: the largest picture that is let in, four times as large
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
 
+    from wdsr_tf import Image, Model
 
-@dataclasses.dataclass(frozen=True)
-class Size:
-    """How large a picture is to become: a factor, or a width, a height, or both in pixels; or None of them.
-
-    Without any, the network's own scale decides.
-    """
-
-    factor: float | None = None
-    width: int | None = None
-    height: int | None = None
-
-    def of(self, height, width):
-        """(height, width) that a picture of that size is to get, or None where the network decides.
-
-        Raises InputError where that is nothing, or more than 64 times as large.
-        """
-        if self.factor:
-            wanted = [max(1, round(length * self.factor)) for length in (height, width)]
-        elif self.width or self.height:
-            both = self.height or round(height * self.width / width), self.width or round(width * self.height / height)
-            wanted = [max(1, length) for length in both]
-        else:
-            return None
-        if max(wanted[0] / height, wanted[1] / width) > LARGEST:
-            raise InputError(
-                f"{width} x {height} pixels would become {wanted[1]} x {wanted[0]}, more than {LARGEST} times as large"
-            )
-        return tuple(wanted)
+MAX_RESULT = 16  # times `max_pixels`: the largest image that is let in, upscaled four times
 
 
-def parse_size(scale=None, size=None):
-    """The `Size` that the texts of --scale (`2`, `3.5`) or --size (`4000x`, `x3000`, `4000x3000`) stand for."""
-    if scale and size:
-        raise InputError("--scale and --size say the same in two ways: give one of them")
-    if scale:
-        try:
-            factor = float(scale)
-        except ValueError:
-            factor = math.nan
-        if not 0 < factor <= LARGEST:
-            raise InputError(f"--scale is a factor up to {LARGEST} such as 2 or 3.5, not {scale!r}")
-        return Size(factor=factor)
-    if size:
-        match = re.fullmatch(r"(\d{0,7})x(\d{0,7})", size.lower())
-        width, height = (int(side or 0) for side in match.groups()) if match else (0, 0)
-        if not (width or height) or "0" in match.groups():
-            raise InputError(f"--size is a width, a height or both, such as 4000x, x3000 or 4000x3000, not {size!r}")
-        return Size(width=width or None, height=height or None)
-    return Size()
-
-
-@dataclasses.dataclass
 class Upscaler:
-    """The networks at hand and how they run; each is opened once, when a picture first needs it.
+    """Upscales images with the models that fit each; a model is opened when an image first needs it.
 
-    Raises InputError at once where no picture could be made: a memory, a noise, a factor or a precision that cannot be.
+    Args:
+        model: a checkpoint, an ONNX file of ours, or any published weights file, which is converted once into the
+            user's cache folder; a folder of checkpoints to choose from; or an `SRModel`. Default: the bundled models.
+        scale: factor, such as 2 or 3.5. Default: the model's own.
+        size: instead of a factor, the size in pixels: "4000x" (width), "x3000" (height) or "4000x3000".
+        noise: level of JPEG noise to remove, 0 to 3. Default: JPEG noise is removed below quality 93 if there is a
+            model for that.
+        engine: "onnx", "openvino" or "keras". Default: ONNX Runtime if it can run the model, else Keras.
+        precision: "float32", "float16" (keras) or "int8" (openvino). Default: float32.
+        allow_loss: use int8 models that lose more than 0.10 dB.
+        calibration: image, or folder of images, that int8 is calibrated on. Default: this project's demo images.
+        memory: limit for tiles, such as "2GiB" or "50%" of the free memory. Default: half of it, up to 1 GiB.
+        self_ensemble: average the results for eight flips and rotations; slightly better, eight times as long.
+        quality: of JPEG, AVIF and lossy WebP files, 1 to 100. Default: each format's.
+        max_pixels: limit for images read from files; results may have 16 times as many pixels.
+        log: called with one line when a model is recognized, converted or opened. Default: silent.
 
-    Attributes:
-        known: `choose.Network`s.
-        size: the `Size` that pictures are to get.
-        noise: the level of noise to take away, or None.
-        engine: what `open_engine` takes beside the checkpoint.
-        how: what `strips` takes beside the picture: memory, self_ensemble.
-        quality: of lossy formats, 1 to 100; None is each format's default.
-        max_pixels: larger pictures are refused, and results of more than MOST times as many.
-        opened: called with each `Engine` when it is opened.
-        watch: called with the HR pixels of each tile when it is done, overlaps included.
+    Raises:
+        InputError: the model or an option can't be used.
     """
 
-    known: list
-    size: Size
-    noise: int | None = None
-    engine: dict = dataclasses.field(default_factory=dict)
-    how: dict = dataclasses.field(default_factory=dict)
-    quality: int | None = None
-    max_pixels: float = images.MAX_PIXELS
-    opened: Callable = lambda path, engine: None
-    watch: Callable = lambda pixels: None
-
-    def __post_init__(self):
+    def __init__(
+        self,
+        model: "Model | None" = None,
+        *,
+        scale: float | str | None = None,
+        size: str | tuple | None = None,
+        noise: int | None = None,
+        engine: str = "auto",
+        precision: str = "auto",
+        allow_loss: bool = False,
+        calibration: str | os.PathLike | None = None,
+        memory: str | int | None = None,
+        self_ensemble: bool = False,
+        quality: int | None = None,
+        max_pixels: float = images.MAX_PIXELS,
+        log: Callable[[str], None] | None = None,
+    ):
+        self.size = parse_size(scale, size)
+        check_engine(engine, precision)
+        if memory is not None:
+            budget.parse(memory)
+        self.noise, self.quality, self.max_pixels = noise, quality, max_pixels
+        self._strip_options = {"memory": memory, "self_ensemble": self_ensemble}
+        self._engine_options = {
+            "name": engine,
+            "precision": precision,
+            "allow_loss": allow_loss,
+            "calibration": calibration,
+            "log": log,
+        }
+        self._log = log or (lambda line: None)
         self._engines = {}
-        choose.passes(self.known, self.size.factor, self.noise)
-        if self.how.get("memory") is not None:
-            budget.parse(self.how["memory"])
-        check_precision(self.engine.get("name", "keras"), self.engine.get("precision", "float32"))
+        self.models = routing.find_models(model)
+        self._check_route()
 
-    def passes(self, height, width, jpeg=False):
-        """The networks that a picture of that size runs through, in order; `jpeg`: one from a noisy JPEG file."""
+    def _check_route(self):
+        """Raises now what every image would raise; converts the weights files that are sure to be needed."""
+        largest = max(model.scale for model in self.models) if self.size.is_in_pixels else None
+        for model in routing.passes(self.models, self.size.factor or largest, self.noise):
+            if not self.size.is_in_pixels:
+                self._runnable(model)
+
+    def passes(self, height: int, width: int, jpeg: bool = False) -> list[routing.Candidate]:
+        """Returns the models that an image of that size runs through, in order; `jpeg`: it comes from a noisy JPEG."""
         wanted = self.size.of(height, width)
-        return choose.passes(self.known, wanted and max(wanted[0] / height, wanted[1] / width), self.noise, jpeg)
+        factor = wanted and max(wanted[0] / height, wanted[1] / width)
+        return routing.passes(self.models, factor, self.noise, jpeg)
 
-    def result_size(self, height, width):
-        """(height, width) that a picture of that size gets, from any file; InputError where that is too large."""
-        result = self.size.of(height, width) or self._after(self.passes(height, width), height, width)
-        if math.prod(result) > MOST * self.max_pixels:
+    def result_size(self, height: int, width: int) -> tuple[int, int]:
+        """Returns the (height, width) that an image of that size gets; raises InputError if that's too large."""
+        result = self.size.of(height, width) or _after(self.passes(height, width), height, width)
+        if math.prod(result) > MAX_RESULT * self.max_pixels:
             raise InputError(
-                f"{width} x {height} pixels would become {result[1]} x {result[0]}, more than {MOST} times the "
-                f"{self.max_pixels / 1e6:g} megapixels of --max-pixels"
+                f"{width} x {height} pixels would become {result[1]} x {result[0]}, more than {MAX_RESULT} times the "
+                f"limit of {self.max_pixels / 1e6:g} megapixels (max_pixels)."
             )
         return result
 
-    def upscale(self, source, target):
-        """Reads the picture or animation at `source` and writes it, enlarged, to `target`: whole or not at all."""
-        if images.is_animated(source) and images.FORMATS[target.suffix.lower()].animated:
-            self._upscale_animation(source, target)
+    def upscale(
+        self, image: "Image", progress: Callable[[float], None] | None = None
+    ) -> "np.ndarray | PIL.Image.Image":
+        """Returns the upscaled image.
+
+        Args:
+            image: a file; a NumPy array H x W (gray), H x W x 1, H x W x 3 or H x W x 4 (with alpha), of type uint8,
+                uint16, or float32 or float64 in 0..1 (0.001 beyond is clipped); or a PIL image.
+            progress: called with the finished fraction of the work, up to 1.0.
+
+        Returns:
+            An array of the same type and layout as an array; a PIL image for a PIL image, upright and with its color
+            profile, EXIF and resolution; for a file, an array H x W, H x W x 3 or H x W x 4 with all its bits. Of an
+            animation it's the first frame.
+
+        Raises:
+            InputError: the image can't be used, or memory is too small for a tile.
+        """
+        given = read_input(image, self.max_pixels)
+        picture, dtype = given.picture, given.picture.rgb.dtype
+        watch = _Progress(progress, self._work(picture, given.jpeg))
+        result = self._result(picture)
+        large = assemble(outline(picture, result, dtype), result, self._strips(picture, dtype, given.jpeg, watch.add))
+        watch.finish()
+        return given.restore(large)
+
+    def upscale_file(
+        self,
+        source: str | os.PathLike,
+        target: str | os.PathLike,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        """Upscales the image or animation in `source` and writes it to `target`, atomically.
+
+        Args:
+            source: a file that `images.read_picture` reads; all frames of an animation are upscaled if the format of
+                `target` holds them, else the first.
+            target: where to write; the suffix is the format.
+            progress: called with the finished fraction of the work, up to 1.0.
+
+        Raises:
+            InputError: `source` can't be read, `target` can't hold the result, or memory is too small for a tile.
+        """
+        source, target = Path(source), Path(target)
+        form = format_of(target)
+        if form.animated and images.is_animated(source):
+            self._upscale_animation(source, target, progress)
             return
         picture = images.read_picture(source, self.max_pixels)
-        if not images.FORMATS[target.suffix.lower()].alpha:
+        if not form.alpha:
             picture = images.without_opaque_alpha(picture)
+        jpeg = is_noisy_jpeg(source)
         result, dtype = self._result(picture), images.fitting_depth(target, picture.rgb.dtype)
-        parts = self._strips(picture, dtype, choose.is_noisy_jpeg(source))
-        write_strips(target, outline(picture, result, dtype), result, parts, self.quality)
+        watch = _Progress(progress, self._work(picture, jpeg))
+        strips = self._strips(picture, dtype, jpeg, watch.add)
+        write_strips(target, outline(picture, result, dtype), result, strips, self.quality)
+        watch.finish()
 
-    def _upscale_animation(self, source, target):
+    def _upscale_animation(self, source, target, progress):
         animation = images.read_frames(source, self.max_pixels)
-        result = self._result(animation.frames[0][0])
+        first = animation.frames[0][0]
+        result = self._result(first)
         images.check_fit(target, *result, "uint8", transparent=False)
+        watch = _Progress(progress, len(animation.frames) * self._work(first))
         frames = [
-            (whole(outline(picture, result, "uint8"), result, self._strips(picture, "uint8")), time)
+            (
+                assemble(outline(picture, result, "uint8"), result, self._strips(picture, "uint8", False, watch.add)),
+                time,
+            )
             for picture, time in animation.frames
         ]
         images.write_animation(target, frames, animation.loop, self.quality)
+        watch.finish()
 
     def _result(self, picture):
         return self.result_size(*picture.rgb.shape[:2])
 
-    def _strips(self, picture, dtype, jpeg=False):
+    def _work(self, picture, jpeg=False):
+        """The pixels that all passes read together."""
+        height, width = picture.rgb.shape[:2]
+        models = self.passes(height, width, jpeg)
+        return sum(math.prod(_after(models[:done], height, width)) for done in range(len(models)))
+
+    def _strips(self, picture, dtype, jpeg, watch):
         """Strips of `picture` in its new size, as `picture_strips` yields them.
 
-        Between passes a picture that becomes uint8 is held as uint16: half of float32's memory, and each rounding is
+        Between passes an image that becomes uint8 is held as uint16: half of float32's memory, and each rounding is
         1/514 of a level at most.
         """
-        networks, result = self.passes(*picture.rgb.shape[:2], jpeg), self._result(picture)
-        exact = bool(networks) and self._after(networks, *picture.rgb.shape[:2]) == result
+        models, result = self.passes(*picture.rgb.shape[:2], jpeg), self._result(picture)
+        exact = bool(models) and _after(models, *picture.rgb.shape[:2]) == result
         between = "uint16" if dtype == "uint8" else "float32"
-        for network in networks[:-1] if exact else networks:
-            picture = upscale_picture(self._engine(network), picture, between, **self.how)
-        if not networks and picture.alpha is not None:  # else shrinking mixes what is hidden into the edges
+        options = {**self._strip_options, "watch": watch}
+        for model in models[:-1] if exact else models:
+            picture = upscale_picture(self._engine(model), picture, between, **options)
+        if not models and picture.alpha is not None:  # else downscaling mixes hidden colors into the edges
             picture = dataclasses.replace(picture, rgb=bleed(picture.rgb, picture.alpha))
         if exact:
-            yield from picture_strips(self._engine(networks[-1]), picture, dtype, **self.how)
+            yield from picture_strips(self._engine(models[-1]), picture, dtype, **options)
         else:
             yield from resized_strips(picture, result, dtype)
 
-    @staticmethod
-    def _after(networks, height, width):
-        scale = math.prod(network.scale for network in networks)
-        return height * scale, width * scale
+    def _engine(self, model) -> Engine:
+        if model not in self._engines:
+            engine = self._engines[model] = open_engine(self._runnable(model), **self._engine_options)
+            precision = "" if engine.precision == "float32" else f", {engine.precision}"
+            self._log(f"{_shown(model)}: {engine.architecture} x{engine.scale}, {engine.name}{precision}")
+        return self._engines[model]
 
-    def _engine(self, network):
-        if network.path not in self._engines:
-            engine = open_engine(network.path, **self.engine)
-            self.opened(network.path, engine)
-            self._engines[network.path] = dataclasses.replace(engine, run=self._watched(engine))
-        return self._engines[network.path]
+    def _runnable(self, model):
+        """What `open_engine` takes: the model's source, or the checkpoint that published weights are converted to."""
+        if not model.is_published:
+            return model.source
+        from wdsr_tf.importers.load import checkpoint_of
 
-    def _watched(self, engine):
-        def run(batch):
-            sr = engine.run(batch)
-            self.watch(math.prod(batch.shape[:3]) * engine.scale**2)
-            return sr
+        scale = model.scale if len(self.models) > 1 else None  # else the file knows
+        return checkpoint_of(model.source, scale=scale, log=self._log)
 
-        return run
+
+def _after(models, height, width):
+    scale = math.prod(model.scale for model in models)
+    return height * scale, width * scale
+
+
+def _shown(model):
+    if not isinstance(model.source, Path):
+        return "model in memory"
+    return model.source.name if model.source.parent == weights.FOLDER else model.source
+
+
+class _Progress:
+    """Reports LR pixels, as tiles finish, as a fraction of all."""
+
+    def __init__(self, report, total):
+        self._report, self._total, self._done = report or (lambda fraction: None), total, 0.0
+
+    def add(self, pixels):
+        self._done += pixels
+        self._report(min(1.0, self._done / self._total))
+
+    def finish(self):
+        if self._done < self._total or not self._total:
+            self._report(1.0)

@@ -1,4 +1,4 @@
-"""Every network of the house, by name: `create_model("wdsr-a", scale=2, num_res_blocks=16)`."""
+"""All networks by name: `create_model("wdsr-a", scale=2, num_res_blocks=16)`."""
 
 from wdsr_tf.models import (  # noqa: F401  (importing a network registers it)
     carn,

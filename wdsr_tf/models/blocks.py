@@ -1,4 +1,6 @@
-"""What two or more networks share, and nothing else."""
+"""Blocks that several networks share."""
+
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -6,61 +8,71 @@ from keras import layers, ops
 
 from wdsr_tf.layers import GroupedConv2D, PixelShuffle, WeightNormConv2D
 
-STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # scale -> factors of the pixel shuffles, where 4 is twice 2
-DIV2K_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # RGB, of the 800 training pictures
+STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # scale -> factors of its pixel shuffles
+DIV2K_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # RGB, of the 800 training images
 
 
-def normalize(lr, mean=DIV2K_MEAN, std=127.5):
-    """`(lr - mean) / std` in float32, whatever the dtype policy."""
+def normalize(lr, mean=DIV2K_MEAN, std: float = 127.5):
+    """Returns `(lr - mean) / std` in float32, whatever the dtype policy."""
     return layers.Rescaling(1 / std, offset=(-mean / std).tolist(), dtype="float32", name="normalize")(lr)
 
 
-def denormalize(x, mean=DIV2K_MEAN, std=127.5):
-    """`x * std + mean` in float32, whatever the dtype policy: the last step of a network."""
+def denormalize(x, mean=DIV2K_MEAN, std: float = 127.5):
+    """Returns `x * std + mean` in float32, whatever the dtype policy: the last step of a network."""
     return layers.Rescaling(std, offset=mean.tolist(), dtype="float32", name="sr")(x)
 
 
 def tanh_output(x):
-    """tanh, brought from [-1, 1] to [0, 255], in float32: the last step of a network that generates for a GAN."""
+    """Returns tanh(x), mapped from [-1, 1] to [0, 255], in float32: the last step of a GAN's generator."""
     x = layers.Activation("tanh", dtype="float32", name="tanh")(x)
     return denormalize(x, np.full(3, 127.5), 127.5)
 
 
 def conv(
     x,
-    filters,
-    kernel_size,
+    filters: int,
+    kernel_size: int,
     *,
-    name,
-    padding="same",
-    groups=1,
-    weight_norm=False,
-    init="keras",
-    gain=None,
-    dtype=None,
+    name: str,
+    padding: str = "same",
+    groups: int = 1,
+    weight_norm: bool = False,
+    init: str = "keras",
+    gain: float | None = None,
+    dtype: str | None = None,
 ):
-    """A convolution with bias and without activation, plain (in `groups`) or weight-normalized.
+    """A convolution with bias and without activation.
 
-    `init` is "keras" (Glorot uniform, zero bias), "pytorch" (uniform in +-1/sqrt(fan_in), bias too) or "zero-bias"
-    (PyTorch's kernel, zero bias). With the latter two each output channel's kernel may start with the norm `gain`
-    instead of the one that `init` gives it.
+    Args:
+        x: the input (N, H, W, C).
+        filters: number of output channels.
+        kernel_size: side of the square kernel.
+        name: name of the layer.
+        padding: "same" (zeros) or "valid".
+        groups: number of groups of a plain convolution.
+        weight_norm: whether the convolution is weight-normalized.
+        init: "keras" (Glorot uniform, zero bias), "pytorch" (kernel and bias uniform in +-1/sqrt(fan_in)) or
+            "zero-bias" (PyTorch's kernel, zero bias).
+        gain: norm that each output channel's kernel starts with, instead of the one that `init` gives it. Not with
+            "keras".
+        dtype: dtype policy of the layer; the global one if None.
     """
-    kind = {"padding": padding, "name": name, "dtype": dtype}
+    kwargs = {"padding": padding, "name": name, "dtype": dtype}
     if init != "keras":
-        kind |= pytorch_init(x, kernel_size, groups)
+        kwargs |= pytorch_init(x, kernel_size, groups)
     if init == "zero-bias":
-        kind["bias_initializer"] = "zeros"
+        kwargs["bias_initializer"] = "zeros"
     if weight_norm:
         g = None if gain is None else keras.initializers.Constant(gain)
-        return WeightNormConv2D(filters, kernel_size, g_initializer=g, **kind)(x)
+        return WeightNormConv2D(filters, kernel_size, g_initializer=g, **kwargs)(x)
     if gain is not None:
-        kind["kernel_initializer"] = of_norm(gain, kind["kernel_initializer"])
+        kwargs["kernel_initializer"] = with_norm(gain, kwargs["kernel_initializer"])
     layer = layers.Conv2D if groups == 1 else GroupedConv2D
-    return layer(filters, kernel_size, groups=groups, **kind)(x)
+    return layer(filters, kernel_size, groups=groups, **kwargs)(x)
 
 
-def of_norm(gain, initializer):
-    """`initializer`, with the kernel of each output channel brought to the norm `gain`."""
+def with_norm(gain: float, initializer: Callable) -> Callable:
+    """Returns `initializer` with the kernel of each output channel scaled to the norm `gain`."""
 
     def initialize(shape, dtype=None):
         kernel = initializer(shape, dtype)
@@ -69,8 +81,8 @@ def of_norm(gain, initializer):
     return initialize
 
 
-def pytorch_init(x, kernel_size, groups=1):
-    """Keras arguments for PyTorch's default: kernel and bias uniform in +-1/sqrt(fan_in)."""
+def pytorch_init(x, kernel_size: int, groups: int = 1) -> dict:
+    """Returns PyTorch's default initializers as Keras arguments: kernel and bias uniform in +-1/sqrt(fan_in)."""
     limit = (kernel_size**2 * x.shape[-1] // groups) ** -0.5
     return {
         "kernel_initializer": keras.initializers.RandomUniform(-limit, limit),
@@ -78,21 +90,26 @@ def pytorch_init(x, kernel_size, groups=1):
     }
 
 
-def upsampler(x, scale, num_filters, **conv_arguments):
-    """EDSR's upsampler: convolution and pixel shuffle, twice for x4, without activation.
+def upsampler(x, scale: int, num_filters: int, **conv_kwargs):
+    """EDSR's upsampler: convolution and pixel shuffle, twice at x4, without activation.
 
-    Layers are named after what they do, so that a x4 network takes the first stage of a x2 network by name.
+    Layers are named after their factor and stage, so that a x4 network can take the first stage of a x2 network by
+    name.
     """
     for i, factor in enumerate(STAGES[scale], start=1):
-        x = conv(x, num_filters * factor**2, 3, name=f"upsampler_x{factor}_{i}", **conv_arguments)
+        x = conv(x, num_filters * factor**2, 3, name=f"upsampler_x{factor}_{i}", **conv_kwargs)
         x = PixelShuffle(factor, name=f"upsampler_x{factor}_{i}_shuffle")(x)
     return x
 
 
-def cascade(x, stages, fuse, name):
-    """CARN's cascade: each stage sees what `fuse` makes of the input and the outputs of all stages before it.
+def cascade(x, stages: list[Callable], fuse: Callable, name: str):
+    """CARN's cascade: each stage sees a fusion of the input and the outputs of all earlier stages.
 
-    `stages` are functions of a tensor; `fuse(x, filters, name)` brings the joined features back to the input's width.
+    Args:
+        x: the input (N, H, W, C).
+        stages: functions of a tensor.
+        fuse: `fuse(x, filters, name)` reduces the concatenated features to the input's width.
+        name: prefix of the layers' names.
     """
     filters = x.shape[-1]
     features = [x]

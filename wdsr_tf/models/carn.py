@@ -2,14 +2,14 @@
 
 Ahn et al., ECCV 2018, https://arxiv.org/abs/1803.08664.
 
-    lr -> normalize -> head -> cascade of 3 blocks -> upsampler -> tail -> denormalize -> sr
+    lr -> normalize -> head -> body: cascade of 3 blocks -> upsampler -> tail -> denormalize -> sr
 
-A block is the same cascade one level lower, of 3 residual units. CARN-M (for mobile) groups the convolutions of its
-units and uses one unit three times in each block.
+A block is itself a cascade, of 3 residual units. CARN-M (M for mobile) groups the convolutions of its units and runs
+one unit three times in each block.
 
-The authors trained one set of weights with three upsamplers for x2, x3 and x4. `multi_scale=True` is that network: at
-every scale it has the same weights, of which the upsampler of that scale runs. So the weights of one fit the others
-(`create_model("carn", 4, multi_scale=True).set_weights(x2.get_weights())`), and any file of it holds all three.
+The authors trained one set of weights with upsamplers for x2, x3 and x4. `multi_scale=True` builds that network: it
+has the same weights at every scale and runs the upsampler of its own. A file of weights therefore fits all scales:
+`create_model("carn", 4, multi_scale=True).set_weights(x2.get_weights())`.
 """
 
 from functools import partial
@@ -18,7 +18,7 @@ import keras
 from keras import layers, ops
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.layers import GroupedConv2D, PixelShuffle
+from wdsr_tf.layers import GroupedConv2D, pixel_shuffle
 from wdsr_tf.models.blocks import STAGES, cascade, conv, denormalize, normalize, pytorch_init
 from wdsr_tf.models.registry import register
 
@@ -26,16 +26,16 @@ SCALES = (2, 3, 4)
 
 
 @register("carn", scales=SCALES)
-def carn(scale, *, num_filters=64, multi_scale=False):
-    """Builds CARN; the published one is multi-scale."""
+def carn(scale: int, *, num_filters: int = 64, multi_scale: bool = False) -> keras.Model:
+    """Builds CARN. The published weights are multi-scale."""
     return network(scale, num_filters, block, Upsampler(scale, multi_scale, name="upsampler"))
 
 
 @register("carn-m", scales=SCALES)
-def carn_m(scale, *, num_filters=64, groups=4, multi_scale=False):
-    """Builds CARN-M; the published one is multi-scale with 4 groups."""
+def carn_m(scale: int, *, num_filters: int = 64, groups: int = 4, multi_scale: bool = False) -> keras.Model:
+    """Builds CARN-M. The published weights are multi-scale, with 4 groups."""
     if num_filters % groups:
-        raise InputError(f"num_filters={num_filters} cannot be split into {groups} groups")
+        raise InputError(f"num_filters={num_filters} isn't divisible into {groups} groups.")
     upsampler = Upsampler(scale, multi_scale, groups, order="pytorch", name="upsampler")
     return network(scale, num_filters, partial(shared_block, groups=groups), upsampler)
 
@@ -64,12 +64,12 @@ def unit(x, name):
 
 
 def shared_block(x, groups, name):
-    """A cascade of one residual unit, used three times."""
+    """A cascade of one residual unit that runs three times."""
     return cascade(x, [shared_unit(x, groups, name=f"{name}_unit")] * 3, fuse, name)
 
 
 def shared_unit(x, groups, name):
-    """A function of x with weights of its own: ReLU(x + 1x1(ReLU(conv(ReLU(conv(x)))))), with grouped convolutions."""
+    """Returns a function of x with shared weights: ReLU(x + 1x1(ReLU(conv(ReLU(conv(x)))))), 3x3 grouped."""
     filters = x.shape[-1]
     grouped = partial(GroupedConv2D, filters, 3, padding="same", groups=groups)
     branch_layers = [
@@ -92,45 +92,51 @@ def shared_unit(x, groups, name):
 
 
 def fuse(x, filters, name):
-    """1x1 convolution and ReLU; never grouped."""
+    """1x1 convolution and ReLU, never grouped."""
     x = conv(x, filters, 1, name=name, init="pytorch")
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class Upsampler(layers.Layer):
-    """Convolution, ReLU and pixel shuffle: once by 2 or 3 at x2 and x3, twice by 2 at x4.
+    """Convolution, ReLU and pixel shuffle: one stage by 2 or 3 at x2 and x3, two stages by 2 at x4.
 
-    With `multi_scale` it holds the convolutions of x2, x3 and x4, in this order, and runs those of `scale`. In training
-    the others get a gradient of zero, as in the authors' code. `scale` may be changed between two steps by whoever
-    traces the step anew.
+    Args:
+        scale: upscaling factor. May be changed between two training steps if the step is traced again.
+        multi_scale: whether the layer holds the convolutions of x2, x3 and x4, in this order, of which it runs those
+            of `scale`. In training, the others get zero gradients, as in the authors' code.
+        groups: groups of the convolutions.
+        order: channel order of the pixel shuffles, see `PixelShuffle`.
     """
 
-    def __init__(self, scale, multi_scale=False, groups=1, order="keras", **kwargs):
+    def __init__(self, scale: int, multi_scale: bool = False, groups: int = 1, order: str = "keras", **kwargs):
         super().__init__(**kwargs)
         self.scale = scale
         self.multi_scale = multi_scale
         self.groups = groups
         self.order = order
-        self.held = SCALES if multi_scale else (scale,)
-        self.shuffles = {factor: PixelShuffle(factor, order, dtype=self.dtype_policy) for factor in (2, 3)}
+        self.scales = SCALES if multi_scale else (scale,)
 
     def build(self, input_shape):
         x = keras.KerasTensor(input_shape)
         filters = input_shape[-1]
+        kwargs = {"padding": "same", "groups": self.groups, "dtype": self.dtype_policy}
         self.convs = []
-        for factor in (factor for scale in self.held for factor in STAGES[scale]):
-            init = pytorch_init(x, 3, self.groups)
-            kind = {"padding": "same", "groups": self.groups, "dtype": self.dtype_policy}
-            layer = GroupedConv2D(filters * factor**2, 3, **kind, **init)
+        for factor in (factor for scale in self.scales for factor in STAGES[scale]):
+            layer = GroupedConv2D(filters * factor**2, 3, **kwargs, **pytorch_init(x, 3, self.groups))
             layer.build(input_shape)
             self.convs.append(layer)
 
+    @property
+    def active(self) -> list:
+        """The convolutions of `scale`."""
+        first = sum(len(STAGES[scale]) for scale in self.scales[: self.scales.index(self.scale)])
+        return self.convs[first : first + len(STAGES[self.scale])]
+
     def call(self, x, training=None):
-        first = sum(len(STAGES[scale]) for scale in self.held[: self.held.index(self.scale)])
-        active = self.convs[first : first + len(STAGES[self.scale])]
+        active = self.active
         for layer, factor in zip(active, STAGES[self.scale], strict=True):
-            x = self.shuffles[factor](ops.relu(layer(x)))
+            x = pixel_shuffle(ops.relu(layer(x)), factor, self.order)
         if training and self.multi_scale:
             idle = [w for layer in self.convs if layer not in active for w in layer.weights]
             x = x + ops.cast(sum(ops.sum(0.0 * w) for w in idle), x.dtype)
@@ -141,5 +147,5 @@ class Upsampler(layers.Layer):
         return (batch, height and height * self.scale, width and width * self.scale, channels)
 
     def get_config(self):
-        own = {"scale": self.scale, "multi_scale": self.multi_scale, "groups": self.groups, "order": self.order}
-        return super().get_config() | own
+        config = {"scale": self.scale, "multi_scale": self.multi_scale, "groups": self.groups, "order": self.order}
+        return super().get_config() | config

@@ -1,11 +1,13 @@
-"""CARN-V2: yu45020/Waifu2x's variant of CARN for drawn pictures, https://github.com/yu45020/Waifu2x.
+"""CARN-V2: the variant of CARN for drawings in https://github.com/yu45020/Waifu2x.
 
-CARN: Ahn et al., ECCV 2018; scSE: Roy et al., MICCAI 2018, https://arxiv.org/abs/1803.02579.
+CARN: Ahn et al., ECCV 2018, https://arxiv.org/abs/1803.08664. scSE: Roy et al., MICCAI 2018,
+https://arxiv.org/abs/1803.02579.
 
-    lr -> head -> cascade of 3 blocks -> (+ head) -> upsampler -> tail -> sr
+    lr -> head -> body: cascade of 3 blocks -> (+ head) -> upsampler -> tail -> sr
 
-A block is a cascade of residual units and scSE gates. Fusions are 3x3, activations LeakyReLU(0.1), the convolution of
-the upsampler is used again for each further doubling. Its first version (v1) was CARN with another activation:
+A block is a cascade of residual units and scSE gates. Fusions are 3x3, activations are LeakyReLU(0.1), and each
+doubling runs the same convolution of the upsampler. The first version of that project (v1) was CARN with another
+activation:
 
     create_model("carn-v2", 2, activation="selu", fusion_size=1, scse=False, global_skip=False)
 """
@@ -16,45 +18,42 @@ import keras
 import numpy as np
 from keras import layers
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, check_choice
 from wdsr_tf.layers import LeakyReLU, PixelShuffle
 from wdsr_tf.models.blocks import cascade, conv, denormalize, normalize, pytorch_init
 from wdsr_tf.models.luma import PreUpscale
 from wdsr_tf.models.registry import register
 
 ACTIVATIONS = {"leaky_relu": partial(LeakyReLU, 0.1), "selu": partial(layers.Activation, "selu")}
-PAIRINGS = ("reference", "intended")
 SCSE_HIDDEN = 4
 
 
 @register("carn-v2", scales=(2, 4, 8), global_mean=True)
 def carn_v2(
-    scale,
+    scale: int,
     *,
-    num_filters=64,
-    activation="leaky_relu",
-    scse=True,
-    pairing="reference",
-    fusion_size=3,
-    fusion_groups=1,
-    global_skip=True,
-    residual_add=False,
-):
+    num_filters: int = 64,
+    activation: str = "leaky_relu",
+    scse: bool = True,
+    pairing: str = "reference",
+    fusion_size: int = 3,
+    fusion_groups: int = 1,
+    global_skip: bool = True,
+    residual_add: bool = False,
+) -> keras.Model:
     """Builds CARN-V2.
 
-    A block was meant as three stages of a residual unit with its gate: that is the pairing "intended". The published
-    code takes the first three of these six modules for stages, unit, gate and unit, and never runs the others: that
-    is "reference", which the published weights need.
+    With `pairing="intended"`, a block has three stages: a residual unit and its gate in each. The published code runs
+    only the first three of these six modules, each as a stage of its own: unit, gate, unit. The published weights need
+    this `pairing="reference"`.
 
-    `residual_add` adds the input, enlarged bilinearly, to the output: reported as the most effective single change.
+    `residual_add` adds the bilinearly upscaled input to the output, which the project reports as the most effective
+    single change.
     """
-    if pairing not in PAIRINGS:
-        raise InputError(f"there is no pairing {pairing!r}; known are {', '.join(PAIRINGS)}")
-    if activation not in ACTIVATIONS:
-        raise InputError(f"there is no activation {activation!r} here; known are {', '.join(ACTIVATIONS)}")
+    check_choice("pairing", pairing, ("reference", "intended"))
     if num_filters % fusion_groups:
-        raise InputError(f"num_filters={num_filters} cannot be split into {fusion_groups} groups")
-    activate = ACTIVATIONS[activation]
+        raise InputError(f"num_filters={num_filters} isn't divisible into {fusion_groups} groups.")
+    activate = ACTIVATIONS[check_choice("activation", activation, ACTIVATIONS)]
     fuse = partial(fusion, size=fusion_size, groups=fusion_groups, activate=activate)
 
     def block(x, name):
@@ -65,7 +64,7 @@ def carn_v2(
         elif pairing == "reference":
             stages = [units[0], gates[0], units[1]]
         else:
-            stages = [partial(in_turn, pair) for pair in zip(units, gates, strict=True)]
+            stages = [partial(sequence, pair) for pair in zip(units, gates, strict=True)]
         return cascade(x, stages, fuse, name)
 
     lr = keras.Input((None, None, 3), name="lr")
@@ -76,7 +75,7 @@ def carn_v2(
     if global_skip:
         x = layers.Add(name="body_add")([x, head])
     x = upsampler(x, scale, activate)
-    # In full precision: what comes out is the picture itself, on which half would show.
+    # In float32: the output is the image itself, where half precision would be visible.
     x = conv(x, 3, 3, name="tail", init="pytorch", dtype="float32")
     if residual_add:
         upscaled = PreUpscale(scale, "bilinear", name="enlarged")(normalized)
@@ -84,7 +83,7 @@ def carn_v2(
     return keras.Model(lr, denormalize(x, np.zeros(3), 255.0))
 
 
-def in_turn(stages, x):
+def sequence(stages, x):
     for stage in stages:
         x = stage(x)
     return x
@@ -102,16 +101,14 @@ def unit(x, activate, name):
 def spatial_channel_gate(x, name):
     """scSE: x times a gate per channel, plus x times a gate per pixel.
 
-    The mean over the picture is taken in float32: half precision would overflow on the sum.
+    The mean over the image is computed in float32, because its sum overflows in half precision.
     """
     filters = x.shape[-1]
     squeezed = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name=f"{name}_mean")(x)
     channel = layers.Dense(SCSE_HIDDEN, "relu", name=f"{name}_squeeze", **pytorch_init(squeezed, 1))(squeezed)
     channel = layers.Dense(filters, "sigmoid", name=f"{name}_excite", **pytorch_init(channel, 1))(channel)
-    kernel = pytorch_init(x, 1)["kernel_initializer"]
-    pixel = layers.Conv2D(1, 1, activation="sigmoid", use_bias=False, name=f"{name}_pixel", kernel_initializer=kernel)(
-        x
-    )
+    kwargs = {"use_bias": False, "kernel_initializer": pytorch_init(x, 1)["kernel_initializer"]}
+    pixel = layers.Conv2D(1, 1, activation="sigmoid", name=f"{name}_pixel", **kwargs)(x)
     by_channel = layers.Multiply(name=f"{name}_by_channel")([x, channel])
     by_pixel = layers.Multiply(name=f"{name}_by_pixel")([x, pixel])
     return layers.Add(name=f"{name}_add")([by_channel, by_pixel])
@@ -124,7 +121,7 @@ def fusion(x, filters, name, size, groups, activate):
 
 
 def upsampler(x, scale, activate):
-    """Convolution, activation, pixel shuffle by 2: the same ones for each doubling."""
+    """Convolution, activation and pixel shuffle by 2, the same layers for each doubling."""
     filters = 4 * x.shape[-1]
     shared = [
         layers.Conv2D(filters, 3, padding="same", name="upsampler_x2", **pytorch_init(x, 3)),
@@ -132,5 +129,5 @@ def upsampler(x, scale, activate):
         PixelShuffle(2, name="upsampler_shuffle"),
     ]
     for _ in range(scale.bit_length() - 1):
-        x = in_turn(shared, x)
+        x = sequence(shared, x)
     return x

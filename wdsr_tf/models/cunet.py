@@ -1,13 +1,13 @@
-"""CUNet and UpCUNet: waifu2x's cascade of two U-nets with squeeze and excitation, against noise (x1) and for x2.
+"""CUNet and UpCUNet: waifu2x's cascades of two U-Nets with squeeze and excitation, for denoising (x1) and for x2.
 
-nagadomi, 2018, https://github.com/nagadomi/waifu2x; squeeze and excitation: Hu et al., CVPR 2018,
+nagadomi, 2018, https://github.com/nagadomi/waifu2x. Squeeze and excitation: Hu et al., CVPR 2018,
 https://arxiv.org/abs/1709.01507.
 
-    lr -> U-net of two levels (x2) -> U-net of three levels -> (+) -> clip -> sr
-                                   \\-------------------------/
+    lr -> U-Net with two levels (x2) -> U-Net with three levels -> (+) -> clip -> sr
+                                     \\---------------------------/
 
-No convolution is padded: what a skip connection adds is cut to the size of what it is added to. The gates of squeeze
-and excitation depend on means over the whole input, and so does every pixel of the output.
+No convolution is padded, so skip connections are cropped. The gates of squeeze and excitation depend on means over the
+whole input, and so does every output pixel.
 """
 
 import keras
@@ -15,39 +15,39 @@ from keras import layers
 
 from wdsr_tf.layers import CropToMatch, InferencePad, PadToMultiple
 from wdsr_tf.models.registry import register
-from wdsr_tf.models.waifu2x import conv, deconv, initializer, picture, tail, unit_range
+from wdsr_tf.models.waifu2x import conv, deconv, initializer, output, tail, unit_range
 
-REDUCTION = 8  # of the channels inside squeeze and excitation
+REDUCTION = 8  # of channels inside squeeze and excitation
 
 
 @register("cunet", scales=(1,), global_mean=True)
-def cunet(scale, *, luma=False, auxiliary=False):
-    """Builds CUNet, on RGB or on luma; with `auxiliary` the first U-net's output is trained beside that of both."""
+def cunet(scale: int, *, luma: bool = False, auxiliary: bool = False) -> keras.Model:
+    """Builds CUNet on RGB or on luma. `auxiliary` trains the output of the first U-Net too."""
     return cascade(scale, luma, auxiliary, border=28, multiple=4)
 
 
 @register("upcunet", scales=(2,), global_mean=True)
-def upcunet(scale, *, luma=False, auxiliary=False):
-    """Builds UpCUNet; `luma` and `auxiliary` as in CUNet."""
+def upcunet(scale: int, *, luma: bool = False, auxiliary: bool = False) -> keras.Model:
+    """Builds UpCUNet; `luma` and `auxiliary` are as in CUNet."""
     return cascade(scale, luma, auxiliary, border=18, multiple=2)
 
 
 def cascade(scale, luma, auxiliary, border, multiple):
-    """Both U-nets; they lose `border` LR pixels on each side and can halve sizes that are multiples of `multiple`."""
+    """Both U-Nets: they crop `border` LR pixels from each side and need input sizes that `multiple` divides."""
     lr = keras.Input((None, None, 3), name="lr")
-    whole = InferencePad(border, "edge", name="pad")(unit_range(lr, luma))
-    first = unet_1(PadToMultiple(multiple, name="fit")(whole), scale, name="unet_1")
+    padded = InferencePad(border, "edge", name="pad")(unit_range(lr, luma))
+    first = unet_1(PadToMultiple(multiple, name="fit")(padded), scale, name="unet_1")
     second = unet_2(first, name="unet_2")
     first = layers.Cropping2D(20, dtype="float32", name="unet_1_crop")(first)
     both = layers.Add(dtype="float32", name="add")([second, first])
 
-    fit = CropToMatch(scale, border, dtype="float32", name="unfit")
-    sr = picture(fit([both, whole]), lr, scale)
-    return keras.Model(lr, [sr, picture(fit([first, whole]), lr, scale, name="auxiliary")] if auxiliary else sr)
+    crop = CropToMatch(scale, border, dtype="float32", name="unfit")
+    sr = output(crop([both, padded]), lr, scale)
+    return keras.Model(lr, [sr, output(crop([first, padded]), lr, scale, name="auxiliary")] if auxiliary else sr)
 
 
 def unet_1(x, scale, name):
-    """Two levels; its tail doubles the size where `scale` is 2."""
+    """Two levels. The tail doubles the size if `scale` is 2."""
     channels = x.shape[-1]
     skip = two_convs(x, 32, 64, name=f"{name}_encode")
     x = conv(skip, 64, 2, strides=2, name=f"{name}_down")
@@ -80,9 +80,9 @@ def two_convs(x, inner, outer, name):
 
 
 def squeeze_excite(x, name):
-    """Each channel times a gate in 0..1 that depends on the means of all channels.
+    """Multiplies each channel by a gate in 0..1 that depends on the means of all channels.
 
-    The means are taken in float32: half precision would overflow on the sums.
+    The means are computed in float32, because their sums overflow in half precision.
     """
     filters = x.shape[-1]
     gate = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name=f"{name}_mean")(x)
@@ -92,5 +92,5 @@ def squeeze_excite(x, name):
 
 
 def add(x, skip, border, name):
-    """x plus `skip` without `border` pixels on each side."""
+    """Adds `skip`, cropped by `border` pixels on each side, to x."""
     return layers.Add(name=name)([layers.Cropping2D(border, name=f"{name}_crop")(skip), x])

@@ -1,11 +1,12 @@
 """DCSCN: Fast and Accurate Image Super Resolution by Deep CNN with Skip Connection and Network in Network.
 
-Yamanaka et al., ICONIP 2017, https://arxiv.org/abs/1707.05425; version 2, https://github.com/jiny2001/dcscn-super-resolution.
+Yamanaka et al., ICONIP 2017, https://arxiv.org/abs/1707.05425; version 2 of
+https://github.com/jiny2001/dcscn-super-resolution.
 
-    lr -> luma -> chain of ever narrower convolutions -> all joined -> 1x1 (nin_a) and 1x1 -> 3x3 (nin_b), joined
-       -> upsampler -> tail -> (+ enlarged luma) -> sr
+    lr -> luma -> body: chain of narrowing convolutions, all concatenated -> 1x1 (nin_a) and 1x1 -> 3x3 (nin_b),
+       concatenated -> upsampler -> tail -> (+ bicubic luma) -> sr
 
-DCSCN-12 is seed 000's variant on RGB with SELU, https://github.com/yu45020/Waifu2x.
+DCSCN-12 is the variant on RGB with SELU in https://github.com/yu45020/Waifu2x.
 """
 
 import math
@@ -15,40 +16,38 @@ import keras
 import numpy as np
 from keras import layers
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, check_choice
 from wdsr_tf.layers import PixelShuffle
 from wdsr_tf.models.blocks import STAGES, denormalize, normalize
 from wdsr_tf.models.luma import Luma, PreUpscale, ReplaceLuma
 from wdsr_tf.models.registry import register
 
-UPSAMPLERS = ("shuffle", "transposed")
-
 
 @register("dcscn", scales=(2, 3, 4), luma=True)
 def dcscn(
-    scale,
+    scale: int,
     *,
-    num_filters=196,
-    min_filters=48,
-    num_layers=12,
-    gamma=1.5,
-    nin_filters=64,
-    nin_filters_2=32,
-    upsampler_filters=0,
-    upsampler="shuffle",
-    separable=False,
-    dropout=0.2,
-):
-    """Builds the authors' DCSCN; c-DCSCN, the compact one, is 32 / 8 / 7 / 1.2 / 24 / 8 / 1.
+    num_filters: int = 196,
+    min_filters: int = 48,
+    num_layers: int = 12,
+    gamma: float = 1.5,
+    nin_filters: int = 64,
+    nin_filters_2: int = 32,
+    upsampler_filters: int = 0,
+    upsampler: str = "shuffle",
+    separable: bool = False,
+    dropout: float = 0.2,
+) -> keras.Model:
+    """Builds the authors' DCSCN. The compact c-DCSCN is 32 / 8 / 7 / 1.2 / 24 / 8 / 1.
 
-    Layer i of the chain is `num_filters` to `min_filters` wide, the sooner narrow the greater `gamma`.
-    `upsampler_filters=0` means as many as the upsampler receives. `separable` splits convolutions into depthwise and
-    pointwise ones; `upsampler="transposed"` enlarges by a transposed convolution that begins as bilinear.
+    The layers of the chain narrow from `num_filters` to `min_filters`, earlier with a greater `gamma`.
+    `upsampler_filters=0` keeps the width of the upsampler's input. `upsampler="transposed"` upscales by a transposed
+    convolution that starts as bilinear interpolation, rather than by pixel shuffles ("shuffle"). `separable` makes all
+    convolutions depthwise separable.
     """
-    if upsampler not in UPSAMPLERS:
-        raise InputError(f"upsampler is {upsampler!r}; it can be {', '.join(UPSAMPLERS)}")
+    check_choice("upsampler", upsampler, ("shuffle", "transposed"))
     if upsampler == "transposed" and upsampler_filters:
-        raise InputError("upsampler='transposed' returns as many filters as it receives: leave upsampler_filters at 0")
+        raise InputError("upsampler='transposed' keeps the width of its input. Leave upsampler_filters at 0.")
     conv = partial(authors_conv, separable=separable)
 
     def layer(x, filters, size, name):
@@ -74,16 +73,24 @@ def dcscn(
 
 
 @register("dcscn-12", scales=(2, 3, 4))
-def dcscn_12(scale, *, num_filters=196, min_filters=48, num_layers=12, nin_filters=128, upsampler_filters=32):
-    """Builds seed 000's DCSCN, whose widths fall exponentially; its published checkpoint has `nin_filters=64`."""
+def dcscn_12(
+    scale: int,
+    *,
+    num_filters: int = 196,
+    min_filters: int = 48,
+    num_layers: int = 12,
+    nin_filters: int = 128,
+    upsampler_filters: int = 32,
+) -> keras.Model:
+    """Builds yu45020's DCSCN, whose widths fall exponentially. The published weights have `nin_filters=64`."""
 
     def layer(x, filters, size, name):
-        x = seed_conv(x, filters, size, name=name)
+        x = waifu2x_conv(x, filters, size, name=name)
         return layers.Activation("selu", name=f"{name}_selu")(x)
 
     lr = keras.Input((None, None, 3), name="lr")
     x = normalized = normalize(lr, np.zeros(3), 255.0)
-    x = chain(x, seed_widths(num_filters, min_filters, num_layers), layer)
+    x = chain(x, exponential_widths(num_filters, min_filters, num_layers), layer)
     a = layer(x, nin_filters, 1, name="nin_a")
     b = layer(x, nin_filters // 2, 1, name="nin_b_1")
     b = layer(b, nin_filters, 3, name="nin_b_2")
@@ -91,25 +98,25 @@ def dcscn_12(scale, *, num_filters=196, min_filters=48, num_layers=12, nin_filte
 
     x = layer(x, upsampler_filters * scale**2, 3, name=f"upsampler_x{scale}")
     x = PixelShuffle(scale, name="upsampler_shuffle")(x)
-    x = seed_conv(x, 3, 3, use_bias=False, name="tail")
+    x = waifu2x_conv(x, 3, 3, use_bias=False, name="tail")
     upscaled = PreUpscale(scale, "bilinear", name="enlarged")(normalized)
     x = layers.Add(dtype="float32", name="enlarged_add")([x, upscaled])
     return keras.Model(lr, denormalize(x, np.zeros(3), 255.0))
 
 
 def authors_widths(first, last, num_layers, gamma):
-    """196 166 148 133 120 108 97 86 76 66 57 48 for 196 to 48 in 12 layers with gamma 1.5."""
+    """The authors' widths: 196 166 148 133 120 108 97 86 76 66 57 48 for 196 to 48 in 12 layers with gamma 1.5."""
     falls = (1 - (i / max(1, num_layers - 1)) ** (1 / gamma) for i in range(num_layers))
     return [int((first - last) * fall + last) for fall in falls]
 
 
-def seed_widths(first, last, num_layers):
-    """196 172 152 134 118 103 91 80 70 62 55 48 for 196 to 48 in 12 layers."""
+def exponential_widths(first, last, num_layers):
+    """yu45020's widths: 196 172 152 134 118 103 91 80 70 62 55 48 for 196 to 48 in 12 layers."""
     return [round(first * math.exp(-i * math.log(first / last) / max(1, num_layers - 1))) for i in range(num_layers)]
 
 
 def chain(x, widths, layer):
-    """Layers one behind the other; returns the outputs of all, joined."""
+    """A sequence of layers; returns all of their outputs, concatenated."""
     features = []
     for i, filters in enumerate(widths):
         x = layer(x, filters, 3, name=f"body_{i}")
@@ -118,7 +125,7 @@ def chain(x, widths, layer):
 
 
 def shuffle(x, scale, filters, conv):
-    """Convolution and pixel shuffle, twice for x4, without activation; only the last one changes the width."""
+    """Convolution and pixel shuffle, twice at x4, without activation. Only the last convolution changes the width."""
     for i, factor in enumerate(STAGES[scale], start=1):
         width = filters if i == len(STAGES[scale]) else x.shape[-1]
         x = conv(x, width * factor**2, 3, name=f"upsampler_x{factor}_{i}")
@@ -127,14 +134,14 @@ def shuffle(x, scale, filters, conv):
 
 
 def transposed(x, scale):
-    """One transposed convolution, at first bilinear enlargement of each channel."""
-    kind = {"padding": "same", "use_bias": False, "kernel_initializer": bilinear}
+    """A transposed convolution that starts as bilinear interpolation of each channel."""
+    kwargs = {"padding": "same", "use_bias": False, "kernel_initializer": bilinear}
     size = 2 * scale - scale % 2
-    return layers.Conv2DTranspose(x.shape[-1], size, strides=scale, name=f"upsampler_x{scale}", **kind)(x)
+    return layers.Conv2DTranspose(x.shape[-1], size, strides=scale, name=f"upsampler_x{scale}", **kwargs)(x)
 
 
 def bilinear(shape, dtype=None):
-    """The kernel of a transposed convolution that enlarges bilinearly: a tent on the diagonal of the channels."""
+    """The kernel of a transposed convolution that upscales bilinearly: a tent on the diagonal of the channels."""
     size, _, channels, _ = shape
     tent = 1 - np.abs(np.arange(size) - (size - 1) / 2) / ((size + 1) // 2)
     kernel = np.outer(tent, tent)[..., None, None] * np.eye(channels)
@@ -142,22 +149,21 @@ def bilinear(shape, dtype=None):
 
 
 def authors_conv(x, filters, size, *, name, separable=False, use_bias=True):
-    """A convolution that starts as He et al. propose, truncated at two deviations as TensorFlow 1 does."""
-    kind = {"padding": "same", "use_bias": use_bias, "name": name}
+    """A convolution with He initialization, truncated at two deviations as in TensorFlow 1."""
+    kwargs = {"padding": "same", "use_bias": use_bias, "name": name}
     channels = x.shape[-1]
     if not separable:
-        return layers.Conv2D(filters, size, kernel_initializer=he(size**2 * channels), **kind)(x)
-    depthwise, pointwise = he(size**2 * channels), he(channels)
-    init = {"depthwise_initializer": depthwise, "pointwise_initializer": pointwise}
-    return layers.SeparableConv2D(filters, size, **init, **kind)(x)
+        return layers.Conv2D(filters, size, kernel_initializer=he(size**2 * channels), **kwargs)(x)
+    init = {"depthwise_initializer": he(size**2 * channels), "pointwise_initializer": he(channels)}
+    return layers.SeparableConv2D(filters, size, **init, **kwargs)(x)
 
 
 def he(fan_in):
     return keras.initializers.TruncatedNormal(stddev=math.sqrt(2 / fan_in))
 
 
-def seed_conv(x, filters, size, *, name, use_bias=True):
-    """A convolution that starts as in the seed: the deviation is one over the root of the number of weights."""
+def waifu2x_conv(x, filters, size, *, name, use_bias=True):
+    """A convolution initialized as in yu45020/Waifu2x: the deviation is 1 / sqrt(number of weights)."""
     init = keras.initializers.RandomNormal(stddev=(size**2 * x.shape[-1] * filters) ** -0.5)
-    kind = {"padding": "same", "use_bias": use_bias, "kernel_initializer": init}
-    return layers.Conv2D(filters, size, name=name, **kind)(x)
+    kwargs = {"padding": "same", "use_bias": use_bias, "kernel_initializer": init}
+    return layers.Conv2D(filters, size, name=name, **kwargs)(x)

@@ -1,86 +1,99 @@
-"""The registry of networks, and the model class that remembers how it was built.
+"""The registry of networks, and the model class that records how it was built.
 
-A builder returns a functional `keras.Model` that keeps the house's contract: RGB in [0, 255], NHWC, uint8 or float,
-comes in; RGB in [0, 255] as float32, `scale` times as large, comes out. Further outputs of that model are auxiliary:
-they are pictures too, but exist in training only.
+A builder returns a functional `keras.Model` that takes RGB in [0, 255], NHWC, as uint8 or float, and returns RGB in
+[0, 255] as float32, `scale` times as large. Further outputs of that model are auxiliary: they are images too, but are
+computed in training only.
 """
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 from keras import ops
 
-from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.errors import InputError, check_choice, suggestion
 
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """What the house may ask about a network without building it.
+    """What can be said about a network without building it.
 
-    Attributes:
-        name: the registry's name, as typed after `--model`.
+    Args:
+        name: its name in the registry.
         build: the builder, `build(scale, **hyperparameters) -> keras.Model`.
-        scales: the scales that it can be built for.
-        luma: whether the network computes on luma alone and takes the colors from an enlarged input.
-        global_mean: whether an output pixel depends on a mean over the whole input, so that tiles are not exact.
+        scales: the scales it can be built for.
+        luma: whether it processes luma alone and takes the colors from the interpolated input.
+        global_mean: whether output pixels depend on a mean over the whole input, which tiles change.
     """
 
     name: str
-    build: Callable
-    scales: tuple
+    build: Callable[..., keras.Model]
+    scales: tuple[int, ...]
     luma: bool = False
     global_mean: bool = False
 
     @property
-    def hyperparameters(self):
+    def hyperparameters(self) -> dict[str, Any]:
         """The builder's keyword arguments with their defaults."""
         parameters = inspect.signature(self.build).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-_architectures = {}
+_architectures: dict[str, Architecture] = {}
 
 
-def register(name, scales, *, luma=False, global_mean=False):
-    """Registers the decorated builder under `name`; a name that is taken raises ValueError."""
+def register(name: str, scales: Iterable[int], *, luma: bool = False, global_mean: bool = False) -> Callable:
+    """Registers the decorated builder; see `Architecture` for the arguments.
+
+    Raises:
+        ValueError: the name is taken.
+    """
 
     def decorate(build):
         if name in _architectures:
-            raise ValueError(f"a network named {name!r} is registered already")
+            raise ValueError(f"a network named {name!r} is already registered")
         _architectures[name] = Architecture(name, build, tuple(scales), luma, global_mean)
         return build
 
     return decorate
 
 
-def list_models():
-    """The names of all networks, sorted."""
+def list_models() -> list[str]:
+    """Returns the names of all networks, sorted."""
     return sorted(_architectures)
 
 
-def get_architecture(name):
-    """The `Architecture` of that name; an unknown name raises InputError with the nearest known one."""
-    if name not in _architectures:
-        hint = suggestion(name, _architectures)
-        raise InputError(f"there is no network {name!r}; {hint}known are {', '.join(list_models())}")
-    return _architectures[name]
+def get_architecture(name: str) -> Architecture:
+    """Returns the registered `Architecture`.
+
+    Raises:
+        InputError: there is no network of this name.
+    """
+    return _architectures[check_choice("model", name, list_models())]
 
 
-def create_model(name, scale, **hyperparameters):
+def create_model(name: str, scale: int, **hyperparameters: Any) -> "SRModel":
     """Builds a network with fresh weights under the global dtype policy.
 
-    An unknown name, a scale that the network does not have, or a misspelt hyperparameter raises InputError.
+    Args:
+        name: one of `list_models()`.
+        scale: upscaling factor.
+        **hyperparameters: the builder's keyword arguments, see `get_architecture(name).hyperparameters`.
+
+    Raises:
+        InputError: an unknown name or hyperparameter, a scale that the network doesn't have, or values that don't go
+            together.
     """
     architecture = get_architecture(name)
     if scale not in architecture.scales:
-        raise InputError(f"{name} has no scale {scale}; it has {', '.join(map(str, architecture.scales))}")
+        raise InputError(f"{name} has no scale {scale}. Choose from {', '.join(map(str, architecture.scales))}.")
     known = architecture.hyperparameters
-    for wrong in hyperparameters.keys() - known.keys():
-        hint = suggestion(wrong, known)
-        raise InputError(f"{name} has no hyperparameter {wrong!r}; {hint}it has {', '.join(known)}")
-    # Defaults are written down too: a checkpoint then loads even after a default has changed.
+    for unknown in hyperparameters.keys() - known.keys():
+        hint = suggestion(unknown, known)
+        raise InputError(f"{name} has no hyperparameter {unknown!r}. {hint}Choose from {', '.join(known)}.")
+    # The recipe includes the defaults, so that a checkpoint still loads after a default has changed.
     hyperparameters = known | hyperparameters
     graph = architecture.build(scale, **hyperparameters)
     return SRModel(graph.inputs[0], graph.outputs, architecture=name, scale=scale, hyperparameters=hyperparameters)
@@ -88,26 +101,37 @@ def create_model(name, scale, **hyperparameters):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class SRModel(keras.Model):
-    """A network that saves its recipe as its config and is rebuilt from it, under the caller's dtype policy.
+    """A network whose config is its recipe, so that Keras rebuilds it under the caller's dtype policy.
+
+    Networks without padding return less than the whole image in training. Losses and metrics therefore see the center
+    of HR, cropped to the size of the output, and standard Keras losses just work. With auxiliary outputs, a call with
+    `training=True` returns a list, the loss is the mean over the outputs, and metrics see the first output.
 
     Attributes:
-        architecture, scale, hyperparameters: the recipe, complete with defaults.
-        facts: a dictionary of plain values that travels with the checkpoint (where it came from, what it reached).
-        training_outputs: the graph's tensors that a training step compares with HR: the output and auxiliary ones.
-        training_pass: what runs instead of the graph when `training`: a function from LR to those, or None.
-
-    Loss and metrics see HR cropped at its center to the size of the output, because networks without padding return
-    less than they were given when they train. Standard Keras losses thus work as they are. With auxiliary outputs, the
-    model returns a list when `training`, and the loss is the mean of the losses of its outputs; metrics see the first.
+        architecture: the network's name in the registry.
+        scale: upscaling factor.
+        hyperparameters: the builder's keyword arguments, including the defaults.
+        facts: plain values that are saved with a checkpoint, such as its source and its figures.
+        training_outputs: the tensors that a training step compares with HR: the output and the auxiliary ones.
+        training_pass: a function from LR to the training outputs that runs instead of the graph in training, or None.
     """
 
-    def __init__(self, inputs, outputs, *, architecture, scale, hyperparameters, facts=None):
+    def __init__(
+        self,
+        inputs: keras.KerasTensor,
+        outputs: list[keras.KerasTensor],
+        *,
+        architecture: str,
+        scale: int,
+        hyperparameters: dict[str, Any],
+        facts: dict[str, Any] | None = None,
+    ):
         super().__init__(inputs=inputs, outputs=outputs[0], name=architecture.replace("-", "_"))
         self.training_outputs = tuple(outputs)
         self.training_pass = None
         if len(outputs) > 1:
             whole = keras.Model(inputs, outputs)
-            # A function, because a model would be listed and saved as a layer.
+            # A function, because Keras would list and save a model attribute as a layer.
             self.training_pass = lambda lr: whole(lr, training=True)
         self.architecture = architecture
         self.scale = scale
@@ -115,8 +139,8 @@ class SRModel(keras.Model):
         self.facts = dict(facts or {})
 
     @property
-    def recipe(self):
-        """What `create_model` needs to build this network again."""
+    def recipe(self) -> dict[str, Any]:
+        """The arguments of `create_model` that build this network."""
         return {"name": self.architecture, "scale": self.scale, **self.hyperparameters}
 
     def get_config(self):
@@ -149,7 +173,7 @@ class SRModel(keras.Model):
 
 
 def center_crop(image, like):
-    """Cuts as much from each side of `image` (NHWC) as makes it the size of `like`."""
+    """Crops the center of `image` (NHWC) to the size of `like`."""
     height, width = ops.shape(like)[1:3]
     top = (ops.shape(image)[1] - height) // 2
     left = (ops.shape(image)[2] - width) // 2

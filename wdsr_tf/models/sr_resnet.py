@@ -2,9 +2,9 @@
 
 Ledig et al., CVPR 2017, https://arxiv.org/abs/1609.04802.
 
-    lr in [0, 1] -> head (9x9) -> n residual blocks -> conv -> (+ head) -> upsampler -> tail (9x9) -> tanh -> sr
+    lr in [0, 1] -> head (9x9) -> body: n residual blocks + conv -> (+ head) -> upsampler -> tail (9x9) -> tanh -> sr
 
-As krasserm/super-resolution built it. The paper has x4 only; x2 has one stage of its upsampler, x3 one with factor 3.
+This is the network of krasserm/super-resolution. The paper has x4 only; x2 has one upsampling stage by 2, x3 one by 3.
 """
 
 import keras
@@ -17,8 +17,8 @@ from wdsr_tf.models.registry import register
 
 
 @register("sr-resnet", scales=(2, 3, 4))
-def sr_resnet(scale, *, num_filters=64, num_res_blocks=16):
-    """Builds SRResNet; the defaults are the paper's."""
+def sr_resnet(scale: int, *, num_filters: int = 64, num_res_blocks: int = 16) -> keras.Model:
+    """Builds SRResNet. The defaults are the paper's."""
     lr = keras.Input((None, None, 3), name="lr")
     x = conv(normalize(lr, np.zeros(3), 255.0), num_filters, 9, name="head")
     x = head = prelu(x, name="head_prelu")
@@ -36,7 +36,7 @@ def sr_resnet(scale, *, num_filters=64, num_res_blocks=16):
 
 
 def res_block(x, name):
-    """conv -> norm -> PReLU -> conv -> norm, added to x."""
+    """conv -> batch norm -> PReLU -> conv -> batch norm, added to x."""
     branch = conv(x, x.shape[-1], 3, name=f"{name}_conv_1")
     branch = layers.BatchNormalization(name=f"{name}_norm_1")(branch)
     branch = prelu(branch, name=f"{name}_prelu")
@@ -46,5 +46,5 @@ def res_block(x, name):
 
 
 def prelu(x, name):
-    """One slope per channel, which starts at zero."""
+    """PReLU with one slope per channel, initially zero."""
     return layers.PReLU(shared_axes=[1, 2], name=name)(x)

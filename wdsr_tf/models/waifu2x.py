@@ -1,9 +1,9 @@
-"""What waifu2x's networks share, https://github.com/nagadomi/waifu2x: layers without padding, LeakyReLU, a clip."""
+"""Blocks of waifu2x's networks, https://github.com/nagadomi/waifu2x: unpadded convolutions, LeakyReLU, a clip."""
 
 import keras
 from keras import layers
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import check_choice
 from wdsr_tf.layers import ClipThrough, InferencePad
 from wdsr_tf.models.luma import Luma, PreUpscale, ReplaceLuma
 
@@ -17,27 +17,11 @@ def unit_range(lr, luma):
     return layers.Rescaling(1 / 255, dtype="float32", name="normalize")(lr)
 
 
-def picture(x, lr, scale, *, clip=True, name="sr"):
-    """RGB in 0..255 from RGB or luma in 0..1; luma gets the colors of `lr`. Clipped, but gradients pass the clip."""
-    if clip:
-        x = ClipThrough(0.0, 1.0, dtype="float32", name=f"{name}_clip")(x)
-    if x.shape[-1] == 3:
-        return layers.Rescaling(255.0, dtype="float32", name=name)(x)
-    if scale > 1:
-        lr = PreUpscale(scale, name=f"{name}_colors")(lr)
-    if not clip:
-        return ReplaceLuma("yuv", name=name)([lr, x])
-    x = ReplaceLuma("yuv", name=f"{name}_rgb")([lr, x])
-    return ClipThrough(0.0, 255.0, dtype="float32", name=name)(x)
-
-
-def padded(x, size, pad):
-    """`pad="edge"`: the edge repeated `size` times, at inference only; `pad="zeros"`: zeros, in training too."""
-    if pad == "edge":
+def pad_borders(x, size, pad):
+    """Adds `size` pixels: repeated border pixels at inference only ("edge"), or zeros in training too ("zeros")."""
+    if check_choice("pad", pad, ("edge", "zeros")) == "edge":
         return InferencePad(size, "edge", name="pad")(x)
-    if pad == "zeros":
-        return layers.ZeroPadding2D(size, name="pad")(x)
-    raise InputError(f"pad is {pad!r}; it can be edge, zeros")
+    return layers.ZeroPadding2D(size, name="pad")(x)
 
 
 def conv(x, filters, kernel_size, *, name, strides=1):
@@ -53,14 +37,31 @@ def deconv(x, filters, kernel_size, *, name):
 
 
 def tail(x, filters, scale, *, name, use_bias=True):
-    """3x3 convolution, or transposed 4x4 convolution less 3 pixels on each side, in float32: it makes the picture."""
-    kind = {"kernel_initializer": initializer(), "use_bias": use_bias, "dtype": "float32"}
+    """3x3 convolution (x1), or transposed 4x4 convolution cropped by 3 pixels (x2).
+
+    It computes in float32, because its output is the image.
+    """
+    kwargs = {"kernel_initializer": initializer(), "use_bias": use_bias, "dtype": "float32"}
     if scale == 1:
-        return layers.Conv2D(filters, 3, name=name, **kind)(x)
-    x = layers.Conv2DTranspose(filters, 4, 2, name=f"{name}_x2", **kind)(x)
+        return layers.Conv2D(filters, 3, name=name, **kwargs)(x)
+    x = layers.Conv2DTranspose(filters, 4, 2, name=f"{name}_x2", **kwargs)(x)
     return layers.Cropping2D(3, dtype="float32", name=f"{name}_crop")(x)
 
 
+def output(x, lr, scale, *, clip=True, name="sr"):
+    """RGB in 0..255 from RGB or luma in 0..1, clipped in the forward pass only. Luma gets the colors of `lr`."""
+    if clip:
+        x = ClipThrough(0.0, 1.0, dtype="float32", name=f"{name}_clip")(x)
+    if x.shape[-1] == 3:
+        return layers.Rescaling(255.0, dtype="float32", name=name)(x)
+    if scale > 1:
+        lr = PreUpscale(scale, name=f"{name}_colors")(lr)
+    if not clip:
+        return ReplaceLuma("yuv", name=name)([lr, x])
+    x = ReplaceLuma("yuv", name=f"{name}_rgb")([lr, x])
+    return ClipThrough(0.0, 255.0, dtype="float32", name=name)(x)
+
+
 def initializer():
-    """Normal with deviation sqrt(4 / ((1 + slope^2) * (fan_in + fan_out))): He et al., 2015, for both fans."""
+    """Normal with variance 4 / ((1 + slope^2) * (fan_in + fan_out)): He et al., 2015, averaged over both fans."""
     return keras.initializers.VarianceScaling(2 / (1 + SLOPE**2), "fan_avg", "untruncated_normal")

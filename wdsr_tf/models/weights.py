@@ -1,17 +1,17 @@
-"""Weights on the move: folded, handed from one network to another, started from data."""
+"""Folding weight normalization, transferring weights between networks, and data-dependent initialization."""
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 from wdsr_tf.layers import WeightNormConv2D
-from wdsr_tf.models.registry import create_model
+from wdsr_tf.models.registry import SRModel, create_model
 
 
-def fold(model):
-    """A network of plain convolutions with the same output as the weight-normalized `model`.
+def fold(model: SRModel) -> SRModel:
+    """Returns a network of plain convolutions with the same output as the weight-normalized `model`.
 
-    A model without weight normalization comes back as an equal copy.
+    A model without weight normalization is copied.
     """
     recipe = model.recipe
     if "weight_norm" in recipe:
@@ -22,23 +22,26 @@ def fold(model):
     return plain
 
 
-def transfer(source, target):
-    """Copies weights layer by layer where name and shape agree; returns the names (taken, fresh).
+def transfer(source: keras.Model, target: keras.Model) -> tuple[list[str], list[str]]:
+    """Copies the weights of layers whose names and shapes match, and converts between weight-normalized and plain ones.
 
-    Between a weight-normalized and a plain convolution the kernel is converted. So a x4 network starts from a x2
-    network: all but the layers that are named after their scale.
+    Layers that depend on the scale have it in their names, so a x4 network starts from all other layers of a x2
+    network.
+
+    Returns:
+        The names of the target's layers that were copied, and of those that keep their fresh weights.
     """
-    given = {layer.name: layer for layer in source.layers if layer.weights}
-    taken, fresh = [], []
+    sources = {layer.name: layer for layer in source.layers if layer.weights}
+    copied, fresh = [], []
     for layer in target.layers:
         if not layer.weights:
             continue
-        weights = _converted(given[layer.name], layer) if layer.name in given else []
+        weights = _converted(sources[layer.name], layer) if layer.name in sources else []
         fits = [w.shape for w in weights] == [tuple(w.shape) for w in layer.weights]
         if fits:
             layer.set_weights(weights)
-        (taken if fits else fresh).append(layer.name)
-    return taken, fresh
+        (copied if fits else fresh).append(layer.name)
+    return copied, fresh
 
 
 def _converted(source, target):
@@ -51,11 +54,15 @@ def _converted(source, target):
     return weights
 
 
-def initialize_from_data(model, lr):
-    """Scales each weight-normalized convolution so that its outputs on the batch `lr` have mean 0 and deviation 1.
+def initialize_from_data(model: keras.Model, lr: np.ndarray) -> None:
+    """Scales each weight-normalized convolution so that its outputs on a batch have mean 0 and deviation 1.
 
-    Salimans and Kingma, 2016, section 3. Layers are visited in the graph's order, so that later ones see what earlier
-    ones have become.
+    Salimans and Kingma, 2016, section 3. Layers are initialized in order, each on the outputs of the layers before it
+    as already initialized.
+
+    Args:
+        model: changed in place.
+        lr: a batch of LR images (N, H, W, 3) in 0..255.
     """
     for layer in model.layers:
         if isinstance(layer, WeightNormConv2D):

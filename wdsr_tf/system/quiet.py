@@ -1,18 +1,32 @@
-"""Keras without the greetings of its backend."""
+"""Imports of libraries without the greetings that they print on stderr."""
 
+import contextlib
 import os
 import sys
 
 
-def load_keras():
-    """Imports Keras and its backend, holding back the greetings that their libraries print on stderr."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    silence = os.open(os.devnull, os.O_WRONLY)
+@contextlib.contextmanager
+def silenced():
+    """Discards what native code writes to stderr meanwhile. An exception is still an exception."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
     try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed: nothing to hold back
+        yield
+        return
+    try:
+        silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 2)
-        import keras  # noqa: F401  (an error in it is an exception, and seen)
+        os.close(silence)
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(silence)
+
+
+def load_keras():
+    """Imports Keras and its backend."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own lines, then and later
+    with silenced():
+        import keras  # noqa: F401

@@ -1,17 +1,21 @@
-"""The training room: what `train.py` says in flags, turned into a run.
+"""From a TrainingConfig to a run.
 
-run.py           a run's directory: args.txt, models/, log/, history.csv, and the state that it resumes from
+config.py        TrainingConfig: the settings with their defaults, bounds and sentences
+train.py         train() and find_batch()
+trainer.py       compile, restore, and the call of `keras.Model.fit`
+run.py           a run's folder: args.txt, models/, log/, history.csv, and the state it resumes from
 schedules.py     learning rate as a function of the step
 optimizers.py    optimizers by name, with clipping
-rematerialize.py computes again what a step does not store, for less memory
+precision.py     the dtype policy that trains fastest on this machine
+rematerialize.py gradient checkpointing
+multi_scale.py   one network trained at several scales
 devices.py       several devices, and several processes, that share each batch
-resident.py      pictures in the device's memory, from which the compiled step cuts its patches
+resident.py      images in device memory, from which the compiled step cuts its patches
 find_batch.py    the largest batch that fits into memory
-failures.py      a sentence for a training that memory or another process ends
-metrics.py       what is watched beside the loss
-callbacks.py     what happens at the end of an epoch: progress, checkpoints, a stop when the loss is not finite
-curve.py         the history of a run as a picture
-log.py           what TensorBoard shows
-panels.py        what the network makes of a few validation pictures
-trainer.py       puts these together around `keras.Model.fit`
+failures.py      clear errors when memory runs out or another process ends
+metrics.py       metrics besides the loss
+callbacks.py     progress, checkpoints, and a stop when the loss isn't finite
+curve.py         the history of a run as an image
+log.py           TensorBoard scalars and panels
+panels.py        validation images: LR, bicubic, SR and HR side by side
 """

@@ -1,4 +1,4 @@
-"""What happens around the steps: progress, a stop when the loss is not finite, checkpoints at the end of an epoch."""
+"""Progress, a stop when the loss isn't finite, and checkpoints at the end of each epoch."""
 
 import sys
 import time
@@ -9,27 +9,27 @@ from tqdm import tqdm
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
-from wdsr_tf.training import devices
+from wdsr_tf.training import devices, failures
 
 
 class NotFiniteError(InputError):
-    """The run ended early because its loss was not finite; the message names the step and what may help."""
+    """The run stopped because its loss was infinite or NaN; the message names the step and what may help."""
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar per epoch on a terminal, a line per epoch everywhere: loss, PSNR, images per second, time left.
+    """A bar per epoch on a terminal, and a line per epoch for `log`: loss, PSNR, images per second, time left.
 
     Attributes:
-        rate: images per second in the last epoch.
+        rate: Images per second in the last epoch.
     """
 
-    def __init__(self, epochs, steps_per_epoch, batch_size, initial_epoch=0, say=print):
+    def __init__(self, epochs, steps_per_epoch, batch_size, initial_epoch=0, log=print):
         super().__init__()
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
         self.initial_epoch = initial_epoch
-        self.say = say
+        self.log = log
 
     def on_train_begin(self, logs=None):
         self.started = time.monotonic()
@@ -53,13 +53,13 @@ class Progress(keras.callbacks.Callback):
         seconds = (now - self.started) / (epoch + 1 - self.initial_epoch) * (self.epochs - epoch - 1)
         left = tqdm.format_interval(seconds)
         numbers = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "psnr", "val_loss", "val_psnr"))
-        self.say(f"epoch {epoch + 1}/{self.epochs}  {numbers}  {self.rate:.0f} images/s  {left} left")
+        self.log(f"epoch {epoch + 1}/{self.epochs}  {numbers}  {self.rate:.0f} images/s  {left} left")
 
 
 class StopWhenNotFinite(keras.callbacks.Callback):
-    """Ends a run whose loss has not been finite for `patience` steps on end.
+    """Stops a run whose loss hasn't been finite for `patience` consecutive steps.
 
-    Looks every ten steps: a look waits for the device.
+    Checks every ten steps, because a check waits for the device.
     """
 
     def __init__(self, steps_per_epoch, patience=50):
@@ -77,14 +77,13 @@ class StopWhenNotFinite(keras.callbacks.Callback):
         broken = int(logs["not_finite_steps"])
         if broken >= self.patience:
             raise NotFiniteError(
-                f"the loss has not been finite for {broken} steps, since step {step - broken + 1}. What may help: "
-                "a lower --learning-rate, --warmup-steps, --global-clipnorm, or --precision float32. The checkpoints "
-                "of the epochs before are kept, and --resume goes on behind the last of them"
+                f"The loss has not been finite for {broken} steps, since step {step - broken + 1}. Try a lower "
+                f"learning_rate, more warmup_steps, global_clipnorm, or precision=float32. {failures.KEPT}"
             )
 
 
 class Keep:
-    """Which epochs become ranked checkpoints."""
+    """Decides which epochs become checkpoints."""
 
     def __init__(self, best_only=False, after_epoch=0, best=float("-inf")):
         self.best_only = best_only
@@ -92,7 +91,7 @@ class Keep:
         self.best = best
 
     def wants(self, epoch, psnr):
-        """Whether the checkpoint of `epoch` (from 1) is to be kept."""
+        """Returns whether to keep the checkpoint of `epoch` (from 1)."""
         if epoch <= self.after_epoch:
             return False
         better = psnr > self.best
@@ -101,9 +100,9 @@ class Keep:
 
 
 class SaveAverage(keras.callbacks.Callback):
-    """Validates the moving average of the weights, too, and saves it beside the raw weights, where there is a `run`.
+    """Validates the moving average of the weights too, and saves it beside the raw weights if there is a `run`.
 
-    Goes before SaveCheckpoints, whose history then has the average's PSNR.
+    Must come before SaveCheckpoints, so that the history contains the average's PSNR.
     """
 
     def __init__(self, run, keep, validation):
@@ -132,9 +131,9 @@ class SaveAverage(keras.callbacks.Callback):
 
 
 class SaveCheckpoints(keras.callbacks.Callback):
-    """At the end of an epoch: the run's state, its history, and a ranked checkpoint where `keep` wants one.
+    """At the end of an epoch, saves the run's state, its history, and a checkpoint if `keep` wants one.
 
-    The state is written first and is the one truth; all else can be made from it again.
+    The state is written first; everything else can be restored from it.
     """
 
     def __init__(self, run, keep, rows=()):
@@ -144,7 +143,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         self.rows = list(rows)
 
     def on_train_begin(self, logs=None):
-        """Makes again what a kill behind the last state has cost: the history, and that epoch's ranked checkpoint."""
+        """Restores what a kill right after the last state prevented: the history and that epoch's checkpoint."""
         if not self.rows:
             return
         self.run.write_history(self.rows)
@@ -156,7 +155,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "learning_rate": float(_numpy(self.model.optimizer.learning_rate))}
         row |= {name: float(value) for name, value in logs.items() if "not_finite" not in name}
         if not np.isfinite(row["val_psnr"]):
-            return  # a broken epoch is neither ranked nor resumed from
+            return  # a broken epoch is neither kept nor resumed from
         self.rows.append(row)
         self.model.facts |= {"epoch": epoch + 1, "history": self.rows, "random_state": random_state(self.model)}
         with devices.alone():
@@ -167,17 +166,16 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
 
 def random_state(model):
-    """The states of the network's random generators (dropout), which Keras does not save with its weights."""
+    """Returns the states of the model's random generators (dropout), which Keras doesn't save with its weights."""
     return [_numpy(v).tolist() for v in model.variables if v.path.endswith("seed_generator_state")]
 
 
 def set_random_state(model, states):
-    """Puts back what `random_state` returned."""
+    """Restores what `random_state` returned."""
     generators = [v for v in model.variables if v.path.endswith("seed_generator_state")]
     for variable, state in zip(generators, states, strict=True):
         variable.assign(np.array(state, dtype=variable.dtype))
 
 
 def _numpy(value):
-    """A tensor, variable or number as a NumPy array."""
     return keras.ops.convert_to_numpy(value)

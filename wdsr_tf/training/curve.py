@@ -1,12 +1,15 @@
-"""A run's learning curve as a picture: PSNR, loss and learning rate against the epoch."""
+"""A run's history as an image: PSNR, loss and learning rate against the epoch.
+
+Drawn with Pillow: matplotlib would add nine packages to the installation, and half a second to every epoch.
+"""
 
 import math
 
 from PIL import Image, ImageDraw, ImageFont
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 76, 20, 34, 26  # pixels of a panel: in all, and beside its axes
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 76, 20, 34, 26  # pixels: a panel's width, and its margins around the axes
 INK, FAINT = "#333333", "#e2e2e2"
-PANELS = [  # title, height, where a run starts, columns of history.csv: what a line shows, its color
+PANELS = [  # title, height, where a run starts, {column of history.csv: (label, color)}
     (
         "PSNR (dB)",
         320,
@@ -20,17 +23,17 @@ PANELS = [  # title, height, where a run starts, columns of history.csv: what a 
     ("loss", 240, "high", {"loss": ("training", "#b0b0b0"), "val_loss": ("validation", "#1f77b4")}),
     ("learning rate", 160, None, {"learning_rate": ("at the end of the epoch", "#555555")}),
 ]
-OUTLIERS = 20  # one value of so many, from where a run has yet to learn, may lie outside the axes
+OUTLIERS = 20  # one value in so many, from the start of a run, may lie outside the axes
 
 
 def draw(rows):
-    """The picture of a history: rows with `epoch` and columns of `PANELS`, any of which may be absent or not finite."""
+    """Draws a history: rows with `epoch` and columns of `PANELS`, any of which may be missing or not finite."""
     image = Image.new("RGB", (2 * WIDTH, 2 * sum(height for _, height, *_ in PANELS)), "white")
     top = 0
     for title, height, start, lines in PANELS:
         image.paste(_panel(rows, title, height, start, lines), (0, 2 * top))
         top += height
-    return image.reduce(2)  # drawn at twice its size: Pillow's lines have hard edges
+    return image.reduce(2)  # drawn at twice its size, because Pillow's lines have hard edges
 
 
 def _panel(rows, title, height, start, lines):
@@ -62,14 +65,14 @@ def _panel(rows, title, height, start, lines):
 
 
 def _points(rows, column):
-    """(epoch, value) of each row, None where it has no finite value; empty where no row has."""
+    """(epoch, value) of each row, None if it has no finite value; empty if no row has one."""
     values = [(row["epoch"], row.get(column)) for row in rows]
     points = [(x, float(y)) if y is not None and math.isfinite(y) else None for x, y in values]
     return points if any(points) else []
 
 
 def _unbroken(points):
-    """The runs of points without a gap."""
+    """The sequences of points without a gap."""
     runs = [[]]
     for point in points:
         if point:
@@ -88,7 +91,7 @@ def _line(pen, points, color):
 
 
 def _headline(pen, title, series, font):
-    """The panel's title and, in its line's color, what each line shows and its last value."""
+    """Draws the panel's title, and each line's color, label and last value."""
     pen.text((2 * LEFT, 16), title, INK, font)
     x = 2 * LEFT + pen.textlength(title, font) + 40
     for text, (color, points) in series.items():
@@ -100,14 +103,14 @@ def _headline(pen, title, series, font):
 
 
 def _without_outliers(series, start):
-    """All values but the extreme ones of the run's start, which would flatten all that comes behind."""
+    """The values without the extreme ones at the start of the run, which would flatten the rest."""
     values = sorted(y for _, points in series.values() for _, y in filter(None, points))
     few = len(values) // OUTLIERS
     return values[few if start == "low" else 0 : len(values) - (few if start == "high" else 0)]
 
 
 def _axis(values, most, whole=False):
-    """(ticks, low, high): at most about `most` round numbers, and an axis that holds all `values`."""
+    """(ticks, low, high): at most about `most` round numbers, and an axis that includes all `values`."""
     low, high = (min(values), max(values)) if values else (0, 1)
     pad = 0 if whole else (high - low) * 0.04
     if low == high:

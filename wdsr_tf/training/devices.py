@@ -1,8 +1,8 @@
-"""The devices that share a training's batches: several of one machine, or of several processes on several machines.
+"""The devices that share the batches of a training, in one process or in several, on one machine or on several.
 
-Each device has a copy of the network and an equal part of every batch; gradients are summed over all of them, so that
-an update is the one that a single device would have made, but for the order in which numbers are added. The engines
-are `keras.distribution` on JAX and `tf.distribute.MirroredStrategy` on TensorFlow.
+Each device has a copy of the network and an equal part of every batch. Gradients are summed over all devices, so an
+update equals that of a single device, except for the order of additions. Uses `keras.distribution` on JAX and
+`tf.distribute.MirroredStrategy` on TensorFlow.
 """
 
 import contextlib
@@ -15,12 +15,13 @@ START, BEAT, STOP = 120, 60, 10  # seconds that processes wait for each other: a
 
 
 class Devices:
-    """Those that share a training.
+    """The devices that share a training.
 
     Attributes:
-        count: how many, on all machines.
-        several_processes: whether they belong to more than one process.
-        writes: whether this process is the one that writes and prints.
+        count: Their number, on all machines.
+        several_processes: Whether they belong to more than one process.
+        writes: Whether this process is the one that writes and prints.
+        scope: Returns the context in which models are built, compiled and trained.
     """
 
     def __init__(self, count, scope=contextlib.nullcontext, process=0, num_processes=1):
@@ -32,40 +33,46 @@ ONE = Devices(1)
 
 
 def choose(wanted=None, coordinator=None, num_processes=1, process=0):
-    """The `Devices` for `wanted`, a number or "all"; None is one, or all where processes are several.
+    """Returns the `Devices` to train on.
 
-    Several processes find each other at `coordinator`, HOST:PORT of process 0. In `devices.scope()` networks are
-    built, compiled and trained.
+    Args:
+        wanted: A number in digits, or "all". None is one device, or all devices of several processes.
+        coordinator: HOST:PORT of process 0, where several processes find each other.
+        num_processes: Number of processes.
+        process: Number of this process, from 0.
+
+    Raises:
+        InputError: If there are fewer devices, or the processes don't find each other.
     """
     if not (wanted in (None, "all") or wanted.isdecimal()):
-        raise InputError(f"--devices={wanted}: takes a number, or all")
+        raise InputError(f"devices must be a number or all, not {wanted!r}.")
     on_jax = keras.backend.backend() == "jax"
     if num_processes > 1:
         _join(coordinator, num_processes, process, on_jax)
         wanted = wanted or "all"
         if wanted != "all":
-            raise InputError(f"--devices={wanted}: several processes use all their devices; leave it out")
+            raise InputError(f"Several processes use all their devices: leave out devices={wanted}.")
     names = keras.distribution.list_devices()
     count = len(names) if wanted == "all" else int(wanted or 1)
     if not 1 <= count <= len(names):
         here = ", ".join(names)
-        raise InputError(f"--devices={wanted}: takes all, or a number from 1 to that of the devices here ({here})")
+        raise InputError(f"devices={wanted} must be all, or from 1 to {len(names)}: the devices here are {here}.")
     if wanted is None or (count == 1 and num_processes == 1):
         return ONE
     return Devices(count, _on_jax(names[:count]) if on_jax else _on_tensorflow(names[:count]), process, num_processes)
 
 
 def check(batch_size, count):
-    """Raises InputError where a batch cannot be shared evenly."""
+    """Raises InputError if `count` devices can't share a batch evenly."""
     if batch_size % count:
         near = [n for n in (batch_size // count * count, -(-batch_size // count) * count) if n]
         raise InputError(
-            f"--batch-size={batch_size} cannot be shared evenly by {count} devices; {' or '.join(map(str, near))} can"
+            f"{count} devices can't share batch_size={batch_size} evenly. Use {' or '.join(map(str, near))}."
         )
 
 
 def count():
-    """How many devices share what is trained in this scope."""
+    """Returns how many devices share what is trained in this scope."""
     if keras.backend.backend() == "jax":
         distribution = keras.distribution.distribution()
         return distribution.device_mesh.devices.size if distribution else 1
@@ -78,7 +85,7 @@ def count():
 
 @contextlib.contextmanager
 def alone():
-    """For what one process does by itself: on JAX all would have to make a new variable together, even Keras' own."""
+    """A context for what one process does alone: on JAX, all processes would have to create a variable together."""
     shared = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
@@ -88,7 +95,7 @@ def alone():
 
 
 def local_count():
-    """How many of them belong to this process, which feeds them."""
+    """Returns how many of them belong to this process, which feeds them."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -97,9 +104,9 @@ def local_count():
 
 
 def share_gradients(optimizer):
-    """Lets `optimizer` clip and apply the gradients of the whole batch on TensorFlow, too.
+    """Makes `optimizer` clip and apply the gradients of the whole batch on TensorFlow too.
 
-    Keras would have each device clip its own there and sum behind that; JAX knows of one batch only.
+    Keras would clip on each device and sum afterwards. On JAX there is only one batch.
     """
     if keras.backend.backend() != "tensorflow" or count() == 1:
         return
@@ -112,13 +119,13 @@ def share_gradients(optimizer):
         return own_apply(grads, trainable_variables)
 
     optimizer.apply = apply
-    getattr(optimizer, "inner_optimizer", optimizer)._all_reduce_sum_gradients = list  # they are summed
+    getattr(optimizer, "inner_optimizer", optimizer)._all_reduce_sum_gradients = list  # they are summed already
 
 
 def _join(coordinator, num_processes, process, on_jax):
-    """Waits until all processes are there."""
+    """Waits until all processes have started."""
     if not on_jax:
-        raise InputError("several processes train with KERAS_BACKEND=jax alone")
+        raise InputError("Training in several processes needs JAX: set KERAS_BACKEND=jax.")
     import jax
 
     try:
@@ -131,11 +138,11 @@ def _join(coordinator, num_processes, process, on_jax):
             shutdown_timeout_seconds=STOP,
         )
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"the {num_processes} processes did not find each other at {coordinator}: {error}") from error
+        raise InputError(f"The {num_processes} processes didn't find each other at {coordinator}: {error}") from error
 
 
 def _on_jax(names):
-    # Each process makes its own part of a batch.
+    # Each process prepares its own part of a batch.
     return keras.distribution.DataParallel(devices=names, auto_shard_dataset=False).scope
 
 

@@ -1,4 +1,4 @@
-"""What ends a training from outside, said in a sentence: no memory left, or another of its processes gone."""
+"""Clear errors when a training runs out of memory or loses one of its processes."""
 
 import contextlib
 
@@ -6,12 +6,12 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.inference.engines.keras import EXHAUSTED
 
 LOST = ("Gloo", "NCCL", "heartbeat", "coordination", "Connection reset", "Connection closed", "UNAVAILABLE")
-KEPT = "The checkpoints of the epochs before are kept, and --resume goes on behind the last of them"
+KEPT = "The checkpoints of finished epochs are kept, and the run can be resumed after the last of them."
 
 
 @contextlib.contextmanager
 def explained(batch_size, several_processes=False):
-    """Turns such an end into an InputError."""
+    """Turns such failures into an InputError."""
     try:
         yield
     except InputError:
@@ -19,32 +19,31 @@ def explained(batch_size, several_processes=False):
     except Exception as error:  # each backend has classes of its own
         if is_out_of_memory(error):
             raise InputError(
-                f"a step of {batch_size} patches needs more memory than there is. {advice(batch_size)}. {KEPT}"
+                f"A training step with {batch_size} patches ran out of memory. {advice(batch_size)} {KEPT}"
             ) from error
         if several_processes and _mentions(error, LOST):
             raise InputError(
-                f"another process of this training is gone: see what it said. {KEPT}, in all processes"
+                f"Another process of this training has ended; see its output. {KEPT} Resume it in all processes."
             ) from error
         raise
 
 
 def is_out_of_memory(error):
-    """Whether `error`, or one that it came from, is a backend's word for it."""
+    """Returns whether `error`, or one that caused it, says that memory ran out."""
     return _mentions(error, EXHAUSTED)
 
 
 def advice(batch_size):
-    """What may fit where `batch_size` does not."""
+    """Returns what to try if `batch_size` doesn't fit."""
     if batch_size == 1:
-        return "A smaller --lr-patch-size or --rematerialize takes less"
+        return "A smaller lr_patch_size takes less, and so does rematerialize."
     return (
-        f"--batch-size={batch_size // 2} takes half, and --rematerialize less, too; "
-        "--find-batch, beside the same flags, measures the largest that fits"
+        f"batch_size={batch_size // 2} takes half as much, and rematerialize takes less too; find_batch measures "
+        "the largest batch that fits."
     )
 
 
 def _mentions(error, words):
-    """Whether `error` has one of `words`, or an error that it came from."""
     seen = []
     while error is not None and error not in seen:
         if any(word in f"{type(error).__name__} {error}" for word in words):

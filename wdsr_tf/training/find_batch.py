@@ -13,48 +13,56 @@ from wdsr_tf.system import memory
 from wdsr_tf.system.memory import peak, reset_peak
 from wdsr_tf.training import failures
 
-STEPS = 3  # that are timed, behind one that compiles
-SPARE = 0.5  # of the free memory of a host, which others need, too
-LONGEST = 10  # seconds: larger batches are not tried where a step would take longer
+STEPS = 3  # timed steps, after one that compiles
+SPARE = 0.5  # fraction of a host's free memory to leave alone
+LONGEST = 10  # seconds: batches whose steps would take longer aren't tried
 
 
-def find_batch(make, lr_patch_size, scale, first=1, say=print, free=memory.free):
+def largest_batch(make, lr_patch_size, scale, first=1, log=print, free=memory.free):
     """Trains on batches of `first` patches, twice as many, and so on; returns the largest size that fits, or 0.
 
-    `make()` returns a compiled network. On an accelerator the end is where its memory ends. Without one nothing is
-    tried that would take more than `free()` bytes: the peaks of the sizes before tell.
+    On an accelerator, doubles until memory runs out. On a CPU, stops before memory does: the peaks of the sizes
+    before tell what the next one would take.
+
+    Args:
+        make: Returns a new compiled network.
+        lr_patch_size: Side of a patch in LR pixels.
+        scale: Upscaling factor.
+        first: The smallest batch to try.
+        log: Is called with a line for each size.
+        free: Returns the bytes of memory that are free.
     """
     host = not keras.distribution.list_devices()[0].startswith("gpu")
     if host and not reset_peak():
-        raise InputError("--find-batch needs an accelerator, or Linux, which tells what a process takes")
-    say(f"{'batch':>7}  {'images/s':>9}  {'memory' if host else ''}".rstrip())
+        raise InputError("Finding the largest batch needs an accelerator, or Linux to measure a process's memory.")
+    log(f"{'batch':>7}  {'images/s':>9}  {'memory' if host else ''}".rstrip())
     largest, peaks = 0, []
     for size in (first * 2**i for i in itertools.count()):
         if host:
             reset_peak()
             coming, left = _coming(peaks) - peak(), (1 - SPARE) * free()
             if coming > left:
-                say(f"{size:>7}  would take {coming / 2**30:.1f} GiB more; {left / 2**30:.1f} may be taken")
+                log(f"{size:>7}  would take {coming / 2**30:.1f} GiB more; {left / 2**30:.1f} GiB are available")
                 break
         try:
             seconds = _seconds(make(), size, lr_patch_size, scale)
         except Exception as error:
             if not failures.is_out_of_memory(error):
                 raise
-            say(f"{size:>7}  does not fit")
+            log(f"{size:>7}  doesn't fit")
             break
         largest = size
         peaks.append(peak() if host else 0)
-        say(f"{size:>7}  {size / seconds:9.1f}  {f'{peaks[-1] / 2**30:.2f} GiB' if host else ''}".rstrip())
+        log(f"{size:>7}  {size / seconds:9.1f}  {f'{peaks[-1] / 2**30:.2f} GiB' if host else ''}".rstrip())
         if 2 * seconds > LONGEST:
-            say(f"{2 * size:>7}  would take more than {LONGEST} s a step")
+            log(f"{2 * size:>7}  would take more than {LONGEST} s per step")
             break
-        gc.collect()  # networks hold themselves in circles
+        gc.collect()  # models contain reference cycles
     return largest
 
 
 def _seconds(model, size, lr_patch_size, scale):
-    """The shortest step of some with `size` patches of noise."""
+    """The shortest of a few steps with `size` patches of noise."""
     clock = _Clock()
     batches = feed.endless(_Noise(size, lr_patch_size, scale))
     model.fit(batches, steps_per_epoch=1 + STEPS, callbacks=[clock], verbose=0, shuffle=False)
@@ -62,7 +70,7 @@ def _seconds(model, size, lr_patch_size, scale):
 
 
 def _coming(peaks):
-    """The peak with a batch twice as large as the last: it grows at most in proportion to the batch."""
+    """The peak of the next batch, twice as large as the last: it grows at most in proportion to the batch."""
     before, last = [0, 0, *peaks][-2:]
     return last + 2 * max(0, last - before) if before else last
 
@@ -79,7 +87,7 @@ class _Clock(keras.callbacks.Callback):
 
 
 class _Noise:
-    """A sampler whose batches are all the same."""
+    """A sampler whose batches are all equal."""
 
     dtype = "uint8"
 

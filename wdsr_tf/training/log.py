@@ -1,7 +1,7 @@
-"""What TensorBoard shows of a run: a scalar per epoch of everything that is watched, and panels of a few pictures.
+"""A run's log for TensorBoard: scalars per epoch, and panels of a few images.
 
-It is written with TensorBoard's own writer, which needs no TensorFlow. Steps are those of the training, and a run that
-resumes takes back what stands behind its first step.
+Written with TensorBoard's own writer, which needs no TensorFlow. Steps are training steps; a resumed run invalidates
+what was logged after its first step.
 """
 
 import io
@@ -14,7 +14,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from wdsr_tf.training import panels
 
-START = SessionLog(status=SessionLog.START)  # readers drop what stands behind its step
+START = SessionLog(status=SessionLog.START)  # readers drop the events after its step
 TAGS = {
     "loss": "loss/training",
     "val_loss": "loss/validation",
@@ -25,10 +25,10 @@ TAGS = {
 
 
 class Log(keras.callbacks.Callback):
-    """Writes TensorBoard's files to `folder`; goes behind the callbacks whose figures it shows.
+    """Writes TensorBoard's files to `folder`. Must come after the callbacks whose figures it logs.
 
-    Panels of the first pictures of `validation` come at epochs 1, 2, 4, 8 ... and at the last, so that a long run's
-    files stay small; without `validation` there are none.
+    Panels show the first images of `validation`, at epochs 1, 2, 4, 8 ... and at the last one, so that the files of a
+    long run stay small; without `validation` there are none.
     """
 
     def __init__(self, folder, progress, validation=None):
@@ -36,9 +36,9 @@ class Log(keras.callbacks.Callback):
         self.folder, self.progress, self.validation = folder, progress, validation
 
     def on_train_begin(self, logs=None):
-        self.chosen = []
+        self.patches = []
         if self.validation is not None:
-            self.chosen = panels.patches(self.validation, self.model.scale)
+            self.patches = panels.patches(self.validation, self.model.scale)
         self.writer = EventFileWriter(str(self.folder))
         self._write(self.progress.initial_epoch * self.progress.steps_per_epoch + 1, session_log=START)
 
@@ -52,7 +52,9 @@ class Log(keras.callbacks.Callback):
         values = [Summary.Value(tag=tag, simple_value=float(value)) for tag, value in scalars.items()]
         number = epoch + 1
         if number & (number - 1) == 0 or number == self.progress.epochs:
-            values += [_image(f"panels/{i}", panel) for i, panel in enumerate(panels.draw_all(self.model, self.chosen))]
+            values += [
+                _image(f"panels/{i}", panel) for i, panel in enumerate(panels.draw_all(self.model, self.patches))
+            ]
         self._write(number * self.progress.steps_per_epoch, summary=Summary(value=values))
 
     def on_train_end(self, logs=None):
@@ -63,8 +65,8 @@ class Log(keras.callbacks.Callback):
         self.writer.flush()
 
 
-def _image(tag, picture):
+def _image(tag, image):
     file = io.BytesIO()
-    picture.save(file, "PNG")
-    size = {"height": picture.height, "width": picture.width, "colorspace": 3}
+    image.save(file, "PNG")
+    size = {"height": image.height, "width": image.width, "colorspace": 3}
     return Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=file.getvalue(), **size))

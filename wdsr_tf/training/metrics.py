@@ -1,4 +1,4 @@
-"""What is watched beside the loss."""
+"""Metrics besides the loss."""
 
 import keras
 from keras import ops
@@ -6,9 +6,9 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class PSNR(keras.metrics.Mean):
-    """Mean over images of the PSNR on RGB, peak 255, neither clipped nor rounded (the `seed` protocol).
+    """Mean PSNR of the images on RGB, peak 255, neither clipped nor rounded: the krasserm/wdsr protocol.
 
-    Sees HR cropped to the size of SR.
+    HR must be cropped to the size of SR.
     """
 
     def __init__(self, name="psnr", **kwargs):
@@ -22,9 +22,9 @@ class PSNR(keras.metrics.Mean):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class NotFiniteSteps(keras.metrics.Metric):
-    """How many training steps on end, up to now, had a loss that is not finite. Runs on across epochs.
+    """Number of consecutive training steps, up to now, whose loss was infinite or NaN. Continues across epochs.
 
-    Keras shows metrics the pictures alone, also those of validation: this one counts where `watch` lets it.
+    Keras passes images to metrics, not the loss, and those of validation too. So this one counts in `watch`.
     """
 
     def __init__(self, name="not_finite_steps", **kwargs):
@@ -34,7 +34,7 @@ class NotFiniteSteps(keras.metrics.Metric):
         self.steps = self.add_variable((), initializer="zeros", name="steps", **kind)
 
     def watch(self, compute_loss):
-        """A model's `compute_loss`, counting."""
+        """Returns a model's `compute_loss` that also counts."""
 
         def counting(x=None, y=None, y_pred=None, sample_weight=None, training=True):
             loss = compute_loss(x, y, y_pred, sample_weight, training)
@@ -45,10 +45,10 @@ class NotFiniteSteps(keras.metrics.Metric):
         return counting
 
     def update_state(self, hr, sr, sample_weight=None):
-        """Does nothing: the pictures do not tell."""
+        """Does nothing: images don't tell."""
 
     def result(self):
         return self.steps + 0  # a copy: JAX gives a state's memory away at the next step
 
     def reset_state(self):
-        """Keeps counting: Keras resets metrics at every epoch, a run of broken steps does not care."""
+        """Does nothing: Keras resets metrics at every epoch, which broken steps may span."""

@@ -1,4 +1,4 @@
-"""One set of weights trained at several scales, as CARN's and DRRN's: each step at the scale of its batch."""
+"""Training of one network at several scales, as for CARN and DRRN: each step runs at the scale of its batch."""
 
 import numpy as np
 from keras import ops
@@ -10,16 +10,18 @@ from wdsr_tf.training import devices
 
 
 def train_at(model, scales):
-    """Lets every training step of the compiled `model` run at the scale of its batch, one of `scales`.
+    """Makes every training step of the compiled `model` run at the scale of its batch, one of `scales`.
 
-    Validation and all else keep the model's own scale.
-    A network whose weights do not serve all `scales` raises InputError.
+    Everything else, such as validation, keeps the model's own scale.
+
+    Raises:
+        InputError: If the weights of the model depend on the scale.
     """
     scaling = [layer for layer in model.layers if isinstance(layer, (Upsampler, PreUpscale))]
     own_step = model.train_step
 
     def at(scale, run, *arguments):
-        """`run(*arguments)` with the network at `scale`: what is traced meanwhile keeps it."""
+        """Returns `run(*arguments)` with the network at `scale`, which functions traced meanwhile keep."""
         try:
             for layer in scaling:
                 layer.scale = scale
@@ -35,7 +37,7 @@ def train_at(model, scales):
             size = (-1, lr.shape[1] * scale, lr.shape[2] * scale, 3)
             return at(scale, own_step, *state, (lr, ops.reshape(hr, size)))
 
-        if hr.shape[1] is not None:  # JAX traces anew for each shape
+        if hr.shape[1] is not None:  # JAX traces each shape
             return step(hr.shape[1] // lr.shape[1])
         found = ops.shape(hr)[1] // lr.shape[1]
         index = sum(ops.cast(found > scale, "int32") for scale in scales)
@@ -44,14 +46,14 @@ def train_at(model, scales):
     for scale in scales:
         try:
             sr = at(scale, model, np.zeros((1, 8, 8, 3)))
-        except Exception:  # whatever the first layer that does not fit raises
+        except Exception:  # whatever the first layer that doesn't fit raises
             sr = None
         if sr is None or sr.shape != (1, 8 * scale, 8 * scale, 3):
             raise InputError(
-                f"{model.architecture} has other weights at x{scale} than at x{model.scale} and cannot be trained at "
-                "both; carn and carn-m can with --set multi_scale=True, and drrn and srcnn as they are"
+                f"{model.architecture} has other weights at x{scale} than at x{model.scale}, so it can't be trained at "
+                "both. carn and carn-m can with multi_scale=True, and drrn and srcnn as they are."
             )
     model.train_step = train_step
-    # Keras builds loss and metrics from its first batch, which is to be of the network's own scale.
+    # Keras builds loss and metrics from its first batch, which must be of the network's own scale.
     count = devices.local_count()
     model.test_on_batch(np.zeros((count, 8, 8, 3)), np.zeros((count, 8 * model.scale, 8 * model.scale, 3)))

@@ -1,9 +1,10 @@
-"""Optimizers by name, with the clipping that the recipes use."""
+"""Optimizers by name, with the clipping of published recipes."""
 
 import keras
 from keras import ops, optimizers
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.training.config import OPTIMIZERS
 
 
 def create_optimizer(
@@ -17,14 +18,23 @@ def create_optimizer(
     adjustable_clip=None,
     ema_momentum=None,
 ):
-    """The optimizer `name`; `learning_rate` may be a schedule.
+    """Creates an optimizer.
 
-    `adjustable_clip` (sgd) clips the gradient's global norm to that value over the learning rate (Kim et al., 2016,
-    section 3.2, as DRRN trains). `ema_momentum` keeps an exponential moving average of the weights beside them.
-    `weight_decay` is L2 in adam, amsgrad and sgd as their recipes mean it, and decoupled in adamw.
+    Args:
+        name: adam, amsgrad, adamw or sgd.
+        learning_rate: A number or a schedule.
+        weight_decay: L2 regularization in the gradient for adam, amsgrad and sgd; decoupled for adamw.
+        momentum: Of sgd.
+        global_clipnorm, clipvalue: Limits of the gradients' global norm or of their values; None or 0 for no limit.
+        adjustable_clip: sgd: limits the gradients' global norm to this over the learning rate, as DRRN is trained
+            (Kim et al., 2016, section 3.2).
+        ema_momentum: Keeps an exponential moving average of the weights with this momentum.
+
+    Raises:
+        InputError: If the name is unknown, or both kinds of clipping are wanted.
     """
     if global_clipnorm and clipvalue:
-        raise InputError("gradients are clipped by --global-clipnorm or by --clipvalue, not by both; 0 turns one off")
+        raise InputError("Gradients are clipped by global_clipnorm or by clipvalue, not by both. Set one of them to 0.")
     common = {"global_clipnorm": global_clipnorm or None, "clipvalue": clipvalue or None}
     if ema_momentum is not None:
         common |= {"use_ema": True, "ema_momentum": ema_momentum}
@@ -35,11 +45,12 @@ def create_optimizer(
         return SGD(learning_rate, **kind, **common)
     if name in ("adam", "amsgrad"):
         return Adam(learning_rate, l2=weight_decay, amsgrad=name == "amsgrad", **common)
-    raise InputError(f"there is no optimizer {name!r}; known are adam, amsgrad, adamw, sgd")
+    hint = suggestion(name, OPTIMIZERS)
+    raise InputError(f"Unknown optimizer {name!r}. {hint}Choose one of {', '.join(OPTIMIZERS)}.")
 
 
 class _L2:
-    """Adds the gradient of `l2 / 2 * ||w||^2`, before Keras clips by norm or value, as a loss with that term would."""
+    """Adds the gradient of `l2 / 2 * ||w||^2` before Keras clips by norm or value, like a term of the loss."""
 
     def apply(self, grads, trainable_variables=None):
         if self.l2:

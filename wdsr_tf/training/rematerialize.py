@@ -3,8 +3,8 @@
 Chen et al., 2016, https://arxiv.org/abs/1604.06174.
 
 The network's graph is cut into segments. The forward pass keeps the tensors that cross a cut; the backward pass runs
-each segment again, from the last to the first, when its gradients need what is inside. Gradients are the same, memory
-is less, and a step computes almost twice the forward pass. The last segment would be run again at once: it is kept.
+each segment again, from the last to the first, when it needs the tensors inside. Gradients stay the same, memory
+shrinks, and a step computes almost two forward passes. The last segment would be run again at once, so it is kept.
 """
 
 import itertools
@@ -14,13 +14,14 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-EXAMPLE = (48, 48)  # height and width of an LR patch: tensors are weighed for it
+EXAMPLE = (48, 48)  # height and width of the LR patch for which tensors are weighed
 
 
 def rematerialize(model):
-    """Makes `model` recompute in training; its weights, config and checkpoints stay what they are.
+    """Makes `model` recompute in training; its weights, config and checkpoints stay the same.
 
-    Returns how many segments it has now: 1, and nothing changes, where cuts would store as much as they save.
+    Returns:
+        The number of segments; 1 means that cuts would store as much as they save, so that nothing changed.
     """
     steps = _steps(model)
     segments = [_segment(nodes, given, made) for nodes, given, made in steps]
@@ -41,10 +42,9 @@ def rematerialize(model):
 
 
 class _Recomputed(layers.Layer):
-    """Runs `segment` in training mode, stores no more than its inputs and outputs, and runs it again for the gradients.
+    """Runs `segment` in training mode, stores only its inputs and outputs, and runs it again for the gradients.
 
-    Both runs begin with the same state (dropout's seeds, the statistics of batch normalization), which the first one
-    alone replaces.
+    Both runs begin with the same state (dropout seeds, batch normalization statistics), which only the first replaces.
     """
 
     def __init__(self, segment):
@@ -71,7 +71,7 @@ class _Recomputed(layers.Layer):
 
 
 def _segment(nodes, given, made):
-    """A model of its own, with the layers of `nodes`, from copies of the tensors `given` to copies of those `made`."""
+    """A separate model of the layers of `nodes`, from copies of the tensors `given` to copies of the tensors `made`."""
     inputs = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in given]
     copies = dict(zip(map(id, given), inputs, strict=True))
     for node in nodes:
@@ -81,10 +81,10 @@ def _segment(nodes, given, made):
 
 
 def _steps(model):
-    """The segments of `model`, each as (nodes, the tensors it takes, the tensors it makes for later ones).
+    """The segments of `model`, each as (nodes, tensors it takes, tensors it makes for later segments).
 
-    Of the tensors a segment makes the newest comes first: TensorFlow runs a segment again as soon as it has the
-    gradient of the first, which should not be long before it is needed.
+    The newest of the tensors that a segment makes comes first: TensorFlow runs a segment again as soon as it has the
+    gradient of the first, which should be just before it is needed.
     """
     graph = keras.Function(model.inputs[0], model.training_outputs)
     nodes = [node for _, level in sorted(graph._nodes_by_depth.items(), reverse=True) for node in level]
@@ -114,10 +114,13 @@ def _steps(model):
 
 
 def cheapest_cuts(sizes, last_use):
-    """Where to cut so that the peak is lowest: [0, first index of the second segment, ..., number of nodes].
+    """Returns where to cut for the lowest peak: [0, first index of the second segment, ..., number of nodes].
 
-    Node i makes `sizes[i]` bytes, which node `last_use[i]` is the last to read. In the backward pass through a segment
-    there exist the tensors that cross the cuts before it, and all that it makes itself.
+    During the backward pass through a segment, the tensors exist that cross the cuts before it, and all its own.
+
+    Args:
+        sizes: The bytes that each node makes.
+        last_use: The index of the last node that reads them.
     """
     sizes, last_use = np.array(sizes, float), np.array(last_use)
     count, total = len(sizes), sizes.sum()
@@ -125,7 +128,7 @@ def cheapest_cuts(sizes, last_use):
     crossing = [np.cumsum((sizes * (last_use >= stop))[:stop][::-1])[::-1] for stop in range(count + 1)]
 
     def within(budget):
-        """The cuts that store least among those whose peak is within `budget`, or None."""
+        """Returns the cuts that store least among those whose peak is within `budget`, or None."""
         stored, before = np.zeros(count + 1), np.zeros(count + 1, int)
         for stop in range(1, count + 1):
             fits = stored[:stop] + inside[stop] <= budget

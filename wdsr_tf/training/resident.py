@@ -1,4 +1,4 @@
-"""Training from pictures in device memory: the compiled step cuts its patches itself."""
+"""Training from images in device memory: the compiled step cuts its own patches."""
 
 import contextlib
 
@@ -10,24 +10,27 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.inference.engines.keras import free_memory
 from wdsr_tf.training import devices
 
-SPARE = 0.2  # of the free memory: what the training itself has to have
+SPARE = 0.2  # fraction of the free memory to leave for the training itself
 
 
 def train_from(model, sampler):
-    """Puts the pictures of `sampler` on the device; returns a `Plan`, whose batches the compiled `model` now takes.
+    """Puts the images of `sampler` on the device; returns a `Plan`, whose batches the compiled `model` now takes.
 
-    Pictures that do not fit raise InputError. Validation is fed with pixels, as before.
+    Validation still takes pixels.
+
+    Raises:
+        InputError: If the images don't fit.
     """
     plan = Plan(sampler)
     size, free = sum(packed.pixels.nbytes for packed in plan.packed), free_memory()
     if size > (1 - SPARE) * free:
         raise InputError(
-            f"--device-resident: the training pictures take {size / 2**20:,.1f} MiB, and {free / 2**20:,.1f} MiB of "
-            f"the device's memory are free, of which {SPARE:.0%} are for the training itself. Leave the flag out"
+            f"device_resident: The training images take {size / 2**20:,.1f} MiB, but only {free / 2**20:,.1f} MiB of "
+            f"device memory are free, and {SPARE:.0%} of them are for the training itself. Turn device_resident off."
         )
-    pictures = model.resident_pictures = _Pictures(plan)
+    images = model.resident_images = _Images(plan)
     for packed in plan.packed:
-        packed.pixels = None  # the host need not hold them as well
+        packed.pixels = None  # the host needn't keep them too
     own_step = model.train_step
 
     def train_step(*arguments):
@@ -38,24 +41,24 @@ def train_from(model, sampler):
         with found:
             lr, hr = (
                 cut(pixels, places, side)
-                for pixels, places, side in zip(pictures.pixels, (lr, hr), plan.sides, strict=True)
+                for pixels, places, side in zip(images.pixels, (lr, hr), plan.sides, strict=True)
             )
         return own_step(*state, (lr, hr))
 
     model.train_step = train_step
-    # Keras would build what is not built from its first batch, which holds no pictures: loss and metrics, and layers
-    # that do not count as built because they have nothing to build.
+    # Keras would build the rest from its first batch, which contains no images: loss and metrics, and layers that don't
+    # count as built because they have nothing to build.
     model.test_on_batch(*(np.zeros((devices.local_count(), side, side, 3), "uint8") for side in plan.sides))
     for layer in model._flatten_layers():
         layer.built = True
     return plan
 
 
-class _Pictures(keras.metrics.Metric):
-    """What is kept: Keras hands the variables of metrics to each compiled step, and saves none of them."""
+class _Images(keras.metrics.Metric):
+    """Holds the images: Keras passes the variables of metrics to each compiled step, and saves none of them."""
 
     def __init__(self, plan):
-        super().__init__(name="resident_pictures")
+        super().__init__(name="resident_images")
         self.pixels = [
             keras.Variable(packed.pixels, dtype="uint8", trainable=False, name=name)
             for packed, name in zip(plan.packed, ("lr", "hr"), strict=True)
@@ -65,8 +68,8 @@ class _Pictures(keras.metrics.Metric):
         """Does nothing."""
 
     def result(self):
-        """Says nothing."""
+        """Returns nothing."""
         return {}
 
     def reset_state(self):
-        """Keeps the pictures."""
+        """Keeps the images."""

@@ -1,36 +1,46 @@
-"""Learning rate as a function of the step, by name; an epoch is `steps_per_epoch` steps.
+"""Learning rate schedules by name.
 
-A schedule holds no state: its position is the optimizer's step count, which a checkpoint keeps.
+A schedule has no state: its position is the optimizer's step count, which a checkpoint keeps.
 """
 
 import keras
 from keras import ops
 from keras.optimizers import schedules
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.training.config import SCHEDULES
 
 
 def create_schedule(
     name, learning_rate, *, steps, steps_per_epoch, step_size, decay, boundaries=(), maximum=None, warmup_steps=0
 ):
-    """The schedule `name`, for a training of `steps` steps.
+    """Creates the schedule `name`.
 
-    step          times `decay` after every `step_size` epochs (krasserm, EDSR, WDSR, CARN, MSRN)
-    multi-step    times `decay` behind each epoch of `boundaries` (WDSR's release of 2020)
-    cosine        down to 1 % of `learning_rate` at the last step
-    triangular    up to `maximum` and back in 2 * `step_size` epochs, over and over (seed 000)
+    step          times `decay` after every `step_size` epochs (krasserm/wdsr, EDSR, WDSR, CARN, MSRN)
+    multi-step    times `decay` after each epoch of `boundaries` (WDSR's release of 2020)
+    cosine        down to 1% of `learning_rate` at the last step
+    triangular    up to `maximum` and back in 2 * `step_size` epochs, over and over (yu45020/Waifu2x)
     inverse-time  divided by 1 + steps * `decay` (waifu2x counts samples: decay = its rate * batch size)
     constant
 
-    `warmup_steps` grow linearly from zero to where the schedule begins.
+    Args:
+        name: One of these names.
+        learning_rate: Where the schedule begins.
+        steps: Steps of the whole training.
+        steps_per_epoch: Steps of an epoch.
+        step_size, decay, boundaries, maximum: See above. `maximum` is by default four times `learning_rate`.
+        warmup_steps: Steps before the schedule begins, over which the rate grows linearly from zero.
+
+    Raises:
+        InputError: If the name is unknown, or multi-step has no boundaries.
     """
     if name == "step":
         schedule = schedules.ExponentialDecay(learning_rate, step_size * steps_per_epoch, decay, staircase=True)
     elif name == "multi-step":
         if not boundaries:
-            raise InputError("multi-step takes its steps behind --learning-rate-boundaries, such as 20,25: give them")
+            raise InputError("The multi-step schedule needs learning_rate_boundaries: epochs such as 20,25.")
         rates = [learning_rate * decay**i for i in range(len(boundaries) + 1)]
-        # A boundary's own step still has the old rate in Keras.
+        # In Keras, a boundary's own step still has the old rate.
         schedule = schedules.PiecewiseConstantDecay([epoch * steps_per_epoch - 1 for epoch in boundaries], rates)
     elif name == "cosine":
         schedule = schedules.CosineDecay(learning_rate, max(1, steps - warmup_steps), alpha=0.01)
@@ -41,9 +51,8 @@ def create_schedule(
     elif name == "constant":
         schedule = schedules.PiecewiseConstantDecay([steps], [learning_rate, learning_rate])
     else:
-        raise InputError(
-            f"there is no schedule {name!r}; known are step, multi-step, cosine, triangular, inverse-time, constant"
-        )
+        hint = suggestion(name, SCHEDULES)
+        raise InputError(f"Unknown schedule {name!r}. {hint}Choose one of {', '.join(SCHEDULES)}.")
     return WarmUp(schedule, warmup_steps) if warmup_steps else schedule
 
 
@@ -67,7 +76,7 @@ class Triangular(schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("wdsr_tf")
 class WarmUp(schedules.LearningRateSchedule):
-    """`schedule` behind `steps` steps that grow linearly from zero to its first value."""
+    """`schedule` after `steps` steps over which the rate grows linearly from zero to its first value."""
 
     def __init__(self, schedule, steps):
         self.schedule = schedule

@@ -1,4 +1,4 @@
-"""One training, around `keras.Model.fit`; works on every backend and with any iterable of batches."""
+"""Compiles, restores and fits a model; works on every backend and with any iterable of batches."""
 
 import keras
 
@@ -9,16 +9,10 @@ from wdsr_tf.training.log import Log
 from wdsr_tf.training.metrics import PSNR, NotFiniteSteps
 
 
-def default_precision():
-    """mixed_float16 where there is a GPU, else float32: half precision trains twelve times slower on a CPU."""
-    device = keras.distribution.list_devices()[0]
-    return "mixed_float16" if device.startswith("gpu") else "float32"
-
-
 def compile_model(model, optimizer, loss):
-    """Compiles for training. Under mixed_float16 Keras wraps the optimizer in dynamic loss scaling.
+    """Compiles `model` for training. Under mixed_float16 Keras adds dynamic loss scaling to the optimizer.
 
-    XLA stays off on TensorFlow: on a CPU it costs a quarter of the speed, and it compiles anew for every picture size.
+    XLA stays off on TensorFlow: on a CPU it costs a quarter of the speed, and it recompiles for every image size.
     """
     xla = keras.backend.backend() == "jax"
     not_finite = NotFiniteSteps()
@@ -28,18 +22,22 @@ def compile_model(model, optimizer, loss):
 
 
 def restore(model, path):
-    """Puts the weights, optimizer and random state of the checkpoint at `path` into the compiled `model`.
+    """Loads the weights, optimizer and random state of the checkpoint at `path` into the compiled `model`.
 
-    Returns the checkpoint's facts. The optimizer has to be of the same kind and the dtype policy the same.
+    Returns:
+        The checkpoint's facts.
+
+    Raises:
+        InputError: If the checkpoint has another network, optimizer or dtype policy.
     """
     saved = checkpoint.load(path, compile=True)
     if saved.recipe != model.recipe:
-        raise InputError(f"{path} holds {saved.recipe}; these flags ask for {model.recipe}")
+        raise InputError(f"{path} contains {saved.recipe}, but the settings describe {model.recipe}.")
     model.set_weights(saved.get_weights())
     model.optimizer.build(model.trainable_variables)
     ours, theirs = model.optimizer.variables, saved.optimizer.variables if saved.optimizer else []
     if [(v.shape, v.dtype) for v in ours] != [(v.shape, v.dtype) for v in theirs]:
-        raise InputError(f"{path} was trained with another optimizer or precision: its state does not fit")
+        raise InputError(f"{path} was trained with another optimizer or precision, so its state doesn't fit.")
     for variable, value in zip(ours, theirs, strict=True):
         variable.assign(value)
     callbacks.set_random_state(model, saved.facts.get("random_state", []))
@@ -59,16 +57,27 @@ def fit(
     rows=(),
     best_only=False,
     after_epoch=0,
-    say=print,
+    log=print,
     shared=devices.ONE,
 ):
-    """Trains the compiled `model` from epoch `initial_epoch` (0-based) to `epochs` and writes everything to `run`.
+    """Trains the compiled `model` and writes everything to `run`.
 
-    `batches` yields (lr, hr) endlessly and begins with the first batch of `initial_epoch`; `validation` is finite and
-    can be read again. `rows` is the history of the epochs before. Checkpoints are kept for epochs past `after_epoch`,
-    or only for those of them that improve validation PSNR. `shared` are the devices that train; of several processes
-    one alone writes, and the `run` of the others may be None. Raises NotFiniteError where the loss stays not finite,
-    and InputError where memory is at its end or another process is.
+    Args:
+        model: The network, compiled by `compile_model`.
+        run: Where to write; None in processes that don't write.
+        batches: Endless iterable of (lr, hr), from the first batch of `initial_epoch`.
+        validation: Finite iterable of (lr, hr) that can be read repeatedly.
+        epochs, steps_per_epoch, batch_size: The extent of the training.
+        initial_epoch: Number of epochs that are done.
+        rows: The history of those epochs.
+        best_only: Keep only checkpoints that improve validation PSNR.
+        after_epoch: Keep no checkpoints up to this epoch.
+        log: Is called with a line per epoch.
+        shared: The devices that train.
+
+    Raises:
+        NotFiniteError: If the loss stays infinite or NaN.
+        InputError: If memory runs out, or another process of the training ends.
     """
 
     def keep(column, rows):
@@ -79,8 +88,8 @@ def fit(
     if _averages(model.optimizer):
         watchers.append(callbacks.SaveAverage(run, keep("ema_psnr", rows), validation))
     if shared.writes:
-        progress = callbacks.Progress(epochs, steps_per_epoch, batch_size, initial_epoch, say)
-        shown = None if shared.several_processes else validation  # one of several cannot run the network alone
+        progress = callbacks.Progress(epochs, steps_per_epoch, batch_size, initial_epoch, log)
+        shown = None if shared.several_processes else validation  # one of several can't run the network alone
         save = callbacks.SaveCheckpoints(run, keep("val_psnr", rows[:-1]), rows)
         watchers += [save, progress, Log(run.log, progress, shown)]
     with failures.explained(batch_size, shared.several_processes):

@@ -1,6 +1,6 @@
-"""The trained networks that ship with the package, each NAME.keras with its card, NAME.json and NAME.md.
+"""The bundled models: NAME.keras and the same as NAME.onnx, each with its card, NAME.json and NAME.md.
 
-`release/train.py` trains and writes them; training-pictures.csv lists what they saw.
+`release/train.py` trains and writes them; training-pictures.csv lists the images that they were trained on.
 """
 
 import importlib.resources

@@ -1,25 +1,26 @@
-"""Published weight files as named NumPy arrays: one module per file format, without the framework that wrote it.
+"""Reads published weights files as named NumPy arrays. One module per file format.
 
-A format's module has `NAME` (words for messages), `fits(path, head)` (whether the file looks like one; `head` are its
-first 512 bytes, none where `path` is no file) and `read(path)` (name -> array). One that reads several files has
-`files(path)` as well: all of them, the main one first. Nothing that a file holds is run, and `limits` bounds what it
-may take: a file from anywhere can be given.
+Each module has:
+
+    NAME                 the format, as messages call it
+    matches(path, head)  whether the file looks like this format; `head` is its first 512 bytes, or empty
+    read(path)           {name: array}
+    files(path)          optional: all files that belong together, the main one first
+
+Reading never runs code from a file, and `limits` bounds its memory, so files from unknown sources can be read.
 """
 
 import dataclasses
-import hashlib
 import importlib
 from pathlib import Path
 
 import numpy as np
 
+from wdsr_tf import files
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.formats import confined, limits
 
-# Read in a process of their own: fuzzing showed that the HDF5 library takes gigabytes for some broken files and never
-# returns from others; the protocol buffers of ONNX take eighty times a hostile file's size.
-CONFINED = ("hdf5", "onnx")
-FORMATS = (  # in the order of asking: PyTorch last, because its suffixes are taken for want of anything better
+FORMATS = (  # tried in this order; PyTorch is last because it accepts any file that has its suffix
     "safetensors",
     "npz",
     "hdf5",
@@ -33,10 +34,14 @@ FORMATS = (  # in the order of asking: PyTorch last, because its suffixes are ta
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """A weight file: where it lies, what it is, and its arrays under their published names in the file's order.
+class WeightsFile:
+    """The contents of a weights file.
 
-    Float16, bfloat16 and float64 come as float32. `sha256` is over all files that belong together.
+    Args:
+        path: The file.
+        format: The format's name, such as "PyTorch checkpoint".
+        sha256: The hash of the file, or of all files that belong together.
+        arrays: The arrays by their published names, in the file's order. Floats of any size are float32.
     """
 
     path: Path
@@ -45,37 +50,60 @@ class Source:
     arrays: dict[str, np.ndarray]
 
 
-def read(path):
-    """Reads a weight file of any known format; InputError where that is not possible or not safe."""
+def read(path: str | Path) -> WeightsFile:
+    """Reads a weights file of any supported format, recognized by its first bytes.
+
+    Raises:
+        InputError: The file is missing, damaged, unsafe, too large, or in an unknown format.
+    """
     path = Path(path)
     name, module = _format(path)
     try:
-        arrays = limits.plain(confined.read(name, path) if name in CONFINED else module.read(path))
-        sha256 = _sha256(module.files(path) if hasattr(module, "files") else [path])
+        parts = _parts(module, path)
+        if name in confined.LIMITS:
+            arrays = confined.read(name, path, sum(part.stat().st_size for part in parts))
+        else:
+            arrays = module.read(path)
+        arrays, digest = limits.plain(arrays), files.sha256(*parts)
     except InputError as error:
         raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
-    except Exception as error:  # the parsers meet broken and hostile bytes, and their libraries raise anything
-        said = limits.line(f"{type(error).__name__}: {error}")
-        raise InputError(f"{path} is damaged, or no {module.NAME}: {said}") from error
-    return Source(path, module.NAME, sha256, arrays)
+    except Exception as error:  # broken or hostile bytes make parsers raise anything
+        reason = limits.line(f"{type(error).__name__}: {error}")
+        raise InputError(f"{path} ({module.NAME}) is damaged or has another format: {reason}") from error
+    return WeightsFile(path, module.NAME, digest, arrays)
+
+
+def sha256(path: str | Path) -> str:
+    """Returns the hash of all files of the weights at `path`, as `read` does, without reading the weights."""
+    path = Path(path)
+    _, module = _format(path)
+    try:
+        return files.sha256(*_parts(module, path))
+    except OSError as error:
+        raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
 
 
 def _format(path):
-    """The name and the module of the first format that the file's first bytes fit."""
+    """Returns the name and the module of the first format that matches."""
     if path.is_file() and not path.stat().st_size:
         raise InputError(f"{path} is empty")
     modules = {name: importlib.import_module(f"{__name__}.{name}") for name in FORMATS}
-    head = _head(path) if path.is_file() else b""  # a pipe would block
+    head = _head(path) if path.is_file() else b""  # reading from a pipe would block
     for name, module in modules.items():
-        if module.fits(path, head):
+        if module.matches(path, head):
             return name, module
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if path.is_dir():
-        files = sorted(file.name for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        named = f"name a file in it: {limits.line(', '.join(files[:8]))}" if files else "and holds no file"
-        raise InputError(f"{path} is a folder; {named}")
-    raise InputError(f"{path} is no weight file that can be read: {', '.join(m.NAME for m in modules.values())}")
+        inside = sorted(file.name for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        hint = f"Name a file in it: {limits.line(', '.join(inside[:8]))}" if inside else "It has no files."
+        raise InputError(f"{path} is a folder. {hint}")
+    names = ", ".join(module.NAME for module in modules.values())
+    raise InputError(f"{path} isn't a weights file in a supported format: {names}")
+
+
+def _parts(module, path):
+    return module.files(path) if hasattr(module, "files") else [path]
 
 
 def _head(path):
@@ -83,13 +111,4 @@ def _head(path):
         with path.open("rb") as file:
             return file.read(512)
     except OSError as error:
-        raise InputError(f"{path} cannot be opened: {error.strerror}") from error
-
-
-def _sha256(paths):
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()
+        raise InputError(f"{path} can't be opened: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Zip archives that may be hostile: bounded directories, one member per name, bounded reads."""
+"""Safe reading of zip archives: bounded directory, unique names, bounded members."""
 
 import contextlib
 import io
@@ -7,13 +7,13 @@ import zipfile
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.formats import limits
 
-MAX_DIRECTORY = 8 * 2**20  # zipfile takes some ten times as much memory for it
+MAX_DIRECTORY = 8 * 2**20  # bytes; zipfile needs about ten times as much memory to parse it
 BLOCK = 2**20
 ENCRYPTED = 0x1
 
 
-def first_member(head):
-    """The name of the first member by the first bytes of an archive; empty where they are of no archive."""
+def first_member(head: bytes) -> str:
+    """Returns the name of an archive's first member from its first bytes, or "" if they aren't an archive's."""
     if not head.startswith(b"PK\x03\x04"):
         return ""
     return head[30 : 30 + int.from_bytes(head[26:28], "little")].decode("utf-8", "replace")
@@ -21,21 +21,21 @@ def first_member(head):
 
 @contextlib.contextmanager
 def opened(path):
-    """Yields the archive and its members by name; InputError where two members share a name, or where it is damaged."""
+    """Yields the archive and its members by name; raises InputError if it's damaged or repeats a name."""
     try:
         with _Guarded(path) as file, zipfile.ZipFile(file) as archive:
             members = {info.filename: info for info in archive.infolist()}
             if len(members) < len(archive.infolist()):
-                raise InputError("the archive holds two members of one name, of which only one can be meant")
+                raise InputError("the archive has two members with the same name")
             yield archive, members
     except zipfile.BadZipFile as error:
-        raise InputError(f"the archive is damaged or cut off ({error})") from error
+        raise InputError(f"the archive is damaged or truncated ({error})") from error
 
 
-def read(archive, member, size, methods=(zipfile.ZIP_STORED,)):
-    """The bytes of a member, which must not be more than `size`; its checksum is verified."""
+def read(archive, member, size: int, methods=(zipfile.ZIP_STORED,)) -> bytearray:
+    """Returns the bytes of a member, at most `size`, and verifies its checksum."""
     if member.flag_bits & ENCRYPTED or member.compress_type not in methods:
-        raise InputError(f"member {limits.shown(member.filename)} is encrypted or compressed in an unusual way")
+        raise InputError(f"member {limits.shown(member.filename)} is encrypted or uses an unexpected compression")
     if member.file_size > size:
         raise InputError(f"member {limits.shown(member.filename)} has {member.file_size} bytes, more than {size}")
     data = bytearray()

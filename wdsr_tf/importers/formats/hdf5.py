@@ -1,10 +1,10 @@
-"""HDF5 weights of Keras: version 2's by the names of layers, version 3's `.weights.h5` by their classes.
+"""HDF5 weights of Keras: version 2's by layer names, version 3's `.weights.h5` by layer classes.
 
-    layer_names, weight_names          LAYER/WEIGHT_NAME, also below model_weights: kernel:0, bias:0; of
-                                       tensorflow-addons' WeightNormalization g:0, kernel:0 (which is v), bias:0
-    layers/CLASS[_N]/vars/0, 1, ...    the same by number; of a wrapped layer layers/CLASS[_N]/layer/vars/0, ...
+    layer_names, weight_names          LAYER/WEIGHT_NAME, also below model_weights: kernel:0, bias:0; in
+                                       tensorflow-addons' WeightNormalization: g:0, kernel:0 (which is v), bias:0
+    layers/CLASS[_N]/vars/0, 1, ...    the same by number; those of a wrapped layer: layers/CLASS[_N]/layer/vars/0, ...
 
-Only what lies in the file itself is read: no soft or external link and no external or virtual dataset is followed.
+Only data in the file itself are read: soft links, external links, and external or virtual datasets are refused.
 """
 
 import itertools
@@ -14,24 +14,28 @@ import re
 import numpy as np
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.formats.limits import MAX_BYTES, MAX_NAME, Budget, shown
+from wdsr_tf.importers.formats.limits import MAX_BYTES, MAX_NAME, Budget, from_bfloat16, shown
+from wdsr_tf.system import extras
 
-NAME = "Keras HDF5 weights"
-ROOTS = ("layers", "_layer_checkpoint_dependencies")  # from Keras 2.13 on; 2.12
-MAX_DEPTH = 16  # of groups in groups: each level is one of the networks or wrappers around a layer
-MAX_NAMES = 2000  # in one attribute; reading a million from a damaged file takes minutes
-MAX_PARTS = 16  # Keras writes at most 64 KiB into one attribute, and the rest into more
-NO_LAYERS = {"vars", "seed_generator"}  # a layer's own variables; the state of Dropout's random numbers
+NAME = "Keras HDF5 file"
+ROOTS = ("layers", "_layer_checkpoint_dependencies")  # Keras 2.13 and later; Keras 2.12
+MAX_DEPTH = 16  # of nested groups; each level is a model or a wrapper around a layer
+MAX_NAMES = 2000  # in an attribute; reading a million from a damaged file takes minutes
+MAX_PARTS = 16  # Keras splits an attribute of more than 64 KiB
+NOT_LAYERS = {"vars", "seed_generator"}  # a layer's own variables; the state of Dropout's random numbers
 
 
-def fits(path, head):
-    """Whether the file begins as HDF5 does."""
+def matches(path, head):
+    """Whether the file begins with HDF5's signature."""
     return head.startswith(b"\x89HDF\r\n\x1a\n")
 
 
 def read(path):
-    """The floating-point arrays by their paths within the file, kernels as (height, width, in, out)."""
-    import h5py
+    """Returns the floating-point arrays by their paths within the file, kernels as (height, width, in, out)."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise extras.missing("h5py", "train", "Reading HDF5 files") from error
 
     budget = Budget()
     arrays = {}
@@ -39,12 +43,12 @@ def read(path):
         for layer in _layers(file):
             arrays |= _weights({name: _values(name, dataset, budget) for name, dataset in layer.items()})
     if not arrays:
-        raise InputError("no weights of Keras layers in it: neither the attribute layer_names nor the group layers")
+        raise InputError("the file has no weights of Keras layers: neither an attribute layer_names nor a group layers")
     return arrays
 
 
 def _layers(file):
-    """For each layer its datasets by their paths, in the order in which Keras sets them."""
+    """Yields each layer's datasets by their paths, in the order in which Keras sets them."""
     if "model_weights" in file:
         return _by_names(_child(file, "model_weights"), "model_weights/")
     for root in ROOTS:
@@ -61,7 +65,7 @@ def _by_names(group, prefix=""):
 
 
 def _names(group, attribute):
-    """An attribute that lists names; a long list is in parts that are numbered from 0."""
+    """Returns the names that an attribute lists; a long list is split into parts numbered from 0."""
     parts = [attribute] if attribute in group.attrs else []
     if not parts:
         parts = list(itertools.takewhile(group.attrs.__contains__, (f"{attribute}{i}" for i in range(MAX_PARTS))))
@@ -69,21 +73,21 @@ def _names(group, attribute):
     for part in parts:
         kept = group.attrs.get_id(part)
         if len(kept.shape) != 1 or kept.shape[0] > MAX_NAMES or kept.dtype.itemsize > MAX_NAME:
-            raise InputError(f"the attribute {part} of {shown(group.name)} is no list of names")
+            raise InputError(f"the attribute {part} of {shown(group.name)} isn't a list of names")
         names += [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[part]]
     return names
 
 
 def _by_classes(group, prefix, seen, depth=0):
-    """The groups below `group` in the order of the numbers behind their names, each layer before what it wraps."""
+    """Yields the layers below `group` in the order of the numbers in their names, wrappers first."""
     if depth > MAX_DEPTH:
-        raise InputError(f"more than {MAX_DEPTH} groups within one another")
-    for name in sorted(group.keys() - NO_LAYERS, key=_natural):
+        raise InputError(f"the file has more than {MAX_DEPTH} nested groups")
+    for name in sorted(group.keys() - NOT_LAYERS, key=_natural):
         below = _child(group, name)
         if not hasattr(below, "keys"):
-            raise InputError(f"{shown(prefix + name)} is an array where a layer should be")
-        if hash(below.id) in seen:  # that of its place in the file
-            raise InputError(f"{shown(prefix + name)} is there under another name, too")
+            raise InputError(f"{shown(prefix + name)} is an array; expected a layer")
+        if hash(below.id) in seen:  # the hash depends on its position in the file alone
+            raise InputError(f"{shown(prefix + name)} is also present under another name")
         seen.add(hash(below.id))
         if "vars" in below:
             variables = _child(below, "vars")
@@ -92,7 +96,7 @@ def _by_classes(group, prefix, seen, depth=0):
 
 
 def _natural(name):
-    """`conv2d_10` behind `conv2d_9`."""
+    """A sorting key that puts `conv2d_10` after `conv2d_9`."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"[0-9]+|[^0-9]+", name)]
 
 
@@ -103,36 +107,36 @@ def _descendant(group, path):
 
 
 def _child(group, name):
-    """What is called `name` in the group, if it lies in this file."""
+    """Returns the member `name` of a group if it's in this file."""
     import h5py
 
     if not isinstance(group, h5py.Group):
-        raise InputError(f"{shown(group.name)} is an array where a group should be")
+        raise InputError(f"{shown(group.name)} is an array; expected a group")
     link = group.get(name, getlink=True)
     if link is None:
         raise InputError(f"{shown(group.name)} has no {shown(name)}")
     if not isinstance(link, h5py.HardLink):
-        raise InputError(f"{shown(name)} in {shown(group.name)} is a link, and those are not followed")
+        raise InputError(f"{shown(name)} in {shown(group.name)} is a link, and links aren't followed")
     return group[name]
 
 
 def _values(name, dataset, budget):
-    """A dataset as an array, once its size is known to be a weight's."""
+    """Returns a dataset as an array, after checking that its size is plausible."""
     if not hasattr(dataset, "chunks"):
-        raise InputError(f"{shown(name)} is no array")
+        raise InputError(f"{shown(name)} isn't an array")
     if dataset.external or dataset.is_virtual:
-        raise InputError(f"{shown(name)} lies in another file, and those are not followed")
+        raise InputError(f"{shown(name)} is stored in another file, and those aren't followed")
     if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > MAX_BYTES:
-        raise InputError(f"{shown(name)} is packed in pieces of more than {MAX_BYTES >> 20} MiB")
+        raise InputError(f"{shown(name)} is compressed in chunks of more than {MAX_BYTES >> 20} MiB")
     budget.take(name, dataset.shape, dataset.dtype.itemsize)
     values = np.asarray(dataset[()])
     if dataset.dtype == "V2" and dataset.attrs.get("dtype") == "bfloat16":
-        values = (values.view("<u2").astype("u4") << 16).view("f4")
+        values = from_bfloat16(values)
     return values
 
 
 def _weights(layer):
-    """A layer's arrays of floats. A bool is tensorflow-addons' `initialized`: while it is False, g counts as ||v||."""
+    """Returns a layer's floats. A bool is tensorflow-addons' `initialized`; while it's False, ||v|| replaces g."""
     floats = {name: values for name, values in layer.items() if values.dtype.kind == "f"}
     if any(values.dtype == bool and not values for values in layer.values()):
         g, v = list(floats)[:2]

@@ -1,4 +1,4 @@
-"""What a weight file may hold: the bounds that keep a hostile one from taking the machine's memory."""
+"""What a weights file may hold: bounds that keep a hostile file from exhausting memory."""
 
 import math
 
@@ -6,60 +6,53 @@ import numpy as np
 
 from wdsr_tf.errors import InputError
 
-MAX_BYTES = 384 * 2**20  # of all tensors; the largest network that we import, EDSR of 256 filters, has 173 MB
+MAX_BYTES = 384 * 2**20  # of all tensors; the largest supported model, EDSR with 256 filters, has 173 MB
 MAX_TENSORS = 10_000
 MAX_DIMENSIONS = 8
-MAX_NAME = 256
+MAX_NAME = 256  # letters
 MAX_MESSAGE = 1000  # letters
-MAX_LINE = 8 * 2**20  # bytes: the names and shapes of so many tensors
+MAX_LINE = 8 * 2**20  # bytes: the names and shapes of that many tensors
 
 
 class Budget:
-    """Counts the tensors of one file before memory is taken for them."""
+    """Counts the tensors of one file before memory is allocated for them."""
 
     def __init__(self):
         self._bytes = 0
         self._tensors = 0
 
-    def take(self, name, shape, itemsize=4):
-        """The number of elements of a tensor about to be read; InputError where its shape or the sum is too large."""
+    def take(self, name: str, shape, itemsize: int = 4) -> int:
+        """Returns the number of elements of the next tensor; raises InputError if its shape or the sum is too large."""
         whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in shape)
         if not whole or len(shape) > MAX_DIMENSIONS or not all(0 <= n <= MAX_BYTES for n in shape):
-            raise InputError(f"tensor {shown(name)} has the shape {shown(tuple(shape))}, which no weight has")
+            raise InputError(f"tensor {shown(name)} has the impossible shape {shown(tuple(shape))}")
         count = math.prod(int(n) for n in shape)
         self._bytes += count * max(int(itemsize), 4)  # smaller types become float32
         self._tensors += 1
         if self._bytes > MAX_BYTES:
             raise InputError(
-                f"the tensors up to {shown(name)} {tuple(shape)} take more than {MAX_BYTES >> 20} MiB: "
-                "no network here has that many weights"
+                f"the tensors up to {shown(name)} {tuple(shape)} have more than {MAX_BYTES >> 20} MiB, "
+                "which no supported model has"
             )
         if self._tensors > MAX_TENSORS:
-            raise InputError(f"more than {MAX_TENSORS} tensors: no network here has that many")
+            raise InputError(f"the file has more than {MAX_TENSORS} tensors, which no supported model has")
         return count
 
 
-def read_bytes(path):
-    """The whole file, which may not be larger than all tensors may be."""
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise InputError(f"more than {MAX_BYTES >> 20} MiB: no weight file of this format is that large")
-    return data
+def plain(arrays: dict) -> dict[str, np.ndarray]:
+    """Returns the same dictionary with every array checked and as C-ordered float32 or native integers.
 
+    It replaces the arrays in place, so that few of them are in memory twice.
 
-def plain(arrays):
-    """The same dictionary with every array as C-ordered float32 or native integers, once all are found harmless.
-
-    Raises InputError for an empty file, for names that a terminal could stumble over, for other types than numbers
-    and for values that are not finite. It replaces the arrays in place, so that memory holds few of them twice.
+    Raises:
+        InputError: There are no arrays, a name can't be printed, a type isn't a number's, or a value isn't finite.
     """
     if not arrays:
-        raise InputError("no tensors in it")
+        raise InputError("the file has no tensors")
     budget = Budget()
     for name, array in arrays.items():
         if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MAX_NAME:
-            raise InputError(f"a tensor is called {shown(name)}: names are printable and at most {MAX_NAME} letters")
+            raise InputError(f"a tensor is called {shown(name)}; names must be printable, up to {MAX_NAME} letters")
         budget.take(name, array.shape, array.itemsize)
         arrays[name] = _number(name, array)
     return arrays
@@ -69,16 +62,21 @@ def _number(name, array):
     if array.dtype.kind in "iu":
         return np.asarray(array, array.dtype.newbyteorder("="), order="C")
     if array.dtype.kind != "f" or array.itemsize > 8:
-        raise InputError(f"tensor {shown(name)} is of type {array.dtype}: only floats and integers can be read")
+        raise InputError(f"tensor {shown(name)} has type {array.dtype}; expected floats or integers")
     with np.errstate(over="ignore", invalid="ignore"):
         array = np.asarray(array, np.float32, order="C")
     if not np.isfinite(array).all():
-        raise InputError(f"tensor {shown(name)} holds values that are not finite in float32 (NaN or infinity)")
+        raise InputError(f"tensor {shown(name)} has values that aren't finite in float32 (NaN or infinity)")
     return array
 
 
-def shown(thing):
-    """A name or shape of a file in a message: escaped, and not longer than a line."""
+def from_bfloat16(array: np.ndarray) -> np.ndarray:
+    """Returns float32 of an array whose elements are the two bytes of a bfloat16."""
+    return (np.ascontiguousarray(array).view("<u2").astype("u4") << 16).view("f4")
+
+
+def shown(thing) -> str:
+    """Returns a file's name or shape for a message: escaped, and at most 100 letters."""
     printable = isinstance(thing, str | bytes | int) or (
         isinstance(thing, tuple) and all(isinstance(n, int | np.integer) for n in thing)
     )
@@ -86,7 +84,7 @@ def shown(thing):
     return text if len(text) <= 100 else text[:97] + "..."
 
 
-def line(message):
-    """A message of a library, which may hold what a file does, as one line that is safe to print."""
+def line(message) -> str:
+    """Returns a message, which may quote a file, as one line that is safe to print."""
     text = "".join(letter if letter.isprintable() else " " for letter in str(message)[:MAX_MESSAGE])
     return " ".join(text.split())

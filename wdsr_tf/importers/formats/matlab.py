@@ -1,9 +1,9 @@
 """MATLAB's `.mat` files of versions 5 to 7: the variables that are arrays of real numbers.
 
-    header of 128 bytes | elements: type, size, data padded to 8 bytes; a short one has all in 8 bytes
-    variable = an element of elements: class and flags | dimensions | name | values, in the smallest type that does
+    header of 128 bytes | elements: type, size, data padded to 8 bytes; a short one fits into 8 bytes
+    variable = an element of elements: class and flags | dimensions | name | values, in the smallest sufficient type
 
-Read here and not by scipy, whose reader a damaged file can crash. The format: "MAT-File Format", MathWorks.
+The format: "MAT-File Format", MathWorks. SciPy's reader crashes on some damaged files, and nothing else needs SciPy.
 """
 
 import zlib
@@ -13,8 +13,8 @@ import numpy as np
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.formats.limits import Budget
 
-NAME = "MATLAB .mat"
-MAX_BYTES = 16 * 2**20  # of the file and of what is unpacked from it; SRCNN's have half a megabyte
+NAME = "MATLAB .mat file"
+MAX_BYTES = 16 * 2**20  # of the file, and of what it decompresses to; SRCNN's files have half a megabyte
 HEADER = 128
 TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 INT32, UINT32, MATRIX, COMPRESSED = 5, 6, 14, 15
@@ -22,18 +22,18 @@ FLOATS, INTEGERS = (6, 7), range(8, 16)  # classes of variables: double and sing
 COMPLEX = 0x800
 
 
-def fits(path, head):
-    """Whether the file begins as MATLAB's do; version 4 has no such beginning."""
+def matches(path, head):
+    """Whether the file begins with MATLAB's header, which version 4 doesn't have."""
     return head.startswith(b"MATLAB ") and b"MAT-file" in head[:32]
 
 
 def read(path):
-    """The variables as MATLAB has them, floats for its doubles: at least two axes, the first changes fastest."""
+    """Returns the variables, with at least two axes, the first of which changes fastest; doubles are floats."""
     if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"more than {MAX_BYTES >> 20} MiB: no SRCNN is that large")
+        raise InputError(f"the file is larger than {MAX_BYTES >> 20} MiB")
     data = path.read_bytes()
     if data.startswith(b"MATLAB 7.3"):
-        raise InputError("a .mat of version 7.3 is another format; save it in MATLAB with -v7")
+        raise InputError("version 7.3 of the format isn't supported; save the file in MATLAB with -v7")
     order = {b"IM": "<", b"MI": ">"}[data[126:128]]
     budget = Budget()
     arrays = {}
@@ -44,41 +44,41 @@ def read(path):
         if array is not None:
             arrays[name] = array
     if not arrays:
-        raise InputError("no variable in it is an array of numbers")
+        raise InputError("no variable in the file is an array of numbers")
     return arrays
 
 
 def _matrices(data, order):
-    """The data of each variable, unpacked."""
+    """Yields the data of each variable, decompressed."""
     left = MAX_BYTES
     for kind, element in _elements(data[HEADER:], order):
         if kind == COMPRESSED:
             unpacked = zlib.decompressobj().decompress(element, left + 1)
             left -= len(unpacked)
             if left < 0:
-                raise InputError(f"it unpacks into more than {MAX_BYTES >> 20} MiB: no SRCNN is that large")
+                raise InputError(f"the file decompresses to more than {MAX_BYTES >> 20} MiB")
             kind, element = next(_elements(unpacked, order))
         if kind == MATRIX:
             yield element
 
 
 def _elements(data, order):
-    """(type, data) of each element."""
+    """Yields (type, data) for each element."""
     at = 0
     while at < len(data):
         kind, size = (int(n) for n in np.frombuffer(data, f"{order}u4", 2, at))
         start = at + 8
-        if kind >> 16:  # a short one: the size beside the type, and the data behind them
+        if kind >> 16:  # a short element: the size is beside the type, and the data follow both
             kind, size, start = kind & 0xFFFF, min(kind >> 16, 4), at + 4
         at = start + size
         if at > len(data):
-            raise InputError("it is cut off or damaged: an element goes beyond the file")
+            raise InputError("the file is truncated or damaged: an element extends beyond its end")
         yield kind, data[start:at]
         at += -at % 8 if kind != COMPRESSED else 0
 
 
 def _variable(element, order, budget):
-    """A variable's name, and its values where they are real numbers; MATLAB keeps whole doubles as small integers."""
+    """Returns a variable's name, and its values if they are real numbers; MATLAB stores whole doubles as integers."""
     elements = _elements(element, order)
     flags, dimensions = (_values(next(elements), order, kind) for kind in (UINT32, INT32))
     _, name = next(elements)
@@ -86,14 +86,14 @@ def _variable(element, order, budget):
     if kind not in (*FLOATS, *INTEGERS):
         return name, None
     if flags[0] & COMPLEX:
-        raise InputError(f"{name} is complex")
+        raise InputError(f"variable {name} is complex")
     budget.take(name, shape)
     values = _values(next(elements), order).reshape(shape, order="F")
     return name, values.astype("f8") if kind in FLOATS else values
 
 
-def _values(element, order, wanted=None):
+def _values(element, order, expected=None):
     kind, data = element
-    if kind not in TYPES or wanted not in (None, kind):
-        raise InputError("it is damaged: numbers are of no type of numbers")
+    if kind not in TYPES or expected not in (None, kind):
+        raise InputError(f"the file is damaged: an element has type {kind} instead of a number's")
     return np.frombuffer(data, order + TYPES[kind])

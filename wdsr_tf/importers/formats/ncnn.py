@@ -1,4 +1,4 @@
-"""ncnn's `.param` (a text, one layer to a line) with its `.bin` (their weights one behind the other).
+"""ncnn's `.param`, a text with one layer per line, and `.bin`, the layers' weights one after the other.
 
 TYPE NAME INPUTS OUTPUTS BLOBS... 0=filters 1=width [11=height] 5=has a bias 6=weights
 flag | weights (out, in, height, width), float16 padded to 4 bytes or float32 | bias, float32
@@ -7,7 +7,7 @@ flag | weights (out, in, height, width), float16 padded to 4 bytes or float32 | 
 import numpy as np
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.formats.limits import Budget, read_bytes, shown
+from wdsr_tf.importers.formats.limits import MAX_BYTES, Budget, shown
 
 NAME = "ncnn .param and .bin"
 MAGIC = b"7767517"
@@ -22,28 +22,29 @@ WEIGHTLESS = {
 MAX_PARAM = 2**20  # bytes of text; CUNet's has 7,000
 
 
-def fits(path, head):
-    """Whether it is the text, or a `.bin` that begins with one of ncnn's flags."""
+def matches(path, head):
+    """Whether the file is the text, or a `.bin` that begins with one of ncnn's flags."""
     if path.suffix == ".bin":
         return int.from_bytes(head[:4], "little") in FLAGS | REFUSED and len(head) >= 4
     return head.lstrip().startswith(MAGIC)
 
 
 def files(path):
-    """The text and the weights, whichever of them `path` is."""
-    pair = (path.with_suffix(".param"), path.with_suffix(".bin"))
+    """Returns the text and the weights; `path` is either of them."""
+    pair = [path.with_suffix(".param"), path.with_suffix(".bin")]
     for file in pair:
         if not file.is_file():
-            raise InputError(f"{file.name} is missing beside it; the two belong together")
-    return list(pair)
+            raise InputError(f"{file.name} is missing; it belongs beside {path.name}")
+    return pair
 
 
 def read(path):
-    """`NAME.weight` and `NAME.bias` in PyTorch's layout, in the order of the layers; every byte has to be used."""
+    """Returns `NAME.weight` and `NAME.bias` in PyTorch's layout, in the order of the layers; uses every byte."""
     param, weights = files(path)
-    if param.stat().st_size > MAX_PARAM:
-        raise InputError(f"{param.name} has more than {MAX_PARAM >> 20} MiB")
-    reader = _Bin(read_bytes(weights))
+    for file, most in ((param, MAX_PARAM), (weights, MAX_BYTES)):
+        if file.stat().st_size > most:
+            raise InputError(f"{file.name} is larger than {most >> 20} MiB")
+    reader = _Bin(weights.read_bytes())
     arrays = {}
     for kind, name, values in _layers(param.read_text("utf-8")):
         shape = _shape(kind, name, values)
@@ -60,17 +61,17 @@ def read(path):
 
 
 def _layers(text):
-    """(type, name, {number: integer}) of each layer; values that are fractions or lists are left out."""
+    """Yields (type, name, {number: integer}) for each layer, without its values that are fractions or lists."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     if len(lines) < 2 or lines[0] != [MAGIC.decode()] or len(lines[1]) != 2 or len(lines) - 2 != int(lines[1][0]):
-        raise InputError("the text is no .param: its first lines are not 7767517 and the number of its layers")
+        raise InputError("the .param must begin with 7767517 and the number of its layers")
     for kind, name, inputs, outputs, *rest in lines[2:]:
         pairs = (word.split("=", 1) for word in rest[int(inputs) + int(outputs) :])
         yield kind, name, {int(key): int(value) for key, value in pairs if value.lstrip("-").isdigit()}
 
 
 def _shape(kind, name, values):
-    """The shape of a layer's kernel as the file has it, with `out` first; None where the layer has no weights."""
+    """Returns the shape of a layer's kernel in the file, outputs first, or None if the layer has no weights."""
     if kind in WEIGHTLESS or (kind == "Scale" and values.get(0) == -233):  # one that scales by another blob
         return None
     if kind == "InnerProduct":
@@ -79,9 +80,9 @@ def _shape(kind, name, values):
         filters, size, width = values.get(0, 0), values.get(6, 0), values.get(1, 0)
         window = (values.get(11, width), width)
     else:
-        raise InputError(f"layer {shown(name)} is of type {shown(kind)}, and how its weights lie is not known here")
+        raise InputError(f"layer {shown(name)} has the unsupported type {shown(kind)}")
     if values.get(8) or values.get(19):
-        raise InputError(f"layer {shown(name)} has weights of 8-bit integers or from another layer; take float ones")
+        raise InputError(f"layer {shown(name)} has 8-bit or shared weights; only its own floats can be read")
     each = int(np.prod((filters, *window), dtype=object))
     if min(filters, size, *window) <= 0 or size % each:
         raise InputError(f"layer {shown(name)} has {size} weights for {filters} filters of {window or 'one value'}")
@@ -89,7 +90,7 @@ def _shape(kind, name, values):
 
 
 class _Bin:
-    """The weights, taken from the beginning to the end."""
+    """Takes the weights from the beginning to the end."""
 
     def __init__(self, data):
         self._data = data
@@ -99,8 +100,8 @@ class _Bin:
     def kernel(self, name, shape):
         flag = int(self.take(f"{name}'s flag", (1,), "<u4")[0])
         if flag not in FLAGS:
-            what = REFUSED.get(flag, f"of an unknown kind (flag {flag:#010x}), or the .bin is another network's")
-            raise InputError(f"the weights of {shown(name)} are {what}; those of float16 and float32 can be read")
+            what = REFUSED.get(flag, f"of an unknown kind (flag {flag:#010x}), or the .bin belongs to another .param")
+            raise InputError(f"the weights of {shown(name)} are {what}; float16 and float32 can be read")
         values = self.take(f"{name}.weight", shape, FLAGS[flag])
         self._at += -self._at % 4
         return values
@@ -109,11 +110,11 @@ class _Bin:
         count = self._budget.take(name, shape)
         end = self._at + count * np.dtype(dtype).itemsize
         if end > len(self._data):
-            raise InputError(f"the .bin ends within {shown(name)} {shape}: it is cut off, or another network's")
+            raise InputError(f"the .bin ends within {shown(name)} {shape}: it's truncated or belongs to another .param")
         values = np.frombuffer(self._data, dtype, count, self._at).reshape(shape)
         self._at = end
         return values
 
     def finish(self):
         if self._at != len(self._data):
-            raise InputError(f"the .bin has {len(self._data)} bytes, but the layers of the .param take {self._at}")
+            raise InputError(f"the .bin has {len(self._data)} bytes, but the layers of the .param use {self._at}")

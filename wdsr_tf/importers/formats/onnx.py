@@ -1,28 +1,32 @@
-"""ONNX: the initializers of a graph, under the names of the layers that use them. Needs the package `onnx`."""
+"""ONNX: the initializers of a graph, named after the layers that use them. Read by the package `onnx`."""
 
 import re
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.formats.limits import MAX_BYTES, Budget, shown
+from wdsr_tf.system import extras
 
-NAME = "ONNX"
+NAME = "ONNX file"
 LAYERS = ("Conv", "ConvTranspose", "Gemm")
 PARTS = ("weight", "bias")  # a layer's second and third input
 
 
-def fits(path, head):
-    """Whether it is called so or begins as exporters write it: the version of the format, then what wrote it."""
+def matches(path, head):
+    """Whether the file is called .onnx, or begins as exporters write it: a format version, then the producer."""
     return path.suffix == ".onnx" or (head[:1] == b"\x08" and head[2:3] == b"\x12" and 3 <= head[1] < 32)
 
 
 def read(path):
-    """The floating-point initializers, in PyTorch's layout where PyTorch wrote the file.
+    """Returns the floating-point initializers, in PyTorch's layout if PyTorch wrote the file.
 
-    A number for a name, which exporters leave where they rewrite weights, becomes the name of the layer.
+    Exporters that rewrite weights name them by a number; such a name is replaced by the layer's.
     """
-    onnx = _package()
+    try:
+        import onnx
+    except ImportError as error:
+        raise extras.missing("onnx", "train", "Reading ONNX files") from error
     if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"more than {MAX_BYTES >> 20} MiB: no network here is that large")
+        raise InputError(f"the file is larger than {MAX_BYTES >> 20} MiB")
     graph = onnx.load(path, load_external_data=False).graph
     floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}
     budget = Budget()
@@ -31,26 +35,18 @@ def read(path):
         if tensor.data_type not in floats:
             continue
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-            raise InputError(f"{shown(tensor.name)} lies in another file; save the network with its weights inside")
+            raise InputError(f"{shown(tensor.name)} is stored in another file; save the model with its weights inside")
         if tensor.name in arrays:
             raise InputError(f"two tensors are called {shown(tensor.name)}")
         budget.take(tensor.name, tuple(tensor.dims))
         arrays[tensor.name] = onnx.numpy_helper.to_array(tensor).astype("float32", copy=False)
-    return _named(arrays, graph.node)
+    return _renamed(arrays, graph.node)
 
 
-def _package():
-    try:
-        import onnx
-    except ImportError as error:
-        raise InputError("reading ONNX needs the package onnx: pip install 'wdsr-tf[weights]'") from error
-    return onnx
+def _renamed(arrays, nodes):
+    """Returns the arrays under the names of their layers, in the file's order.
 
-
-def _named(arrays, nodes):
-    """The arrays under the names by which their layers know them, in the order of the file.
-
-    A weight that two layers share is stored once, and an Identity hands it to the other.
+    Weights that two layers share are stored once, and an Identity node passes them to the second.
     """
     for node in nodes:
         if node.op_type == "Identity" and node.input[0] in arrays:
@@ -63,5 +59,5 @@ def _named(arrays, nodes):
                 names[name] = f"{layer}.{part}"
     renamed = {names.get(name, name): array for name, array in arrays.items()}
     if len(renamed) != len(arrays):
-        raise InputError("two of its layers have the same name")
+        raise InputError("two layers have the same name")
     return renamed

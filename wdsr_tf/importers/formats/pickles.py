@@ -1,7 +1,8 @@
 """A pickle machine that builds plain containers and what its caller allows, and can do nothing else.
 
-Python's unpickler imports what a pickle names and calls it; fenced in, it still takes memory as the pickle says. This
-one imports nothing, knows the opcodes that a checkpoint of tensors needs, and refuses all others by name.
+Python's unpickler imports and calls whatever a pickle names; even with `find_class` restricted, it allocates whatever
+the pickle asks for. This machine imports nothing, knows the opcodes that a checkpoint of tensors needs, and refuses all
+others by name.
 """
 
 import pickletools
@@ -9,10 +10,10 @@ import pickletools
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.formats import limits
 
-MAX_BYTES = 4 * 2**20  # a tensor takes some 200
-MAX_OPCODES = 10**6  # each takes up to some 150 bytes of memory, and a microsecond or two
-MAX_ARGUMENTS = 8  # of a call; PyTorch's functions take up to seven
-MAX_KEY = 2**31 - 1  # of a dictionary that is keyed by integers, as an optimizer's is
+MAX_BYTES = 4 * 2**20  # a tensor needs about 200
+MAX_OPCODES = 10**6  # each needs up to 150 bytes of memory, and a microsecond or two
+MAX_ARGUMENTS = 8  # of a call; PyTorch's functions have up to seven
+MAX_KEY = 2**31 - 1  # of a dictionary with integer keys, such as an optimizer's
 
 _MARK = object()
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -24,18 +25,18 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def load(stream, names, persistent):
-    """Runs one pickle of a binary stream, up to its STOP, and returns what it builds.
+    """Runs one pickle, up to its STOP, and returns what it builds. Attributes set on dictionaries are ignored.
 
-    `names` are the globals that it may ask for, "module.name" -> a function of ours, or any other object of ours;
-    `persistent` makes an object of a persistent id. Both get whatever a hostile pickle puts there. The caller bounds
-    the stream. Attributes that a pickle sets on a dictionary are left out.
+    Args:
+        stream: A binary stream, whose length the caller bounds.
+        names: The globals that the pickle may ask for: "module.name" -> a function, or any other object.
+        persistent: A function of a persistent id. Like the functions in `names`, it gets whatever a hostile pickle
+            passes.
     """
     machine = _Machine(names, persistent)
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
         if count >= MAX_OPCODES:
-            raise InputError(
-                f"the pickle has more than {MAX_OPCODES} opcodes: no checkpoint of a network has that many"
-            )
+            raise InputError(f"the pickle has more than {MAX_OPCODES} opcodes, which no supported checkpoint has")
         if opcode.name == "STOP":
             return machine.pop()
         machine.run(opcode.name, argument)
@@ -64,7 +65,7 @@ class _Machine:
                 self._memo[len(self._memo)] = self._top()
             case "BINGET" | "LONG_BINGET":
                 if argument not in self._memo:
-                    raise InputError("the pickle is damaged: it fetches what it has not kept")
+                    raise InputError("the pickle is damaged: it reads a memo entry that it hasn't written")
                 push(self._memo[argument])
             case "MARK":
                 push(_MARK)
@@ -106,22 +107,22 @@ class _Machine:
             case "BUILD":
                 self.pop()
                 if type(self._top()) is not dict:
-                    raise InputError("the pickle sets attributes of something that is no dictionary")
+                    raise InputError("the pickle sets attributes of something other than a dictionary")
             case "INST":
                 self._global(argument.replace(" ", ".", 1))
-                raise InputError("the pickle makes an instance by the opcode INST, which no checkpoint needs")
+                raise InputError("the pickle uses the opcode INST, which no checkpoint of tensors needs")
             case _:
                 raise InputError(f"the pickle uses the opcode {name}, which no checkpoint of tensors needs")
 
     def pop(self):
-        """The topmost object, which is no mark."""
+        """Removes and returns the topmost object, which must not be a mark."""
         top = self._top()
         self._stack.pop()
         return top
 
     def _top(self):
         if not self._stack or self._stack[-1] is _MARK:
-            raise InputError("the pickle is damaged: it takes what it has not put there")
+            raise InputError("the pickle is damaged: its stack is empty")
         return self._stack[-1]
 
     def _pop_to_mark(self):
@@ -131,37 +132,37 @@ class _Machine:
             if item is _MARK:
                 return items[::-1]
             items.append(item)
-        raise InputError("the pickle is damaged: it takes all down to a mark that is not there")
+        raise InputError("the pickle is damaged: a mark is missing on its stack")
 
     def _append(self, items):
         target = self._top()
         if type(target) is not list:
-            raise InputError("the pickle appends to something that is no list")
+            raise InputError("the pickle appends to something other than a list")
         target.extend(items)
 
     def _global(self, name):
         if name not in self._names:
             raise InputError(
-                f"the pickle asks for {limits.shown(name)}, which is refused: only tensors, numbers, strings, lists "
-                "and dictionaries are read. If the file holds a whole model, load it where its class is known and save "
-                "its weights alone: torch.save(model.state_dict(), FILE)"
+                f"the pickle asks for {limits.shown(name)}, which is refused for safety: only tensors, numbers, "
+                "strings, lists and dictionaries are read. If the file holds a whole model, load it with the code that "
+                "made it and save its weights alone: torch.save(model.state_dict(), FILE)"
             )
         return self._names[name]
 
     def _call(self, function, arguments):
         if not callable(function) or type(arguments) is not tuple:  # callable is only what `names` holds
-            raise InputError("the pickle calls something that is no function")
+            raise InputError("the pickle calls something other than a function")
         if len(arguments) > MAX_ARGUMENTS:
             raise InputError(f"the pickle calls a function with more than {MAX_ARGUMENTS} arguments")
         return function(*arguments)
 
 
 def set_items(target, items):
-    """Sets keys and values, which alternate in `items`, in a dictionary."""
+    """Sets items of a dictionary; keys and values alternate in `items`."""
     if type(target) is not dict or len(items) % 2:
-        raise InputError("the pickle sets items of something that is no dictionary")
+        raise InputError("the pickle sets items of something other than a dictionary")
     keys, values = items[::2], items[1::2]
-    # The hash of a tuple of tuples can take for ever to compute, and large integers can be made to collide.
+    # The hash of nested tuples can take forever to compute, and large integers can be made to collide.
     if not all(type(key) is str or (type(key) is int and 0 <= key <= MAX_KEY) for key in keys):
         raise InputError("the pickle has dictionary keys that are neither strings nor small integers")
     target.update(zip(keys, values, strict=True))
@@ -169,5 +170,5 @@ def set_items(target, items):
 
 def _string(thing):
     if type(thing) is not str:
-        raise InputError("the pickle asks for a global whose name is no string")
+        raise InputError("the pickle asks for a global whose name isn't a string")
     return thing

@@ -1,13 +1,12 @@
-"""PyTorch checkpoints, as `torch.save` writes them: the zip archive, and what it wrote before version 1.6.
+"""PyTorch checkpoints: the zip archive that `torch.save` writes, and the format that it wrote before version 1.6.
 
-Both are a pickle of everything but the numbers, which lie in storages that the tensors are views of. Read as
-torch/serialization.py and torch/_utils.py of PyTorch 2.13 define them.
+Both pickle everything except the numbers, which are in storages that the tensors are views of. The formats are defined
+by torch/serialization.py and torch/_utils.py (PyTorch 2.13).
 """
 
 import dataclasses
 import io
 
-import ml_dtypes  # noqa: F401 (NumPy knows bfloat16 from then on)
 import numpy as np
 
 from wdsr_tf.errors import InputError
@@ -15,24 +14,24 @@ from wdsr_tf.importers.formats import archives, limits, pickles
 
 NAME = "PyTorch checkpoint"
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a legacy file
-PROTOCOL = 1001  # its second
-NESTS = ("state_dict", "model_state_dict", "params_ema", "params", "model")  # where training scripts keep the weights
+PROTOCOL = 1001  # the second
+NESTS = ("state_dict", "model_state_dict", "params_ema", "params", "model")  # keys of training scripts, in order
 
 _CODES = {
-    **{"Float": "<f4", "Double": "<f8", "Half": "<f2", "BFloat16": "bfloat16"},
+    **{"Float": "<f4", "Double": "<f8", "Half": "<f2", "BFloat16": "V2"},
     **{"Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "|i1", "Byte": "|u1", "Bool": "|b1"},
 }
 _DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 
 
-def fits(path, head):
-    """Whether the first bytes are an archive with folders, or a pickle; or the suffix is PyTorch's."""
+def matches(path, head):
+    """Whether the file begins as an archive with folders or as a pickle, or has one of PyTorch's suffixes."""
     pickle = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
     return pickle or "/" in archives.first_member(head) or (bool(head) and path.suffix in (".pth", ".pt"))
 
 
 def read(path):
-    """The tensors of the state dictionary, flat, as name -> array."""
+    """Returns the tensors of the state dictionary, flat."""
     with path.open("rb") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
     return _read_zip(path) if is_zip else _read_legacy(path)
@@ -42,7 +41,7 @@ def _read_zip(path):
     with archives.opened(path) as (archive, members):
         pickled = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(pickled) != 1:
-            raise InputError("the archive has no data.pkl, which every checkpoint of torch.save has")
+            raise InputError("the archive has no data.pkl, so torch.save didn't write it")
         folder = pickled[0].removesuffix("data.pkl")
 
         def member(name, size):
@@ -62,8 +61,8 @@ def _read_legacy(path):
         stream = io.BytesIO(file.read(2 * pickles.MAX_BYTES))
         storages = {}
         if _unpickled(stream, storages) != MAGIC or _unpickled(stream, storages) != PROTOCOL:
-            raise InputError("a pickle, but none of torch.save")
-        _unpickled(stream, storages)  # the machine that wrote it; the numbers are little-endian whatever it was
+            raise InputError("the file is a pickle, but torch.save didn't write it")
+        _unpickled(stream, storages)  # describes the machine; the numbers are little-endian on any
         loaded = _unpickled(stream, storages)
         keys = _unpickled(stream, {})
         places = _legacy_places(file, stream.tell(), size, keys, storages)
@@ -76,9 +75,9 @@ def _read_legacy(path):
 
 
 def _legacy_places(file, position, size, keys, storages):
-    """Where each storage's numbers begin: they follow each other, each after its count as eight bytes."""
+    """Returns where each storage's numbers begin: one after the other, each after its count in eight bytes."""
     if type(keys) is not list or not all(type(key) is str for key in keys) or sorted(keys) != sorted(storages):
-        raise InputError("the storages that the file lists are not those that its tensors use")
+        raise InputError("the storages that the file lists aren't those that its tensors use")
     places = {}
     for key in keys:
         file.seek(position)
@@ -86,13 +85,13 @@ def _legacy_places(file, position, size, keys, storages):
         places[key] = position + 8
         position += 8 + storages[key].nbytes
         if count != storages[key].count or position > size:
-            raise InputError(f"the file is cut off, or storage {limits.shown(key)} is not as long as it says")
+            raise InputError(f"the file is truncated, or storage {limits.shown(key)} isn't as long as the pickle says")
     return places
 
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """Numbers of one type in the file."""
+    """Numbers of one type."""
 
     key: str
     code: str
@@ -100,12 +99,12 @@ class Storage:
 
     @property
     def itemsize(self):
-        """Bytes of one number."""
+        """The size of one number in bytes."""
         return np.dtype(self.code).itemsize
 
     @property
     def nbytes(self):
-        """Bytes of all."""
+        """The size of all numbers in bytes."""
         return self.count * self.itemsize
 
 
@@ -120,73 +119,73 @@ class Tensor:
 
 
 def _unpickled(stream, storages):
-    """What one pickle of the stream holds; the storages that it names are noted in `storages` by their key."""
+    """Returns what the stream's next pickle holds, and adds the storages that it names to `storages`, by key."""
 
     def persistent(identity):
         storage = _storage(identity)
         if storages.setdefault(storage.key, storage) != storage:
-            raise InputError(f"storage {limits.shown(storage.key)} is declared twice, and differently")
+            raise InputError(f"storage {limits.shown(storage.key)} is declared twice with different types or sizes")
         return storage
 
     return pickles.load(stream, _NAMES, persistent)
 
 
 def _storage(identity):
-    """The storage of a persistent id: ("storage", type, key, device, count) and, in a legacy file, a view of it."""
+    """Returns the storage of a persistent id: ("storage", type, key, device, count[, a legacy file's view of it])."""
     if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
-        raise InputError("the pickle has a persistent id that is no storage")
+        raise InputError("the pickle has a persistent id that isn't a storage")
     _, code, key, _, count = identity[:5]
     if type(code) is not str or code not in _CODES.values() or type(key) is not str or type(count) is not int:
-        raise InputError("the pickle has a storage without type, key or size")
+        raise InputError("the pickle has a storage without a type, key or size")
     if len(identity) == 6 and identity[5] is not None:
-        raise InputError("the checkpoint holds views of storages, as PyTorch before 0.4 did: load and save it once")
+        raise InputError("the checkpoint is from PyTorch 0.3 or older; load it and save it with a newer version")
     storage = Storage(key, code, count)
     if len(key) > limits.MAX_NAME or not 0 <= storage.nbytes <= limits.MAX_BYTES:
-        raise InputError(f"storage {limits.shown(key)} of {limits.shown(count)} elements is larger than may be")
+        raise InputError(f"storage {limits.shown(key)} of {limits.shown(count)} elements is too large")
     return storage
 
 
 def _rebuild_tensor(storage, offset, shape, stride, *_):
     """torch._utils._rebuild_tensor and _v2 (which adds requires_grad, hooks, metadata)."""
     if type(storage) is not Storage or type(shape) is not tuple or type(stride) is not tuple:
-        raise InputError("the pickle has a tensor without storage, shape or stride")
+        raise InputError("the pickle has a tensor without a storage, shape or stride")
     if not len(shape) == len(stride) <= limits.MAX_DIMENSIONS:
-        raise InputError("the pickle has a tensor of too many dimensions")
+        raise InputError("the pickle has a tensor with too many dimensions")
     if not all(type(n) is int and n >= 0 for n in (offset, *shape, *stride)):
         raise InputError("the pickle has a tensor with an impossible shape, stride or offset")
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     if 0 not in shape and last >= storage.count:
-        raise InputError(f"a tensor of shape {limits.shown(shape)} reaches beyond its storage of {storage.count}")
+        raise InputError(f"a tensor {limits.shown(shape)} extends beyond its storage of {storage.count} elements")
     return Tensor(storage, offset, shape, stride)
 
 
 def _rebuild_parameter(data, *_):
     """torch._utils._rebuild_parameter (requires_grad, hooks and state follow)."""
     if type(data) is not Tensor:
-        raise InputError("the pickle has a parameter that is no tensor")
+        raise InputError("the pickle has a parameter that isn't a tensor")
     return data
 
 
 def _ordered_dict(pairs=None):
-    """collections.OrderedDict(): Python 2 gave the items to it, Python 3 sets them later."""
+    """collections.OrderedDict. Python 2 passes the items, Python 3 sets them later."""
     items = {}
     if pairs is not None:
         if type(pairs) is not list or not all(type(p) in (list, tuple) and len(p) == 2 for p in pairs):
-            raise InputError("the pickle has an ordered dictionary of something that is no list of pairs")
+            raise InputError("the pickle has an ordered dictionary of something other than a list of pairs")
         pickles.set_items(items, [part for pair in pairs for part in pair])
-        pairs.clear()  # else a small pickle could have a long list copied again and again
+        pairs.clear()  # otherwise a small pickle could have a long list copied again and again
     return items
 
 
 def _counter(*_):
-    """collections.Counter, a learning-rate schedule's state: nothing that is read here."""
+    """collections.Counter, the state of a learning-rate schedule; its contents aren't needed."""
     return {}
 
 
 def _size(sizes):
     """torch.Size."""
     if type(sizes) is not tuple:
-        raise InputError("the pickle has a size that is no tuple")
+        raise InputError("the pickle has a size that isn't a tuple")
     return sizes
 
 
@@ -204,7 +203,7 @@ _NAMES = {
 
 
 def _state(loaded):
-    """The tensors by name, out of the dictionaries that training scripts nest them in."""
+    """Returns the tensors by name, from inside the dictionaries that training scripts nest them in."""
     for _ in range(len(NESTS)):  # a dictionary may hold itself
         inner = [loaded[key] for key in NESTS if type(loaded) is dict and type(loaded.get(key)) is dict]
         if not inner:
@@ -215,14 +214,14 @@ def _state(loaded):
     tensors = {name: value for name, value in loaded.items() if type(value) is Tensor}
     if not tensors:
         keys = ", ".join(limits.shown(key) for key in list(loaded)[:8])
-        raise InputError(f"no tensors in the checkpoint, only {keys or 'an empty dictionary'}")
+        raise InputError(f"the checkpoint has no tensors, only {keys or 'an empty dictionary'}")
     if not all(type(name) is str for name in tensors):
-        raise InputError("the checkpoint numbers its tensors and does not name them")
+        raise InputError("the checkpoint's tensors have numbers instead of names")
     return tensors
 
 
 def _arrays(tensors, fetch, big=False):
-    """The tensors as arrays of their own, in the same order; one storage is in memory at a time."""
+    """Returns copies of the tensors, in the same order; one storage is in memory at a time."""
     budget, storage_budget = limits.Budget(), limits.Budget()
     by_storage = {}
     for name, tensor in tensors.items():
@@ -233,7 +232,7 @@ def _arrays(tensors, fetch, big=False):
         storage_budget.take(storage.key, (storage.count,), storage.itemsize)
         data = fetch(storage)
         if len(data) < storage.nbytes:
-            raise InputError(f"storage {limits.shown(storage.key)} is shorter than its tensors need")
+            raise InputError(f"storage {limits.shown(storage.key)} is shorter than its tensors")
         if big:
             data = np.frombuffer(data, f">u{storage.itemsize}").astype(f"<u{storage.itemsize}")
         for name in names:
@@ -245,5 +244,7 @@ def _array(tensor, data):
     dtype = np.dtype(tensor.storage.code)
     steps = [step * dtype.itemsize for step in tensor.stride]
     view = np.ndarray(tensor.shape, dtype, data, tensor.offset * dtype.itemsize, steps)
-    with np.errstate(over="ignore", invalid="ignore"):  # `limits.plain` finds what is not finite
+    if dtype == "V2":
+        return limits.from_bfloat16(view)
+    with np.errstate(over="ignore", invalid="ignore"):  # `limits.plain` refuses values that aren't finite
         return view.astype(dtype if dtype.kind in "iub" else np.float32, order="C")

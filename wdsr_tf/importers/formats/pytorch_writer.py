@@ -1,7 +1,8 @@
-"""State dictionaries for PyTorch, written without it: the zip archive that `torch.load(weights_only=True)` reads."""
+"""Writes state dictionaries without PyTorch: the zip archive that `torch.load(weights_only=True)` reads."""
 
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 
@@ -13,8 +14,8 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the same weights make the same bytes
 _ORDERED_DICT = b"ccollections\nOrderedDict\n)R"  # GLOBAL, EMPTY_TUPLE, REDUCE
 
 
-def write(path, arrays):
-    """Writes name -> array as an OrderedDict of float32 tensors in the same order, in PyTorch's layout of axes."""
+def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes an OrderedDict of float32 tensors in the same order; `arrays` must have PyTorch's order of axes."""
     arrays = {name: np.asarray(array, "<f4", order="C") for name, array in arrays.items()}
     with files.atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         _add(archive, "data.pkl", _pickled(arrays))
@@ -26,7 +27,7 @@ def write(path, arrays):
 
 def _add(archive, name, data):
     member = zipfile.ZipInfo(f"archive/{name}", _DATE)
-    member.create_system = 3  # whatever system this is
+    member.create_system = 3  # the same bytes on every system
     start = archive.fp.tell() + _LOCAL_HEADER + len(member.filename) + 4
     padding = -start % _ALIGNMENT
     member.extra = struct.pack("<2sH", b"FB", padding) + b"Z" * padding  # PyTorch's own extra field
@@ -34,7 +35,7 @@ def _add(archive, name, data):
 
 
 def _pickled(arrays):
-    """The dictionary as a pickle of protocol 2: the opcodes that `torch.save` writes, less its memo."""
+    """Returns the dictionary as a pickle of protocol 2: the opcodes that `torch.save` writes, without its memo."""
     tensors = (_string(name) + _tensor(key, array) for key, (name, array) in enumerate(arrays.items()))
     return b"\x80\x02" + _ORDERED_DICT + b"(" + b"".join(tensors) + b"u."  # MARK ... SETITEMS STOP
 

@@ -1,4 +1,4 @@
-"""waifu2x's JSON: a list with one object to a convolution, in the order of the network."""
+"""waifu2x's JSON: a list with one object per convolution, in the network's order."""
 
 import json
 
@@ -8,17 +8,17 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.importers.formats.limits import Budget, shown
 
 NAME = "waifu2x JSON"
-MAX_FILE = 64 * 2**20  # bytes; CUNet has 1.3 million weights of some 20 characters
-MAX_COUNTS = {b"[": 2_500_000, b",": 5_000_000, b"{": 1_000, b'"': 100_000}  # what JSON makes Python objects of
+MAX_FILE = 64 * 2**20  # bytes; CUNet has 1.3 million weights of about 20 characters
+MAX_COUNTS = {b"[": 2_500_000, b",": 5_000_000, b"{": 1_000, b'"': 100_000}  # each becomes a Python object
 
 
-def fits(path, head):
-    """Whether it begins as a list of objects."""
+def matches(path, head):
+    """Whether the file begins with a list of objects."""
     return b"".join(head.split()).startswith(b"[{")
 
 
 def read(path):
-    """`0.weight`, `0.bias`, `1.weight`, ... in PyTorch's layout; a layer without bias has zeros in such a file."""
+    """Returns `0.weight`, `0.bias`, `1.weight`, ... in PyTorch's layout; the bias of a layer without one is zeros."""
     budget = Budget()
     arrays = {}
     for i, layer in enumerate(_layers(path)):
@@ -33,22 +33,22 @@ def _layers(path):
     with path.open("rb") as file:
         text = file.read(MAX_FILE + 1)
     if len(text) > MAX_FILE or any(text.count(mark) > most for mark, most in MAX_COUNTS.items()):
-        raise InputError(f"larger than any network of waifu2x: more than {MAX_FILE >> 20} MiB or 5 million values")
+        raise InputError(f"the file is larger than {MAX_FILE >> 20} MiB or has more than 5 million values")
     layers = json.loads(text)
     if not isinstance(layers, list) or not layers or not all(isinstance(layer, dict) for layer in layers):
-        raise InputError("no list of objects, one for each convolution")
+        raise InputError("expected a list of objects, one per convolution")
     return layers
 
 
 def _shapes(i, layer):
-    """The shapes of the weights and the bias that the object names."""
+    """Returns the shapes of the weights and the bias of an object."""
     keys = ("nInputPlane", "nOutputPlane", "kH", "kW", "weight", "bias")
     if missing := [key for key in keys if key not in layer]:
-        raise InputError(f"its object {i} has no {', '.join(missing)}")
-    kind = str(layer.get("class_name", "SpatialConvolution"))  # the first files have none
+        raise InputError(f"object {i} has no {', '.join(missing)}")
+    kind = str(layer.get("class_name", "SpatialConvolution"))  # the earliest files have none
     channels, filters, height, width = (layer[key] for key in keys[:4])
     if "Dilated" in kind or "Convolution" not in kind:
-        raise InputError(f"its object {i} is of class {shown(kind)}; convolutions and full convolutions can be read")
+        raise InputError(f"object {i} has class {shown(kind)}; supported: SpatialConvolution, SpatialFullConvolution")
     first = (channels, filters) if "FullConvolution" in kind else (filters, channels)
     return (*first, height, width), (filters,)
 
@@ -56,5 +56,5 @@ def _shapes(i, layer):
 def _values(name, nested, shape):
     values = np.asarray(nested)
     if values.shape != shape or values.dtype.kind not in "fi":
-        raise InputError(f"{name} has the shape {values.shape}, should have {shape}, or has more in it than numbers")
+        raise InputError(f"{name} has shape {values.shape} and type {values.dtype}; expected numbers of shape {shape}")
     return values.astype("float32")

@@ -1,87 +1,121 @@
-"""Converted networks beside their checkpoint, so that the second start needs neither Keras nor TensorFlow.
+"""Converted models, kept so that later starts need neither Keras nor TensorFlow.
 
-`cat.keras` gets a folder `cat.engines/`, and in it one folder per conversion, named after the checkpoint's SHA-256, the
-converter's version and the kind. It holds the network and `engine.json`, which says what it is. Where nothing can be
-written there, the user's cache folder serves, and where that fails too, a temporary folder for this process alone.
+`cat.keras` gets a folder `cat.engines/` with one folder per conversion, named after the checkpoint's SHA-256, the
+converter's version and the kind. It holds the model and `engine.json`, which describes it. If nothing can be written
+there, the user's cache folder is used, and if that fails too, a temporary folder for this process alone. The bundled
+models need no conversion: NAME.onnx lies beside NAME.keras.
 
-A conversion is written aside and renamed, so that it is whole or absent, and of two at once the first one stays.
+A conversion is written to a temporary folder that is then renamed, so it is complete or absent; if two processes
+convert at once, the first one's result stays.
 """
 
-import atexit
-import contextlib
-import dataclasses
-import functools
 import json
-import os
 import secrets
 import shutil
-import tempfile
 from pathlib import Path
 
 from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import sha256
-from wdsr_tf.system.quiet import load_keras
+from wdsr_tf.inference.engines.metadata import Description, describe
+from wdsr_tf.system import caches, extras
+from wdsr_tf.system.require import require_keras
 
-CONVERTER = 3  # raised with every change of what is converted: what older versions wrote is then not found
+CONVERTER = 4  # raise it with every change of what is converted: older conversions are then not used
 SIDECAR = "engine.json"
+NETWORK = "network.onnx"
 
 
-def onnx_network(checkpoint, engine):
-    """(path, facts) of the checkpoint's float32 network in ONNX; facts are architecture, scale, reach and versions.
+def onnx_network(model: Path, log=None) -> tuple[Path, Description]:
+    """Returns (path, description) of the model in float32 ONNX; converts the checkpoint on its first use.
 
-    `engine` is who asks: its extra is named where the package that writes ONNX is missing.
+    Raises:
+        InputError: the file is damaged, isn't ours, or has to be converted and a package for that is missing.
     """
-    folder, facts = converted(checkpoint, "float32", functools.partial(_export, checkpoint, engine))
-    return folder / "network.onnx", facts
+    found = find_onnx(model)
+    if not found:
+
+        def convert(folder):
+            write_onnx(model, folder / NETWORK, log)
+            return {"precision": "float32"}
+
+        found = converted(model, "float32", convert)[0] / NETWORK
+    description = describe(found)
+    if description is None:
+        raise InputError(f"{found} wasn't written by wdsr_tf, or is damaged.")
+    return found, description
 
 
-def _export(checkpoint, engine, folder):
-    try:
-        import onnx
-    except ModuleNotFoundError as error:
-        raise InputError(f"converting a network needs ONNX: pip install 'wdsr-tf[{engine}]'") from error
-    load_keras()
-    import keras
+def find_onnx(model: Path) -> Path | None:
+    """Returns the ONNX file of a model: itself, the one beside the checkpoint, or an earlier conversion; else None."""
+    if model.suffix == ".onnx":
+        return model
+    digest = _digest(model)
+    beside = model.with_suffix(".onnx")
+    if (found := describe(beside)) and found.checkpoint_sha256 == digest:
+        return beside
+    folder = _found(model, digest, "float32")[0]
+    return folder and folder / NETWORK
 
+
+def can_convert() -> bool:
+    """Whether the packages that convert a checkpoint to ONNX are installed."""
+    return extras.is_installed("keras") and extras.is_installed("onnx")
+
+
+def write_onnx(checkpoint: Path, path: Path, log=None) -> None:
+    """Writes the model in `checkpoint` as float32 ONNX to `path`; its metadata names the checkpoint's SHA-256."""
+    purpose = f"Converting {checkpoint.name} to ONNX"
+    if not extras.is_installed("onnx"):
+        raise extras.missing("onnx", "train", purpose)
+    if log:
+        log(f"{checkpoint}: converting to ONNX; the next start finds the result.")
+    require_keras(purpose)
     from wdsr_tf.export.onnx import to_onnx
-    from wdsr_tf.models.receptive_field import of_graph
 
-    model = checkpoints.load(checkpoint)
-    (folder / "network.onnx").write_bytes(to_onnx(model).SerializeToString())
-    return {
-        "architecture": model.architecture,
-        "scale": model.scale,
-        "receptive_field": dataclasses.asdict(of_graph(model)),
-        "precision": "float32",
-        "versions": {"keras": keras.__version__, "onnx": onnx.__version__},
-    }
+    network = to_onnx(checkpoints.load(checkpoint))
+    network.metadata_props.add(key="checkpoint_sha256", value=sha256(checkpoint))
+    path.write_bytes(network.SerializeToString())
 
 
-def converted(checkpoint, kind, convert):
-    """(folder, facts) of the network at `checkpoint` converted to `kind`; `convert` is called where it is not there.
+def converted(model: Path, kind: str, convert) -> tuple[Path, dict]:
+    """Returns (folder, facts) of the model converted to `kind`, which `convert` does if it isn't there yet.
 
-    `convert(folder)` writes its files into the empty `folder` and returns the facts, a dictionary for JSON.
+    `convert(folder)` writes its files to the empty `folder` and returns the facts, a dictionary for JSON.
     """
-    checkpoints.read_config(checkpoint)  # one plain reason where it is missing or broken
-    digest = sha256(checkpoint)
-    name = f"{digest[:16]}-{CONVERTER}-{kind}"
-    roots = _roots(Path(checkpoint))
-    for root in roots:
-        facts = _read(root / name)
-        if facts:
-            return root / name, facts
-    return _made(roots, name, convert, {"checkpoint": Path(checkpoint).name, "sha256": digest, "converter": CONVERTER})
+    digest = _digest(model)
+    folder, facts = _found(model, digest, kind)
+    if folder:
+        return folder, facts
+    origin = {"checkpoint": model.name, "sha256": digest, "converter": CONVERTER}
+    return _made(_roots(model), _name(digest, kind), convert, origin)
 
 
-def _roots(checkpoint):
-    """Where conversions may lie, best first."""
-    caches = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
-    return [checkpoint.with_suffix(".engines"), Path(caches) / "wdsr-tf" / "engines"]
+def _digest(model):
+    if model.suffix != ".onnx":
+        checkpoints.read_config(model)  # one plain reason if it is missing or broken
+    return sha256(model)
+
+
+def _name(digest, kind):
+    return f"{digest[:16]}-{CONVERTER}-{kind}"
+
+
+def _roots(model):
+    """Where conversions may be, best first."""
+    return [model.with_suffix(".engines"), caches.user_cache() / "engines"]
+
+
+def _found(model, digest, kind):
+    for root in _roots(model):
+        folder = root / _name(digest, kind)
+        if facts := _read(folder):
+            return folder, facts
+    return None, None
 
 
 def _read(folder):
-    """The facts of a conversion, or None where there is none."""
+    """The facts of a conversion, or None if there is none."""
     try:
         return json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -89,31 +123,18 @@ def _read(folder):
 
 
 def _made(roots, name, convert, origin):
-    aside = _aside(roots)
+    aside = caches.first_writable(*roots) / f".{secrets.token_hex(8)}"
+    aside.mkdir()
     try:
         facts = convert(aside) | origin
         (aside / SIDECAR).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         folder = aside.with_name(name)
         try:
             aside.replace(folder)
-        except OSError:  # another process was faster: a folder does not replace one that holds something
+        except OSError:  # another process was faster: a folder doesn't replace one that isn't empty
             facts = _read(folder)
             if not facts:
                 raise
         return folder, facts
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _aside(roots):
-    """A new folder in the first of `roots` that can be written to, or one that this process removes at its end."""
-    for root in roots:
-        folder = root / f".{secrets.token_hex(8)}"
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True)
-            return folder
-    temporary = Path(tempfile.mkdtemp(prefix="wdsr-tf-"))
-    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-    folder = temporary / "aside"
-    folder.mkdir()
-    return folder

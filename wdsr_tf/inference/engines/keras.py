@@ -1,4 +1,4 @@
-"""The network itself, compiled for inference by the backend that Keras runs on."""
+"""The Keras model itself, compiled for inference by its backend."""
 
 import contextlib
 import importlib
@@ -15,15 +15,15 @@ from wdsr_tf.system import memory
 EXHAUSTED = ("MemoryError", "RESOURCE_EXHAUSTED", "ResourceExhaustedError", "Out of memory", "OOM when allocating")
 
 
-def load(checkpoint, precision="float32"):
-    """The network in the file `checkpoint`, with the weight normalization multiplied out."""
+def load(path, precision="float32", *, log=None):
+    """Opens the checkpoint at `path`, with weight normalization folded into the kernels."""
     with _policy(precision):
-        model = checkpoints.load(checkpoint)
+        model = checkpoints.load(path)
         return of_model(fold(model) if model.hyperparameters.get("weight_norm") else model)
 
 
 def of_model(model):
-    """A network that is in memory, with the weights that it has when it runs."""
+    """An `Engine` for a model in memory, which uses the weights that it has when it runs."""
     return Engine(
         "keras",
         "float16" if "float16" in model.dtype_policy.name else "float32",
@@ -46,7 +46,7 @@ def _policy(precision):
 
 
 def _compiled(model):
-    """A function on arrays: under TensorFlow one graph for all sizes, without XLA; else compiled for each size."""
+    """A function on arrays: with TensorFlow one graph for all sizes, without XLA; else compiled for each size."""
     if keras.config.backend() == "tensorflow":
         tf = importlib.import_module("tensorflow")
         signature = [tf.TensorSpec((None, None, None, 3), "float32")]
@@ -70,7 +70,7 @@ def _compiled(model):
 
 
 def _translated(run):
-    """`run` on float32, with OutOfMemory for what the backends call it."""
+    """`run` on float32 that raises OutOfMemory for the backends' own errors."""
 
     def translated(lr):
         try:
@@ -84,7 +84,7 @@ def _translated(run):
 
 
 def free_memory():
-    """Bytes that the accelerator has left, or the system where there is none."""
+    """Free bytes of the accelerator, or of the system if there is none."""
     if keras.config.backend() == "jax":
         import jax
 

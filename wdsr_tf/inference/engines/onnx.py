@@ -1,24 +1,24 @@
-"""ONNX Runtime on the CPU: starts in a fraction of TensorFlow's time and memory.
-
-The network is exported on its first use and found beside its checkpoint from then on.
-"""
+"""ONNX Runtime on the CPU: starts in a fraction of TensorFlow's time and memory."""
 
 from wdsr_tf.errors import InputError, OutOfMemory
 from wdsr_tf.inference.engines import Engine, cache
-from wdsr_tf.receptive_field import ReceptiveField
+from wdsr_tf.system import extras, quiet
 
 
-def load(checkpoint, precision="float32"):
-    """The network in the file `checkpoint` as an `Engine`."""
+def load(model, precision="float32", *, log=None):
+    """Opens the checkpoint or ONNX file `model` as an `Engine`."""
     try:
-        import onnxruntime
+        with quiet.silenced():
+            import onnxruntime
     except ModuleNotFoundError as error:
-        raise InputError("the engine onnx needs ONNX Runtime: pip install 'wdsr-tf[onnx]'") from error
-    path, facts = cache.onnx_network(checkpoint, "onnx")
+        raise extras.missing("onnxruntime", None, "The engine 'onnx'") from error
+    path, facts = cache.onnx_network(model, log)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # it would print what it raises, too
-    # Its arena keeps the memory of the largest tile: a tenth faster than asking for it anew with every tile.
+    options.log_severity_level = 4  # it would also print what it raises
+    # Its arena keeps the memory of the largest tile: a tenth faster than allocating it for every tile.
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    if session.get_inputs()[0].type != "tensor(float)":
+        raise InputError(f"{path} doesn't take float32 values; export it without --image.")
 
     def run(batch):
         try:
@@ -28,13 +28,11 @@ def load(checkpoint, precision="float32"):
                 raise OutOfMemory(f"ONNX Runtime has no memory for a tile of {batch.shape}") from error
             raise
 
-    return Engine(
-        "onnx", precision, facts["architecture"], facts["scale"], ReceptiveField(**facts["receptive_field"]), run
-    )
+    return Engine("onnx", precision, facts.architecture, facts.scale, facts.receptive_field, run)
 
 
 def is_lack_of_memory(error):
-    """Whether a native library's exception says that memory ran out: they have no class for it."""
+    """Whether a native library's exception says that memory ran out; they have no class for it."""
     says = str(error).lower()
     signs = ("bad_alloc", "bad allocation", "failed to allocate", "out of memory", "not enough memory")
     return isinstance(error, MemoryError) or any(sign in says for sign in signs)

@@ -1,30 +1,28 @@
-"""OpenVINO on the CPU, in float32 and int8, from the network that the engine onnx runs.
+"""OpenVINO on the CPU, in float32 and int8, from the same ONNX file as the engine 'onnx'.
 
 Height and width are fixed before a network is compiled, which takes a quarter of a second: with free ones int8 is a
 sixth slower. The last two shapes stay compiled, each with memory of its own.
 """
 
 import functools
-import sys
 
-from wdsr_tf.errors import InputError, OutOfMemory
+from wdsr_tf.errors import OutOfMemory
 from wdsr_tf.inference.engines import Engine, cache
 from wdsr_tf.inference.engines.onnx import is_lack_of_memory
-from wdsr_tf.receptive_field import ReceptiveField
+from wdsr_tf.system.openvino import compile_network, load_openvino
 
-SHAPES = 2  # compiled at once: a picture's tiles have one shape, and those of the next picture another
+SHAPES = 2  # compiled at once: the tiles of an image have one shape, and those of the next image another
 
 
-def load(checkpoint, precision="float32", *, allow_loss=False, calibration=None):
-    """The network in the file `checkpoint` as an `Engine`; int8 is refused past 0.10 dB of loss unless `allow_loss`."""
-    openvino = library()
+def load(model, precision="float32", *, allow_loss=False, calibration=None, log=None):
+    """Opens the checkpoint or ONNX file `model`; refuses int8 past 0.10 dB of loss unless `allow_loss`."""
+    openvino = load_openvino()
+    path, facts = cache.onnx_network(model, log)
     if precision == "int8":
         from wdsr_tf.inference.engines import quantize
 
-        path, facts = quantize.network(checkpoint, calibration)
-        quantize.check_loss(checkpoint, facts, allow_loss)
-    else:
-        path, facts = cache.onnx_network(checkpoint, "openvino")
+        path, cost = quantize.network(model, calibration, log)
+        quantize.check_loss(model, cost, allow_loss)
     core = openvino.Core()
 
     @functools.lru_cache(SHAPES)
@@ -40,26 +38,4 @@ def load(checkpoint, precision="float32", *, allow_loss=False, calibration=None)
                 raise OutOfMemory(f"OpenVINO has no memory for a tile of {batch.shape}") from error
             raise
 
-    return Engine(
-        "openvino", precision, facts["architecture"], facts["scale"], ReceptiveField(**facts["receptive_field"]), run
-    )
-
-
-def library():
-    """OpenVINO's package; InputError where it is missing.
-
-    It reports its imports to its makers unless the package that does so is absent: here it is, before the import.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)
-    try:
-        import openvino
-    except ModuleNotFoundError as error:
-        raise InputError("the engine openvino needs OpenVINO: pip install 'wdsr-tf[openvino]'") from error
-    return openvino
-
-
-def compile_network(core, network, shape):
-    """`network` for one shape of input, for the shortest time per call."""
-    network.reshape(shape)
-    # On CPUs that multiply bfloat16, float32 networks would run in it otherwise.
-    return core.compile_model(network, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
+    return Engine("openvino", precision, facts.architecture, facts.scale, facts.receptive_field, run)

@@ -1,14 +1,14 @@
 """int8 by post-training quantization, and what it costs in dB.
 
-NNCF's defaults lose several dB on these networks. What keeps them: ranges by true minimum and maximum; float32 for the
-convolutions that see or make the picture (first, last and skip) and for the sums of residuals; and SmoothQuant (Xiao et
-al., 2022, https://arxiv.org/abs/2211.10438), which divides each channel before a convolution by a part of its range and
-multiplies the kernel instead, so that one range for all channels wastes less.
+NNCF's defaults lose several dB on these networks. Three things prevent that: ranges from the true minimum and maximum;
+float32 for the convolutions that read or write the image (first, last and skip) and for the sums of residuals; and
+SmoothQuant (Xiao et al., 2022, https://arxiv.org/abs/2211.10438), which divides each channel before a convolution by a
+part of its range and multiplies the kernel instead, so that one range for all channels wastes less.
 
-Ranges are measured on patches of real pictures, shrunk as a benchmark does, half of them with noise. The last quarter
-of each picture is held back: it is shrunk, enlarged again by both networks and compared with what it was. The loss is
-how much PSNR int8 costs, over the pixels of all pictures together: a mean over pictures would be that of the blurred
-ones, which any noise costs more than it shows.
+Ranges are measured on patches of real images, downscaled as a benchmark does, half of them with noise. The last quarter
+of each image is held back: it is downscaled, upscaled again by both networks and compared with the original. The loss
+is the PSNR that int8 costs over the pixels of all images together: a mean over images would be dominated by the blurred
+ones, where noise costs more PSNR than it shows.
 """
 
 import contextlib
@@ -25,16 +25,18 @@ from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import PICTURE
 from wdsr_tf.images.resize import imresize
-from wdsr_tf.inference.engines import cache, openvino
+from wdsr_tf.inference.engines import cache
+from wdsr_tf.system import extras
+from wdsr_tf.system.openvino import compile_network, load_openvino
 
 LIMIT = 0.10  # dB that int8 may cost
 PATCHES, SIDE = 100, 64  # more of them change nothing
 SMALLEST = 4  # LR pixels a side of a part, of which a border is left out
 HELD_BACK = 30  # parts that are compared, of at most HELD_BACK_SIDE HR pixels a side
 HELD_BACK_SIDE = 256
-SMOOTHING = 0.75  # how much of a channel's range goes over into the kernel
-GRAIN = 12.0  # levels: deviation of the noise in half of the patches
-ROUNDING = 1 / 12  # the mean square of what rounding costs: what a network cannot do better than
+SMOOTHING = 0.75  # how much of a channel's range moves into the kernel
+GRAIN = 12.0  # levels: standard deviation of the noise in half of the patches
+ROUNDING = 1 / 12  # the mean squared error of rounding, below which no network gets
 DEMO = Path(__file__).resolve().parents[3] / "demo"
 CONVOLUTIONS = (
     "Convolution",
@@ -44,53 +46,59 @@ CONVOLUTIONS = (
 )
 
 
-def network(checkpoint, calibration=None):
-    """(path, facts) of the checkpoint's int8 network; facts say its "loss" in dB and what it was measured on.
+def network(model, calibration=None, log=None):
+    """Returns (path, facts) of the model in int8; facts have its "loss" in dB and the images of its calibration.
 
-    `calibration` is a picture or a folder of them; without, the project's own demo pictures serve. For other pictures
-    the network is quantized anew.
+    Args:
+        model: a checkpoint or an ONNX file of ours.
+        calibration: image, or folder of images; default: this project's demo images. Other images quantize the model
+            again.
+        log: called with a line before the conversion.
     """
     pictures = _pictures(calibration)
     kind = f"int8-{_fingerprint(pictures)}"
-    folder, facts = cache.converted(checkpoint, kind, functools.partial(_quantize, checkpoint, pictures))
+    folder, facts = cache.converted(model, kind, functools.partial(_quantize, model, pictures, log))
     return folder / "network.xml", facts
 
 
-def check_loss(checkpoint, facts, allow_loss=False):
-    """Raises InputError where int8 costs more than LIMIT, unless `allow_loss`."""
+def check_loss(model, facts, allow_loss=False):
+    """Raises InputError if int8 costs more than LIMIT, unless `allow_loss`."""
     if facts["loss"] > LIMIT and not allow_loss:
         raise InputError(
-            f"{checkpoint}: int8 costs {facts['loss']:.2f} dB of PSNR on the pictures {facts['calibration']}, and "
-            f"{LIMIT:.2f} is allowed: give --allow-loss, other pictures with --calibration, or --precision float32"
+            f"{model}: int8 costs {facts['loss']:.2f} dB of PSNR on the images {facts['calibration']}; the limit is "
+            f"{LIMIT:.2f}. Allow the loss (--allow-loss), calibrate on other images (--calibration), or use float32 "
+            "(--precision float32)."
         )
 
 
 def _pictures(calibration):
     if calibration is None:
         if not DEMO.is_dir():
-            raise InputError("int8 is calibrated on pictures: name a folder of them with --calibration")
+            raise InputError("int8 needs images to calibrate on; name a folder of them (--calibration).")
         calibration = DEMO
     calibration = Path(calibration)
     found = [calibration] if calibration.is_file() else images.find(calibration)
     if not found:
-        raise InputError(f"{calibration}: holds no pictures to calibrate int8 on")
+        raise InputError(f"{calibration} has no images to calibrate int8 on.")
     return found[:: -(-len(found) // PATCHES)]
 
 
 def _fingerprint(pictures):
-    """Changes with the pictures' names, sizes and dates."""
+    """Changes with the images' names, sizes and dates."""
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in pictures]
     return hashlib.sha256(repr(stats).encode()).hexdigest()[:8]
 
 
-def _quantize(checkpoint, pictures, folder):
-    """Writes network.xml and network.bin into `folder` and returns the facts."""
-    path, facts = cache.onnx_network(checkpoint, "openvino")
-    library, nncf = openvino.library(), _nncf()
-    patches, held_back = _samples(pictures, facts["scale"])
-    core = library.Core()
+def _quantize(model, pictures, log, folder):
+    """Writes network.xml and network.bin to `folder` and returns the facts."""
+    path, description = cache.onnx_network(model, log)
+    openvino, nncf = load_openvino(), _nncf()
+    patches, held_back = _samples(pictures, description.scale)
+    if log:
+        log(f"{model}: quantizing to int8, which takes a minute or more; the next start finds the result.")
+    core = openvino.Core()
     exact = core.read_model(path)
-    with contextlib.redirect_stdout(sys.stderr):  # its progress: standard output is for what the command says
+    with contextlib.redirect_stdout(sys.stderr):  # NNCF's progress: stdout is for what the command says
         quantized = nncf.quantize(
             _prepared(exact.clone()),
             nncf.Dataset(patches),
@@ -100,21 +108,21 @@ def _quantize(checkpoint, pictures, folder):
             model_type=nncf.ModelType.TRANSFORMER,  # NNCF smooths no others
             advanced_parameters=_parameters(),
         )
-    library.save_model(quantized, folder / "network.xml", compress_to_fp16=False)
-    return facts | {
+    openvino.save_model(quantized, folder / "network.xml", compress_to_fp16=False)
+    return {
         "precision": "int8",
-        "loss": _loss(core, exact, quantized, held_back, facts["scale"]),
+        "loss": _loss(core, exact, quantized, held_back, description.scale),
         "calibration": f"{pictures[0].parent} ({len(pictures)})",
-        "versions": facts["versions"] | {"openvino": library.__version__, "nncf": nncf.__version__},
+        "versions": {"openvino": openvino.__version__, "nncf": nncf.__version__},
     }
 
 
 def _nncf():
-    openvino.library()  # its import takes away what NNCF would report with, too
+    """NNCF; `load_openvino()`, which came before, has hidden its telemetry, too."""
     try:
         import nncf
     except ModuleNotFoundError as error:
-        raise InputError("int8 needs NNCF: pip install 'wdsr-tf[openvino]'") from error
+        raise extras.missing("nncf", "openvino", "int8") from error
     nncf.set_log_level(logging.ERROR)
     return nncf
 
@@ -132,7 +140,7 @@ def _parameters():
 
 
 def _samples(pictures, scale):
-    """(patches, pairs): LR patches to measure ranges on, and (lr, hr) parts that are held back from them."""
+    """Returns (patches, pairs): LR patches to measure ranges on, and (lr, hr) parts that are held back from them."""
     random = np.random.default_rng(0)
     sources, held_back = [], []
     for path in pictures:
@@ -145,9 +153,9 @@ def _samples(pictures, scale):
         part = _crop(hr[cut:], HELD_BACK_SIDE // scale * scale, scale, random)
         held_back.append((imresize(part, 1 / scale), part))
     if not sources:
-        raise InputError(f"{pictures[0].parent}: its pictures are too small to calibrate int8 on")
+        raise InputError(f"{pictures[0].parent}: the images are too small to calibrate int8 on.")
     patches = [_crop(sources[i % len(sources)], SIDE, 1, random).astype("float32") for i in range(PATCHES)]
-    for patch in patches[::2]:  # with grain, which drawn and shrunk pictures lack
+    for patch in patches[::2]:  # with grain, which drawn and downscaled images lack
         patch += random.normal(0, GRAIN, patch.shape)
         np.clip(patch, 0, 255, out=patch)
     every = -(-len(held_back) // HELD_BACK)
@@ -155,7 +163,7 @@ def _samples(pictures, scale):
 
 
 def _crop(picture, side, step, random):
-    """A random part of at most `side` pixels a side, which starts and ends at multiples of `step`."""
+    """A random part of at most `side` pixels a side that starts and ends at multiples of `step`."""
     height, width = (min(side, length) for length in picture.shape[:2])
     top, left = (
         step * random.integers(0, (length - kept) // step + 1)
@@ -165,10 +173,10 @@ def _crop(picture, side, step, random):
 
 
 def _prepared(network):
-    """The network with two changes that alter no value, without which OpenVINO's int8 passes crash or pass layers by.
+    """The network with two changes that alter no value, without which OpenVINO's int8 passes crash or skip layers.
 
-    A Clamp goes before each gathering of pixels: they take the normalization before it for a dequantization and crash
-    when they move it. Kernels in groups become constants of their final shape: behind a Reshape they stay in float.
+    A Clamp goes before each Gather of pixels: the passes mistake the normalization before it for a dequantization and
+    crash when they move it. Kernels in groups become constants of their final shape: after a Reshape they stay float.
     """
     from openvino import opset13
 
@@ -185,34 +193,34 @@ def _prepared(network):
 
 
 def in_float(network):
-    """The names of the nodes that stay in float32: sums, and convolutions to which no other leads or that none follows.
+    """The names of the nodes that stay in float32: sums, and convolutions that no other precedes or follows.
 
     Found by their places in the graph, because not every node keeps the name of its layer.
     """
     nodes = network.get_ordered_ops()
     is_conv = {node.get_friendly_name(): _is_convolution(node) for node in nodes}
-    led_to, followed = {}, {}
+    preceded, followed = {}, {}
     for node in nodes:
         before = [source.get_friendly_name() for source in _sources(node)]
-        led_to[node.get_friendly_name()] = any(is_conv[name] or led_to[name] for name in before)
+        preceded[node.get_friendly_name()] = any(is_conv[name] or preceded[name] for name in before)
     for node in reversed(nodes):
         targets = [target.get_node() for output in node.outputs() for target in output.get_target_inputs()]
-        behind = [target.get_friendly_name() for target in targets]
-        followed[node.get_friendly_name()] = any(is_conv[name] or followed[name] for name in behind)
+        after = [target.get_friendly_name() for target in targets]
+        followed[node.get_friendly_name()] = any(is_conv[name] or followed[name] for name in after)
     convolutions = [name for name, found in is_conv.items() if found]
-    edges = [name for name in convolutions if not led_to[name] or not followed[name]]
+    edges = [name for name in convolutions if not preceded[name] or not followed[name]]
     sums = [node.get_friendly_name() for node in nodes if _is_sum(node)]
     of_picture = [n.get_friendly_name() for n in nodes if n.get_type_name() in CONVOLUTIONS and not _is_convolution(n)]
     return edges + sums + of_picture
 
 
 def _is_convolution(node):
-    """Whether it is one of the network's, not one that computes colors or enlarges the picture."""
+    """Whether it is one of the network's, not one that converts colors or upscales the input."""
     return node.get_type_name() in CONVOLUTIONS and f"{PICTURE}/" not in node.get_friendly_name()
 
 
 def _is_sum(node):
-    """Whether it adds two tensors, rather than a bias or an offset."""
+    """Whether it adds two tensors rather than a bias or an offset."""
     if node.get_type_name() != "Add" or node.get_friendly_name().rsplit("/", 1)[-1].startswith("Conv"):
         return False
     return not any(source.get_type_name() == "Constant" for source in _sources(node))
@@ -223,17 +231,16 @@ def _sources(node):
 
 
 def _loss(core, exact, quantized, pairs, scale):
-    """dB of PSNR that int8 costs: of the rounded luma without a border of `scale`, over the pixels of all parts."""
+    """dB of PSNR that int8 costs, in rounded luma without a border of `scale`, over the pixels of all parts."""
     errors = []
     for network in (exact, quantized):
-        run = openvino.compile_network(core, network, [1, -1, -1, 3])
+        run = compile_network(core, network, [1, -1, -1, 3])
         parts = [_luma_error(run(lr[None].astype("float32"))[0][0], hr, scale) for lr, hr in pairs]
         errors.append(max(np.mean(np.concatenate(parts)), ROUNDING))
     return round(10 * math.log10(errors[1] / errors[0]), 4)
 
 
 def _luma_error(sr, hr, border):
-    """The squares of all differences."""
     inner = slice(border, -border)
     difference = images.rgb_to_y(images.to_uint8(sr)) - images.rgb_to_y(hr)
     return np.square(difference[inner, inner]).ravel()

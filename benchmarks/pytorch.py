@@ -1,0 +1,206 @@
+"""Our networks in PyTorch, written as their authors wrote them, with the same weights.
+
+PyTorch isn't a dependency of the project: `pip install torch`.
+"""
+
+from wdsr_tf.errors import InputError
+
+try:
+    import torch
+    from torch import nn
+except ModuleNotFoundError as error:
+    message = "This benchmark compares with PyTorch, which isn't installed. Install it with: pip install torch"
+    raise InputError(message) from error
+
+import numpy as np
+
+
+def twin(model):
+    """Returns the PyTorch module of an `SRModel`: NCHW, RGB in 0..255.
+
+    Args:
+        model: WDSR-A (variant official), EDSR, CARN or CARN-M; without weight normalization (see `fold`).
+    """
+    from wdsr_tf.models.blocks import DIV2K_MEAN  # here, so that reading a saved module doesn't import Keras
+
+    build = {"wdsr-a": wdsr, "edsr": edsr, "carn": carn, "carn-m": carn}[model.architecture]
+    std = 255.0 if model.architecture.startswith("carn") else 127.5
+    return Normalized(build(model), DIV2K_MEAN, std).eval()
+
+
+def twin_to_train(model):
+    """Returns the PyTorch module of an `SRModel` to train, weight-normalized by PyTorch if the model is."""
+    from wdsr_tf.models import fold
+
+    if not model.hyperparameters.get("weight_norm"):
+        return twin(model).train()
+    module = twin(fold(model)).train()
+    for conv in [part for part in module.modules() if isinstance(part, nn.Conv2d)]:
+        nn.utils.parametrizations.weight_norm(conv)
+    return module
+
+
+class Normalized(nn.Module):
+    """A network between (x - mean) / std and its inverse."""
+
+    def __init__(self, network, mean, std):
+        super().__init__()
+        self.network, self.std = network, std
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, 3, 1, 1))
+
+    def forward(self, lr):
+        return self.network((lr - self.mean) / self.std) * self.std + self.mean
+
+
+class Sum(nn.Module):
+    """The sum of two branches."""
+
+    def __init__(self, *branches):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x):
+        first, second = self.branches
+        return first(x) + second(x)
+
+
+def residual(*branch):
+    return Sum(nn.Identity(), nn.Sequential(*branch))
+
+
+class Cascade(nn.Module):
+    """CARN's cascade: each fusion gets the input and the outputs of all stages before it."""
+
+    def __init__(self, stages, fuses):
+        super().__init__()
+        self.stages, self.fuses = nn.ModuleList(stages), nn.ModuleList(fuses)
+
+    def forward(self, x):
+        features = [x]
+        for stage, fuse in zip(self.stages, self.fuses, strict=True):
+            features.append(stage(x))
+            x = fuse(torch.cat(features, 1))
+        return x
+
+
+def wdsr(model):
+    layer, scale = model.get_layer, model.scale
+    blocks = [
+        residual(conv(layer(f"body_{i}_expand")), nn.ReLU(inplace=True), conv(layer(f"body_{i}_project")))
+        for i in range(model.hyperparameters["num_res_blocks"])
+    ]
+    tail, skip = (conv(layer(f"{name}_x{scale}"), shuffle=scale) for name in ("tail", "skip"))
+    body = nn.Sequential(conv(layer("head")), *blocks, tail, nn.PixelShuffle(scale))
+    return Sum(body, nn.Sequential(skip, nn.PixelShuffle(scale)))
+
+
+def edsr(model):
+    layer = model.get_layer
+    blocks = [
+        residual(conv(layer(f"body_{i}_conv_1")), nn.ReLU(inplace=True), conv(layer(f"body_{i}_conv_2")))
+        for i in range(model.hyperparameters["num_res_blocks"])
+    ]
+    upsampler = conv(layer(f"upsampler_x{model.scale}_1"), shuffle=model.scale)
+    body = residual(*blocks, conv(layer("body_out")))
+    return nn.Sequential(conv(layer("head")), body, upsampler, nn.PixelShuffle(model.scale), conv(layer("tail")))
+
+
+def carn(model):
+    layer, scale, mobile = model.get_layer, model.scale, model.architecture == "carn-m"
+
+    def fuse(name):
+        return nn.Sequential(conv(layer(name)), nn.ReLU(inplace=True))
+
+    def unit(name):
+        names = [f"{name}_conv_{k}" for k in range(1, 4 if mobile else 3)]
+        convs = [part for n in names for part in (conv(layer(n)), nn.ReLU(inplace=True))]
+        return nn.Sequential(residual(*convs[:-1]), nn.ReLU(inplace=True))
+
+    def block(i):
+        units = [unit(f"body_{i}_unit")] * 3 if mobile else [unit(f"body_{i}_unit_{j}") for j in range(3)]
+        return Cascade(units, [fuse(f"body_{i}_fuse_{j}") for j in range(3)])
+
+    body = Cascade([block(i) for i in range(3)], [fuse(f"body_fuse_{i}") for i in range(3)])
+    upsampler = conv(layer("upsampler").convs[0], shuffle=1 if mobile else scale)  # CARN-M's is in PyTorch's order
+    ends = [upsampler, nn.ReLU(inplace=True), nn.PixelShuffle(scale), conv(layer("tail"))]
+    return nn.Sequential(conv(layer("head")), body, *ends)
+
+
+def conv(layer, shuffle=1):
+    """A padded convolution with a Keras layer's weights; `shuffle` is the factor of the pixel shuffle after it."""
+    kernel, bias = layer.get_weights()
+    if shuffle > 1:  # ours: (row, column, color); PyTorch's: (color, row, column)
+        order = np.arange(len(bias)).reshape(shuffle**2, -1).T.ravel()
+        kernel, bias = kernel[..., order], bias[order]
+    size, _, inputs, outputs = kernel.shape
+    groups = getattr(layer, "groups", 1)
+    twin = nn.Conv2d(inputs * groups, outputs, size, padding=size // 2, groups=groups)
+    twin.weight.data = torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
+    twin.bias.data = torch.from_numpy(bias)
+    return twin
+
+
+def runner(module, channels_last=False):
+    """Returns a function that runs `module` in eager mode, from an NHWC array to an NHWC float32 array."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    module = module.to(memory_format=layout)
+
+    @torch.inference_mode()
+    def run(lr):
+        x = torch.from_numpy(lr).permute(0, 3, 1, 2).float().contiguous(memory_format=layout)
+        return module(x).permute(0, 2, 3, 1).numpy()
+
+    return run
+
+
+def trainer(module, lr, hr, learning_rate=1e-3, channels_last=False):
+    """Returns a function that trains `module` for one step (L1, Adam) on the NHWC uint8 batch (lr, hr)."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    module = module.to(memory_format=layout)
+    adam = torch.optim.Adam(module.parameters(), learning_rate)
+    lr, hr = (torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=layout) for x in (lr, hr))
+
+    def step():
+        adam.zero_grad(set_to_none=True)
+        nn.functional.l1_loss(module(lr.float()), hr.float()).backward()
+        adam.step()
+
+    return step
+
+
+def half_precision_trainer(module, lr, hr, steps):
+    """Returns a function that trains `module` for `steps` steps, always on the same batch (lr, hr) in device memory.
+
+    Automatic mixed precision and channels_last, as PyTorch recommends for GPUs.
+    """
+    device, half = ("cuda", torch.float16) if torch.cuda.is_available() else ("cpu", torch.bfloat16)
+    torch.backends.cudnn.benchmark = True
+    module = module.to(device, memory_format=torch.channels_last)
+    adam = torch.optim.Adam(module.parameters(), 1e-4)
+    scaler = torch.amp.GradScaler(device, enabled=device == "cuda")
+    lr, hr = (
+        torch.from_numpy(x).to(device).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        for x in (lr, hr)
+    )
+
+    def step():
+        adam.zero_grad(set_to_none=True)
+        with torch.autocast(device, half):
+            loss = nn.functional.l1_loss(module(lr.float()), hr.float())
+        scaler.scale(loss).backward()
+        scaler.step(adam)
+        scaler.update()
+
+    def run():
+        for _ in range(steps):
+            step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
+def matrix_product(size):
+    """Returns a function that multiplies two float32 matrices of `size` x `size`."""
+    a, b = torch.rand(2, size, size)
+    return lambda: torch.mm(a, b)

@@ -1,0 +1,67 @@
+"""How `formats.read` recognizes a format, and what it says about files that it can't read."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.helpers import weight_files as made
+from wdsr_tf.errors import InputError
+from wdsr_tf.importers import formats
+from wdsr_tf.importers.formats import pytorch_writer
+
+
+@pytest.mark.parametrize("write", made.WRITERS.values(), ids=made.WRITERS)
+def test_every_format_is_recognized_by_its_bytes(tmp_path, write):
+    path = write(tmp_path)
+    source = formats.read(path)
+    assert source.path == path
+    first = next(array for name, array in source.arrays.items() if name.endswith(("weight", "kernel")))
+    assert sorted(first.shape) == [3, 3, 3, 4]
+    np.testing.assert_allclose(np.sort(first, None), np.sort(made.ARRAYS["conv.weight"], None), rtol=1e-3)  # of float16
+
+
+@pytest.mark.parametrize("name", sorted(made.WRITERS.keys() & {"pytorch", "legacy", "npz", "safetensors"}))
+def test_the_suffix_does_not_matter_if_the_bytes_are_unambiguous(tmp_path, name):
+    path = made.WRITERS[name](tmp_path).rename(tmp_path / "weights.bin")
+    made.assert_same(dict(sorted(formats.read(path).arrays.items())), dict(sorted(made.ARRAYS.items())))
+
+
+def test_an_unknown_format_is_refused_with_the_supported_ones(tmp_path):
+    (tmp_path / "weights.doc").write_bytes(b"hello" * 100)
+    with pytest.raises(InputError, match=r"isn't a weights file in a supported format: .*PyTorch checkpoint"):
+        formats.read(tmp_path / "weights.doc")
+    for missing in (tmp_path / "absent.pth", tmp_path / "absent"):
+        with pytest.raises(InputError, match="no such file"):
+            formats.read(missing)
+    with pytest.raises(InputError, match=r"is a folder\. Name a file in it: weights\.doc"):
+        formats.read(tmp_path)
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(InputError, match=r"empty\.pth is empty"):
+        formats.read(tmp_path / "empty.pth")
+
+
+def test_the_message_says_what_is_damaged(tmp_path):
+    path = made.pytorch_zip(tmp_path / "a.pth", made.pickled(b"he"))
+    with pytest.raises(InputError, match="the pickle is damaged: it reads a memo entry that it hasn't written"):
+        formats.read(path)
+    whole = made.write_npz(tmp_path).read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="the archive is damaged or truncated"):
+        formats.read(tmp_path / "cut.npz")
+
+
+def test_reading_imports_no_framework_and_takes_half_a_second(tmp_path):
+    arrays = {f"w{i}": np.ones((128, 128, 3, 3), "f4") for i in range(9)}  # 5.3 MB
+    pytorch_writer.write(tmp_path / "a.pth", arrays)
+    code = (
+        "import sys, time; from wdsr_tf.importers import formats\n"
+        "start = time.process_time(); formats.read(sys.argv[1]); print(time.process_time() - start)\n"
+        "print({'tensorflow', 'keras', 'torch', 'h5py', 'onnx'} & set(sys.modules))"
+    )
+    run = [sys.executable, "-c", code, tmp_path / "a.pth"]
+    seconds, imported = subprocess.check_output(run, cwd=REPOSITORY, text=True).split("\n")[:2]
+    assert imported == "set()"
+    assert float(seconds) < 0.5

@@ -1,0 +1,134 @@
+import os
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wdsr_tf import images
+from wdsr_tf.errors import InputError
+from wdsr_tf.inference.folder import find, is_done, plan, suffix_of
+
+RGB = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype="uint8")
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def doubled(height, width):
+    return 2 * height, 2 * width
+
+
+def planned(indir, outdir, form=None):
+    pairs = plan(find(indir, outdir), indir, outdir, doubled, suffix_of(form))
+    return {str(source.relative_to(indir)): str(target.relative_to(outdir)) for source, target in pairs}
+
+
+def test_names_keep_structure_and_lossless_suffixes(tmp_path):
+    touch(tmp_path / "in", "a.png", "b.JPG", "sub/c.TIF", "sub/d.webp", "e.f.jpeg")
+    assert planned(tmp_path / "in", tmp_path / "out") == {
+        "a.png": "a-sr.png",
+        "b.JPG": "b-sr.png",
+        "e.f.jpeg": "e.f-sr.png",
+        "sub/c.TIF": "sub/c-sr.tif",
+        "sub/d.webp": "sub/d-sr.webp",
+    }
+
+
+def test_animations_keep_their_format_unless_another_is_requested(tmp_path):
+    images.write(tmp_path / "still.gif", RGB)
+    images.write_animation(tmp_path / "moves.gif", [(images.Picture(RGB), 100), (images.Picture(RGB[::-1]), 50)])
+    assert planned(tmp_path, tmp_path / "out") == {"moves.gif": "moves-sr.gif", "still.gif": "still-sr.png"}
+    assert planned(tmp_path, tmp_path / "out", "WEBP") == {"moves.gif": "moves-sr.webp", "still.gif": "still-sr.webp"}
+
+
+def test_no_two_images_share_a_name(tmp_path):
+    touch(tmp_path, "a.jpg", "a.png", "a.jpeg", "A.Jpg", "a-jpg.png")
+    targets = [target.lower() for target in planned(tmp_path, tmp_path / "out").values()]
+    assert len(set(targets)) == 5
+    assert planned(tmp_path, tmp_path / "out")["a.png"] == "a-sr.png"
+
+
+def test_earlier_results_are_not_upscaled_again(tmp_path):
+    touch(tmp_path, "a.png", "a-sr.png", "out/a-sr.png", "b-sr.png")
+    assert planned(tmp_path, tmp_path / "out") == {
+        "a.png": "a-sr.png",
+        "a-sr.png": "a-sr-sr.png",
+        "b-sr.png": "b-sr-sr.png",
+    }
+    assert planned(tmp_path, tmp_path) == {
+        "a.png": "a-sr.png",
+        "b-sr.png": "b-sr-sr.png",
+        "out/a-sr.png": "out/a-sr-sr.png",
+    }
+
+
+def test_earlier_results_in_another_format_are_not_upscaled_either(tmp_path):
+    touch(tmp_path, "a.png", "a-sr.png", "b-sr.png", "c.jpg", "c-sr.png")
+    assert planned(tmp_path, tmp_path, "webp") == {
+        "a.png": "a-sr.webp",
+        "b-sr.png": "b-sr-sr.webp",
+        "c.jpg": "c-sr.webp",
+    }
+
+
+def clear_bmp(path):
+    """A BMP of 2 x 3 pixels with alpha, which Pillow reads but doesn't write."""
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII", 108, 3, 2, 1, 32, 3, 24, 2835, 2835, 0, 0) + masks + bytes(52)
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 14 + 108 + 24, 0, 0, 14 + 108) + header + bytes(range(24)))
+
+
+def test_an_image_becomes_png_if_its_own_format_cannot_hold_the_result(tmp_path):
+    clear_bmp(tmp_path / "clear.bmp")
+    assert images.read_picture(tmp_path / "clear.bmp").alpha.shape == (2, 3)
+    Image.fromarray(RGB).save(tmp_path / "plain.bmp")
+    Image.fromarray(RGB[:1].repeat(700, axis=1)).save(tmp_path / "long.webp")  # 8400 pixels
+    moving = [Image.fromarray(row) for row in RGB[:2, None].repeat(700, axis=2)]
+    moving[0].save(tmp_path / "moves.webp", save_all=True, append_images=moving[1:], lossless=True)
+    assert planned(tmp_path, tmp_path / "out") == {
+        "clear.bmp": "clear-sr.png",
+        "plain.bmp": "plain-sr.bmp",
+        "long.webp": "long-sr.png",
+        "moves.webp": "moves-sr.png",
+    }
+    assert (
+        planned(tmp_path, tmp_path / "out", "webp")["long.webp"] == "long-sr.webp"
+    )  # a requested format isn't changed
+
+
+def test_names_that_get_too_long_are_cut(tmp_path):
+    stems = ["a" * 250, "a" * 250 + "b", "ä" * 124 + "b"]  # two bytes each
+    touch(tmp_path, *(f"{stem}.png" for stem in stems))
+    targets = list(planned(tmp_path, tmp_path / "out").values())
+    assert len(set(targets)) == 3 and all(len(target.encode()) <= 255 for target in targets)
+    assert "a" * 248 + "-sr.png" in targets and "ä" * 124 + "-sr.png" in targets
+
+
+def test_a_changed_image_and_a_result_of_another_size_are_not_done(tmp_path):
+    source, target = tmp_path / "a.png", tmp_path / "a-sr.png"
+    images.write(source, RGB)
+    images.write(target, RGB.repeat(2, axis=0).repeat(2, axis=1))
+    os.utime(source, (100, 100))
+    assert is_done(source, target, doubled)
+    assert not is_done(source, target, lambda height, width: (4 * height, 4 * width))
+    os.utime(target, (99, 99))
+    assert not is_done(source, target, doubled)
+    assert not is_done(source, tmp_path / "b-sr.png", doubled)
+    touch(tmp_path, "empty.png")
+    assert not is_done(source, tmp_path / "empty.png", doubled)
+
+
+def test_an_output_folder_that_is_a_file_is_refused_first(tmp_path):
+    touch(tmp_path, "a.png")
+    with pytest.raises(InputError, match="is a file"):
+        find(tmp_path / "nowhere", tmp_path / "a.png")
+
+
+def test_an_unknown_format_is_refused_with_those_that_there_are():
+    with pytest.raises(InputError, match=r"Unknown format 'jpgg'. Did you mean 'jpg'.*Formats: png, "):
+        suffix_of("jpgg")
+    assert suffix_of("WebP") == ".webp" and suffix_of(None) is None

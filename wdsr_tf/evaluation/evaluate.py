@@ -1,0 +1,69 @@
+"""Ranks models by PSNR on full-size images: what `bench.py` and `wdsr_tf.evaluate` do."""
+
+from wdsr_tf.data.div2k import parse_ids
+from wdsr_tf.errors import InputError
+from wdsr_tf.evaluation import datasets, measure, networks
+from wdsr_tf.evaluation.metrics import protocol_names
+from wdsr_tf.evaluation.report import Ranking
+from wdsr_tf.system.require import require_keras
+
+
+def evaluate(
+    models,
+    *,
+    dataset=None,
+    benchmark=None,
+    lr_dir=None,
+    hr_dir=None,
+    scale=None,
+    downgrade=None,
+    validation_images=None,
+    jpeg_quality=None,
+    self_ensemble=False,
+    protocol="krasserm",
+    progress=None,
+    log=None,
+):
+    """Returns the `Ranking` of the models; `wdsr_tf.evaluate` documents the arguments."""
+    protocols = protocol_names(protocol)
+    found, scale, failed = networks.of_one_scale(networks.collect(models), scale)
+    if not found:
+        raise InputError(f"None of the models can be measured:{reasons(failed)}")
+    pairs = find_images(dataset, benchmark, lr_dir, hr_dir, scale, downgrade, validation_images, jpeg_quality)
+    bicubic, sha256 = measure.measure_bicubic(pairs, protocols, progress=progress)
+    require_keras("Ranking models")
+    rows, broken = measure.measure_networks(
+        found, pairs, protocols, self_ensemble=self_ensemble, progress=progress, log=log
+    )
+    failed |= broken
+    if not rows:
+        raise InputError(f"None of the models could be measured:{reasons(failed)}")
+    return Ranking(rows, bicubic, failed, protocols, pairs.names, scale, pairs.record(), sha256, self_ensemble)
+
+
+def find_images(dataset, benchmark, lr_dir, hr_dir, scale, downgrade, validation_images, jpeg_quality):
+    """Returns the `ImagePairs` to measure on, from the one source that is given."""
+    sources = {"dataset": dataset, "benchmark": benchmark, "lr_dir": lr_dir, "hr_dir": hr_dir}
+    given = [name for name, value in sources.items() if value is not None]
+    if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
+        raise InputError(f"The JPEG quality must be between 1 and 100, not {jpeg_quality}.")
+    ids = parse_ids(validation_images) if isinstance(validation_images, str) else validation_images
+    if given == ["dataset"]:
+        return datasets.of_dataset(dataset, scale, downgrade, ids, jpeg_quality)
+    if given == ["benchmark"]:
+        return datasets.of_benchmark(benchmark, scale, downgrade, ids, jpeg_quality)
+    if given != ["lr_dir", "hr_dir"]:
+        raise InputError(
+            "Images come from a dataset, a benchmark, or a folder of LR together with a folder of HR (the same folder "
+            f"twice if it holds both); given: {' and '.join(given) or 'none'}."
+        )
+    if downgrade:
+        raise InputError("A downgrade chooses LR of a dataset or a benchmark. Leave it out with a folder of LR.")
+    if ids:
+        raise InputError("A range of ids chooses images of a dataset or a benchmark. Leave it out with a folder of LR.")
+    return datasets.of_two_folders(lr_dir, hr_dir, scale, jpeg_quality)
+
+
+def reasons(failed):
+    """Returns the lines that name each model without a row and why."""
+    return "".join(f"\n  {name}: {reason}" for name, reason in failed.items())

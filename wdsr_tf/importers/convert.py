@@ -1,0 +1,97 @@
+"""A published weights file -> a checkpoint, and a checkpoint -> a weights file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from wdsr_tf import checkpoint
+from wdsr_tf.errors import InputError
+from wdsr_tf.importers import load
+from wdsr_tf.importers.export_weights import check_suffix, export_weights, layout_of
+from wdsr_tf.system.require import require_keras
+
+
+def to_checkpoint(
+    source: str | Path,
+    target: str | Path,
+    *,
+    model: str = "auto",
+    scale: int | None = None,
+    hyperparameters: dict[str, Any] | None = None,
+    license: str | None = None,
+    log: Callable[[str], None] | None = None,
+) -> None:
+    """Converts a weights file of any supported project and format into a checkpoint, which records its source.
+
+    Args:
+        source: The weights file.
+        target: The checkpoint (.keras), written atomically.
+        model: Architecture, for weights that fit several.
+        scale: Scale, for weights that fit several; by default the only one.
+        hyperparameters: Dictionary of hyperparameters that the weights don't determine.
+        license: The license of the weights, to record in the checkpoint.
+        log: Called with each line about what was recognized and written.
+
+    Raises:
+        InputError: The file can't be read, isn't recognized, or fits several models; `target` isn't touched.
+    """
+    source, target, log = Path(source), Path(target), log or (lambda line: None)
+    _check_files(source, target)
+    weights, chosen = load.recognized(source, model=model, scale=scale, hyperparameters=hyperparameters)
+    log(f"{source}: {weights.format}, {len(weights.arrays)} tensors: {chosen}")
+    if chosen.note:
+        log(f"Note: {chosen.note}")
+    network = load.build(weights, chosen, license)
+    checkpoint.save(network, target)
+    log(f"{target}: {network.architecture} x{network.scale}{_other_scales(chosen)}")
+
+
+def to_weights(
+    source: str | Path,
+    target: str | Path,
+    *,
+    layout: str | None = None,
+    log: Callable[[str], None] | None = None,
+) -> None:
+    """Writes the weights of a checkpoint for other programs.
+
+    Args:
+        source: The checkpoint (.keras).
+        target: The file to write; its suffix determines the format (.npz, .safetensors, .pth or .pt).
+        layout: "ours" for names such as layer/weight, or "official" for those of the authors' PyTorch code; default:
+            official for .pth and .pt, otherwise ours.
+        log: Called with each line about what was written.
+
+    Raises:
+        InputError: The checkpoint can't be read, or the format or layout can't hold it; `target` isn't touched.
+    """
+    source, target, log = Path(source), Path(target), log or (lambda line: None)
+    _check_files(source, target)
+    check_suffix(target)
+    checkpoint.read_config(source)
+    require_keras(f"Reading {source}")
+    network = checkpoint.load(source)
+    layout = layout or layout_of(target)
+    count = export_weights(network, target, layout)
+    log(f"{target}: {count} arrays of {network.architecture} x{network.scale}")
+    scaling = network.hyperparameters.get("res_scaling")
+    if scaling and layout == "official":
+        log(f"The file doesn't record the residual scaling. Set it to {scaling} in the authors' code.")
+
+
+def _check_files(source, target):
+    if target.is_dir():
+        raise InputError(f"{target} is a folder. Name the file to write.")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise InputError(f"{source} and {target} are the same file, which would be overwritten. Choose another name.")
+
+
+def _other_scales(chosen):
+    """What to say about the other scales of the weights."""
+    others = [scale for scale in chosen.scales if scale != chosen.scale]
+    if not others:
+        return ""
+    listed = " and ".join(f"x{scale}" for scale in others)
+    if chosen.all_in_one:
+        return f"; it also holds {listed}, but runs at x{chosen.scale}"
+    return f"; the file also fits {listed}"

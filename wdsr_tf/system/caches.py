@@ -1,0 +1,29 @@
+"""Folders for files that can be made again, such as converted models."""
+
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+def user_cache():
+    """The user's cache folder of wdsr-tf; `XDG_CACHE_HOME` moves it."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    return Path(root) / "wdsr-tf"
+
+
+def first_writable(*folders):
+    """The first of `folders` that exists or can be created, and can be written to.
+
+    If there is none, a temporary folder that this process removes when it ends.
+    """
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    temporary = Path(tempfile.mkdtemp(prefix="wdsr-tf-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return temporary
