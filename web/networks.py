@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import wdsr_tf
 from wdsr_tf import __version__
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import card
@@ -62,10 +63,8 @@ def export(checkpoints, outdir):
     if not checkpoints:
         return
     load_keras()
-    from wdsr_tf.export.export import export
-
     for path in checkpoints:
-        export(path, outdir, formats=[FORMAT])
+        wdsr_tf.export(path, outdir, formats=[FORMAT])
 
 
 if __name__ == "__main__":
