@@ -1,21 +1,23 @@
-"""Exports the networks that the page offers: `python web/networks.py wdsr_tf/weights web/public/networks`.
+"""Exports the page's networks: `python web/networks.py wdsr_tf/weights web/public/networks`.
 
-Writes NAME.onnx and its card NAME.onnx.json for each, and index.json, which lists the cards. What was exported from the
-same checkpoint before is kept, and what is no longer offered is removed.
+For each network, writes NAME.onnx and its model card NAME.onnx.json; index.json lists the cards and has the routes,
+which tell the page which network to use. Up-to-date exports are kept, and files of other networks are removed.
 """
 
 import argparse
-import hashlib
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import wdsr_tf
 from wdsr_tf import __version__
-from wdsr_tf.commands import flags as cli
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import card
+from wdsr_tf.files import sha256
+from wdsr_tf.inference import routing
+from wdsr_tf.system.quiet import load_keras
 
 OFFERED = ("wdsr-a-8-x2", "wdsr-a-8-q-x2", "wdsr-b-4-x2")  # together less than 6 MB
 FORMAT = "onnx"
@@ -23,43 +25,46 @@ FORMAT = "onnx"
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("checkpoints", type=Path, help="the folder of the .keras files")
-    arguments.add_argument("outdir", type=Path)
+    arguments.add_argument("checkpoints", type=Path, help="Folder of the checkpoints (.keras).")
+    arguments.add_argument("outdir", type=Path, help="Folder to write to.")
     paths = arguments.parse_args()
     checkpoints = [path for name in OFFERED if (path := paths.checkpoints / f"{name}.keras").exists()]
     if not checkpoints:
         sys.exit(
-            f"{paths.checkpoints} has none of the networks that the page offers ({', '.join(OFFERED)}): name another "
-            "folder, make NETWORKS=FOLDER web"
+            f"{paths.checkpoints} has none of the page's networks: {', '.join(OFFERED)}. "
+            "Name another folder: make NETWORKS=FOLDER web"
         )
-    cards = [f"{path.stem}.{FORMAT}.json" for path in checkpoints]
     export([path for path in checkpoints if not is_current(path, paths.outdir)], paths.outdir)
+    names = [f"{path.stem}.{FORMAT}" for path in checkpoints]
     for path in paths.outdir.iterdir():
-        if not path.name.startswith(tuple(f"{checkpoint.stem}.{FORMAT}" for checkpoint in checkpoints)):
+        if not path.name.startswith(tuple(names)):
             path.unlink()
-    (paths.outdir / "index.json").write_text(json.dumps(cards) + "\n")
-    print(f"the page offers {', '.join(path.stem for path in checkpoints)}")
+    (paths.outdir / "index.json").write_text(json.dumps(index(checkpoints)) + "\n")
+    print(f"The page offers {', '.join(path.stem for path in checkpoints)}")
+
+
+def index(checkpoints):
+    """Returns the names of the cards, and the routes for these checkpoints."""
+    models = [model for path in checkpoints for model in routing.find_models(path)]
+    return {"cards": [f"{path.stem}.{FORMAT}.json" for path in checkpoints], "routes": routing.routes(models)}
 
 
 def is_current(checkpoint, outdir):
-    """Whether the file in `outdir` was exported from that checkpoint by this version."""
+    """Whether this version has exported the file in `outdir` from this checkpoint."""
     try:
-        made = card.read(outdir / f"{checkpoint.stem}.{FORMAT}.json")
+        exported = card.read(outdir / f"{checkpoint.stem}.{FORMAT}.json")
     except InputError:
         return False
-    sha256 = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    return made.get("checkpoint_sha256") == sha256 and made["versions"]["wdsr_tf"] == __version__
+    versions = exported.get("versions", {})
+    return exported.get("checkpoint_sha256") == sha256(checkpoint) and versions.get("wdsr_tf") == __version__
 
 
 def export(checkpoints, outdir):
     if not checkpoints:
         return
-    cli.load_keras()
-    from wdsr_tf import checkpoint
-    from wdsr_tf.export.export import Export, sha256
-
+    load_keras()
     for path in checkpoints:
-        Export(checkpoint.load(path), path.stem, sha256=sha256(path)).write(FORMAT, outdir)
+        wdsr_tf.export(path, outdir, formats=[FORMAT])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// What the page may load: its own files. A server should send the policy for its workers, too.
+// The page may load only its own files. Servers should send this policy, too, because it then applies to workers.
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob:; object-src 'none'";
 
 export default defineConfig({
@@ -11,7 +11,7 @@ export default defineConfig({
   build: { target: "es2023", assetsInlineLimit: 0, chunkSizeWarningLimit: 1000 },
   preview: {
     headers: {
-      // The two that let WebAssembly use several threads.
+      // These two allow WebAssembly to use several threads.
       "Cross-Origin-Opener-Policy": "same-origin",
       "Cross-Origin-Embedder-Policy": "require-corp",
       "Content-Security-Policy": POLICY,
@@ -20,7 +20,7 @@ export default defineConfig({
   test: {
     include: ["test/*.test.ts"],
     fileParallelism: false,
-    // Of a busy machine: on a quiet one a test takes seconds.
+    // For busy machines; normally a test takes seconds.
     testTimeout: 300_000,
     hookTimeout: 600_000,
   },

@@ -49,7 +49,7 @@ def test_a_folder_is_upscaled_completely_and_broken_files_are_named(place, capsy
     assert upscale("-i", "in", "-o", "out", "-m", "output/models", "--engine", engine) == 1
     out, err = capsys.readouterr()
     assert "broken.png: not an image" in err and "Traceback" not in err
-    assert "2 images written" in out and "wdsr-a x2" in out
+    assert "Wrote 2 of 3 images" in out and "wdsr-a x2" in out
     assert sorted(p.relative_to(place / "out").as_posix() for p in (place / "out").rglob("*.*")) == [
         "a-sr.png",
         "gray-sr.webp",
@@ -103,7 +103,7 @@ def test_a_full_disk_costs_the_image_and_leaves_no_part_of_it(place, capsys, mon
     monkeypatch.setattr(upscaler, "write_strips", full)
     assert upscale("-i", "in", "-m", "m.keras") == 1
     out, err = capsys.readouterr()
-    assert "1 images written" in out and "Failed: in/a.png" in err and "No space left" in err
+    assert "Wrote 1 of 2 images" in out and "Failed: in/a.png" in err and "No space left" in err
     assert [path.name for path in (place / "out").iterdir()] == ["b-sr.png"]
 
 

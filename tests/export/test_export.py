@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+import wdsr_tf
 from tests.helpers.exported import VARIANTS, randomized, small
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
@@ -19,7 +20,6 @@ pytest.importorskip("tensorflow")
 
 from wdsr_tf.export import formats
 from wdsr_tf.export.export import Export, aside, check_tile, exact
-from wdsr_tf.export.model import export_model
 from wdsr_tf.export.parity import LIMITS
 from wdsr_tf.files import ABANDONED, sha256
 from wdsr_tf.receptive_field import ReceptiveField
@@ -175,16 +175,16 @@ def test_tiles_that_cannot_be_exact_are_refused(tile, receptive_field, message):
 def test_a_checkpoint_is_exported_under_its_name_with_its_checksum(tmp_path):
     model = network()
     checkpoint.save(model, tmp_path / "mine.keras")
-    (card,), _ = export_model(tmp_path / "mine.keras", tmp_path / "out", formats=["saved_model"])
+    (card,) = wdsr_tf.export(tmp_path / "mine.keras", tmp_path / "out", formats=["saved_model"])
     assert card == json.loads((tmp_path / "out" / "mine.saved_model.json").read_text())
     assert card["checkpoint_sha256"] == sha256(tmp_path / "mine.keras")
-    (card,), _ = export_model(model, tmp_path / "out", formats=["saved_model"], half=True)
+    (card,) = wdsr_tf.export(model, tmp_path / "out", formats=["saved_model"], half=True)
     assert (card["file"], card["precision"]) == ("espcn-x2.saved_model", "float16")
 
 
 def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(InputError, match="Unknown export format 'onx'"):
-        export_model(network(), tmp_path / "out", formats=["saved_model", "onx"])
+        wdsr_tf.export(network(), tmp_path / "out", formats=["saved_model", "onx"])
     assert not (tmp_path / "out").exists()
 
 

@@ -5,7 +5,8 @@ Writes, for tests/models/test_tfa.py:
     wdsr_b.h5, wdsr_b.weights.h5    a small WDSR-B's weights in both layouts of Keras 2
     wdsr_b.npz                      its input and output
 
-and prints the errors of its weight normalization in half precision. tests/data/weightnorm_tfa.npz is a copy of small.npz.
+and prints the errors of its weight normalization in half precision. tests/data/weightnorm_tfa.npz is a copy of
+small.npz.
 """
 
 import os

@@ -39,6 +39,9 @@ def run(flags, words):
         resumed = Run.find(flags.outdir, *words)
         flags.parse_over(resumed.args)
     config = config_of(flags)
+    from wdsr_tf.system.require import require_keras
+
+    require_keras("Training")
     from wdsr_tf.training.train import find_batch, train
 
     if flags.find_batch:

@@ -86,7 +86,7 @@ def run(flags, words):
     if not todo:
         return 0
     failures = upscale_all(upscaler, todo)
-    say(f"{len(todo) - len(failures)} images written to {flags.outdir}.")
+    say(f"Wrote {len(todo) - len(failures)} of {len(todo)} images to {flags.outdir}.")
     for source, error in failures:
         complain(f"Failed: {source}: {str(error).removeprefix(f'{source}: ')}")
     return 1 if failures else 0

@@ -111,7 +111,7 @@ def routes(models: list[Candidate]) -> dict:
 
     Returns:
         `{"scale": 2, "jpeg_below": 93, "clean": [{"up_to": 2, "models": ["wdsr-a-8-x2"]}, ...], "jpeg": [...]}`:
-        the scale without a wish, the JPEG quality below which the routes of "jpeg" are used, and for each kind of image
+        the default scale, the JPEG quality below which the routes of "jpeg" are used, and for each kind of image
         the names of the models to run; for a factor, the first entry whose "up_to" isn't smaller.
     """
     scales = sorted({model.scale for model in models if model.scale > 1})

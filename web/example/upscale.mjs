@@ -1,4 +1,4 @@
-// node upscale.mjs NAME.onnx WIDTH HEIGHT FROM.rgb TO.rgb [TILE]: raw RGB bytes; NAME.onnx.json lies beside NAME.onnx.
+// node upscale.mjs NAME.onnx WIDTH HEIGHT FROM.rgb TO.rgb [TILE]: raw RGB bytes. NAME.onnx.json must be beside NAME.onnx.
 import { readFile, writeFile } from "node:fs/promises";
 import * as ort from "onnxruntime-web";
 
@@ -8,7 +8,7 @@ const session = await ort.InferenceSession.create(await readFile(network));
 const lr = await readFile(from);
 const sr = new Uint8Array(width * height * 3 * scale ** 2);
 
-// What a tile keeps, [low, high), and what it sees: `radius` more on each side, but nothing beyond the picture.
+// The part of a tile that is kept, [low, high), and its input: `radius` more on each side, within the image.
 function* spans(length) {
   const step = Math.max(1, Math.floor((tile - 2 * radius) / multiple)) * multiple;
   for (let low = 0; low < length; low += step) {
@@ -21,7 +21,7 @@ function* spans(length) {
 for (const y of spans(height))
   for (const x of spans(width)) {
     const rows = y.stop - y.start, columns = x.stop - x.start;
-    const values = new Float32Array(rows * columns * 3); // NHWC, RGB, 0..255: bytes as they are
+    const values = new Float32Array(rows * columns * 3); // NHWC, RGB, 0..255, as in the file
     for (let row = 0; row < rows; row++) {
       const first = ((y.start + row) * width + x.start) * 3;
       values.set(lr.subarray(first, first + columns * 3), row * columns * 3);

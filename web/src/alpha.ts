@@ -1,8 +1,8 @@
-// Transparency: colors beneath it that cast no halo. `wdsr_tf/inference/alpha.py`, step by step.
+// Transparency: fills in colors under transparent pixels so that edges get no halo, as in `wdsr_tf/inference/alpha.py`.
 
 import type { Pixels } from "./pixels";
 
-/** Several values a pixel, row by row. */
+/** Several values per pixel, row by row. */
 interface Field {
   width: number;
   height: number;
@@ -10,12 +10,12 @@ interface Field {
 }
 
 /**
- * Replaces the colors beneath what is wholly transparent by those of visible pixels nearby, in place.
+ * Replaces the colors of fully transparent pixels by those of visible pixels nearby, in place.
  *
- * What programs leave there is arbitrary, often white or black, and a network would draw it into the edges.
+ * Programs leave arbitrary colors there, often white or black, and a network would spread them into the edges.
  */
-export function bleed(picture: Pixels): void {
-  const { width, height, data } = picture;
+export function bleed(image: Pixels): void {
+  const { width, height, data } = image;
   const known = new Uint8Array(width * height);
   let count = 0;
   for (let i = 0; i < known.length; i++) count += known[i] = data[4 * i + 3] > 0 ? 1 : 0;
@@ -28,10 +28,10 @@ export function bleed(picture: Pixels): void {
   }
 }
 
-/** Gives the pixels that are not known the mean of known neighbors, or the color of a coarser picture. */
+/** Sets unknown pixels to the mean of their known neighbors, or to the color of a coarser image. */
 function fill(colors: Field, known: Uint8Array): Field {
   const { width, height, values } = colors;
-  const reached = known.slice();
+  const isFilled = known.slice();
   const filled = new Float32Array(values.length);
   let missing = false;
   for (let y = 0, i = 0; y < height; y++) {
@@ -50,16 +50,16 @@ function fill(colors: Field, known: Uint8Array): Field {
         }
       }
       for (let c = 0; c < 3; c++) filled[3 * i + c] /= Math.max(weight, 1);
-      reached[i] = weight > 0 ? 1 : 0;
+      isFilled[i] = weight > 0 ? 1 : 0;
       missing ||= weight === 0;
     }
   }
   const result = { width, height, values: filled };
-  if (missing) fillFrom(coarse(result, reached), result, reached);
+  if (missing) fillFrom(coarse(result, isFilled), result, isFilled);
   return result;
 }
 
-/** Half the size: means over the known of 2 x 2 pixels, filled. */
+/** Half the size: means of the known pixels among 2 x 2, filled. */
 function coarse({ width, height, values }: Field, known: Uint8Array): Field {
   const half = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
   const sums = new Float32Array(3 * half.width * half.height);

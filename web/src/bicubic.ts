@@ -1,10 +1,10 @@
-// MATLAB's bicubic enlargement by a whole factor, as `wdsr_tf/images/resize.py` computes it.
+// MATLAB's bicubic upscaling by an integer factor, as in `wdsr_tf/images/resize.py`.
 
 import type { Pixels } from "./pixels";
 
-const HALF_UP = 0.5 + 1e-9; // a half is rounded up also where float64 falls short of it by a last digit
+const HALF_UP = 0.5 + 1e-9; // rounds a half up even if float64 is off by a last digit
 
-/** For every output row or column, the inputs that it is mixed from: `TAPS` indices and weights each. */
+/** The inputs of every output row or column: `TAPS` indices and weights each. */
 interface Mix {
   indices: Int32Array;
   weights: Float64Array;
@@ -12,31 +12,31 @@ interface Mix {
 
 const TAPS = 5;
 
-/** Enlarges `channels` values a pixel by `scale`; rows are made on demand, so that one strip is in memory at a time. */
+/** Upscales `channels` values per pixel; computes rows on demand, so that only one strip is in memory. */
 export class Bicubic {
   readonly width: number;
   readonly height: number;
   private readonly across: Mix;
   private readonly down: Mix;
 
-  /** Of the four values a pixel of `picture`, those from `first` on are enlarged. */
+  /** Upscales the values from `first` on, of the four per pixel of `image`. */
   constructor(
-    private readonly picture: Pixels,
+    private readonly image: Pixels,
     scale: number,
     private readonly first = 0,
     private readonly channels = 4,
   ) {
-    this.width = picture.width * scale;
-    this.height = picture.height * scale;
-    this.across = mix(picture.width, scale);
-    this.down = mix(picture.height, scale);
+    this.width = image.width * scale;
+    this.height = image.height * scale;
+    this.across = mix(image.width, scale);
+    this.down = mix(image.height, scale);
   }
 
-  /** Rows `top` to `bottom` of the result, with `channels` values a pixel. */
+  /** Returns the rows `top` to `bottom` of the result, with `channels` values per pixel. */
   rows(top: number, bottom: number): Uint8ClampedArray<ArrayBuffer> {
     const { channels, width } = this;
     const result = new Uint8ClampedArray((bottom - top) * width * channels);
-    const row = new Float64Array(this.picture.width * channels);
+    const row = new Float64Array(this.image.width * channels);
     for (let y = top, at = 0; y < bottom; y++) {
       this.mixRows(y, row);
       for (let x = 0; x < width; x++) {
@@ -53,20 +53,20 @@ export class Bicubic {
   }
 
   private mixRows(y: number, row: Float64Array): void {
-    const { picture, channels, first } = this;
+    const { image, channels, first } = this;
     row.fill(0);
     for (let t = TAPS * y; t < TAPS * (y + 1); t++) {
       const weight = this.down.weights[t];
       if (weight === 0) continue;
-      let from = this.down.indices[t] * picture.width * 4 + first;
+      let from = this.down.indices[t] * image.width * 4 + first;
       for (let at = 0; at < row.length; from += 4) {
-        for (let c = 0; c < channels; c++, at++) row[at] += weight * picture.data[from + c];
+        for (let c = 0; c < channels; c++, at++) row[at] += weight * image.data[from + c];
       }
     }
   }
 }
 
-/** Beyond the borders the picture is mirrored, the border's own pixels included. */
+/** The image is mirrored at its borders, including the border pixels. */
 function mix(length: number, scale: number): Mix {
   const indices = new Int32Array(TAPS * length * scale);
   const weights = new Float64Array(TAPS * length * scale);

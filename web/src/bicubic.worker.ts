@@ -1,4 +1,4 @@
-// The plain enlargement that the result is compared with.
+// Bicubic upscaling, with which the result is compared.
 
 import { bleed } from "./alpha";
 import { Bicubic } from "./bicubic";

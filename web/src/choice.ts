@@ -1,47 +1,63 @@
-// The method and the size that a person picks.
+// The method and the scale that the user picks.
 
-import type { Network } from "./networks";
+import type { Method, Network } from "./networks";
 
 export class Choice {
-  network: Network;
+  private current: Method;
+  private size: Method["sizes"][number];
 
+  /** `first` is the name of the network to begin with. */
   constructor(
-    private readonly method: HTMLSelectElement,
+    private readonly select: HTMLSelectElement,
     private readonly scales: HTMLElement,
-    private readonly networks: Network[],
+    private readonly methods: Method[],
     private readonly changed: () => void,
     first?: string | null,
   ) {
-    this.network = networks.find(({ name }) => name === first) ?? networks[0];
-    for (const title of new Set(networks.map(({ title }) => title))) method.add(new Option(title));
-    method.addEventListener("change", () => this.pick(method.value, this.network.scale));
+    const sizeOf = ({ sizes }: Method) => sizes.find(({ clean }) => clean.name === first);
+    this.current = methods.find(sizeOf) ?? methods[0];
+    this.size = sizeOf(this.current) ?? this.current.sizes[0];
+    for (const { title } of methods) select.add(new Option(title));
+    select.addEventListener("change", () => this.pick(methods[select.selectedIndex], this.scale));
     scales.addEventListener("change", (event) =>
-      this.pick(this.network.title, Number((event.target as HTMLInputElement).value)),
+      this.pick(this.current, Number((event.target as HTMLInputElement).value)),
     );
-    this.showScales();
+    this.show();
   }
 
-  private pick(title: string, scale: number): void {
-    const same = this.networks.filter((network) => network.title === title);
-    this.network = same.find((network) => network.scale === scale) ?? same[0];
-    this.showScales();
+  get scale(): number {
+    return this.size.scale;
+  }
+
+  get hint(): string {
+    return this.current.hint;
+  }
+
+  /** Returns the network for an image, which may be a JPEG with artifacts. */
+  network(isNoisyJpeg: boolean): Network {
+    return isNoisyJpeg ? this.size.jpeg : this.size.clean;
+  }
+
+  private pick(method: Method, scale: number): void {
+    this.current = method;
+    this.size = method.sizes.find((size) => size.scale === scale) ?? method.sizes[0];
+    this.show();
     this.changed();
   }
 
-  private showScales(): void {
+  private show(): void {
     for (const label of this.scales.querySelectorAll("label")) label.remove();
-    for (const { title, scale } of this.networks) {
-      if (title !== this.network.title) continue;
+    for (const { scale } of [...this.current.sizes].sort((a, b) => a.scale - b.scale)) {
       const input = document.createElement("input");
       input.type = "radio";
       input.name = "scale";
       input.value = String(scale);
-      input.checked = scale === this.network.scale;
+      input.checked = scale === this.scale;
       const label = document.createElement("label");
       label.append(input, `${scale} ×`);
       this.scales.append(label);
       if (input.checked && this.scales.contains(document.activeElement)) input.focus();
     }
-    this.method.value = this.network.title;
+    this.select.selectedIndex = this.methods.indexOf(this.current);
   }
 }

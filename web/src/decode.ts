@@ -1,11 +1,11 @@
-// A file's own values: not converted to the screen's colors, not multiplied by opacity, upright.
+// Decodes a file to its stored values: no conversion to the screen's colors, not premultiplied by alpha, upright.
 
 import { BROKEN, Refusal, type Header } from "./header";
 import type { Kind, Pixels } from "./pixels";
 
 const RAW: ImageBitmapOptions = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
 
-/** Decodes the picture in `file`, whose header is known. */
+/** Decodes an image whose header has been read. */
 export async function decode(file: Blob, header: Header): Promise<{ pixels: Pixels; kind: Kind }> {
   let bitmap: ImageBitmap;
   try {
@@ -24,13 +24,13 @@ export async function decode(file: Blob, header: Header): Promise<{ pixels: Pixe
 function read(bitmap: ImageBitmap, alpha: boolean): Pixels {
   if (!alpha) return throughCanvas(bitmap);
   try {
-    return throughGraphics(bitmap);
+    return throughWebGL(bitmap);
   } catch {
-    return throughCanvas(bitmap); // without graphics, colors of faint pixels are coarser
+    return throughCanvas(bitmap); // less exact colors where alpha is small
   }
 }
 
-/** Exact where the picture is opaque; a canvas multiplies colors by opacity. */
+/** Exact for opaque images; a canvas premultiplies colors by alpha. */
 function throughCanvas(bitmap: ImageBitmap): Pixels {
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
@@ -38,8 +38,8 @@ function throughCanvas(bitmap: ImageBitmap): Pixels {
   return { width, height, data: context.getImageData(0, 0, width, height).data as Pixels["data"] };
 }
 
-/** Exact also where the picture is transparent. */
-function throughGraphics(bitmap: ImageBitmap): Pixels {
+/** Exact for transparent images, too. */
+function throughWebGL(bitmap: ImageBitmap): Pixels {
   const { width, height } = bitmap;
   const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
   if (!gl) throw new Error("no WebGL");
@@ -55,7 +55,7 @@ function throughGraphics(bitmap: ImageBitmap): Pixels {
   return { width, height, data: new Uint8ClampedArray(data.buffer) };
 }
 
-/** The kind of values that a color profile is for: "RGB ", "GRAY", "CMYK". */
+/** Returns the color space of a profile: "RGB ", "GRAY", "CMYK". */
 function profileSpace(profile?: Uint8Array): string {
   return profile ? String.fromCharCode(...profile.subarray(16, 20)) : "";
 }

@@ -1,18 +1,18 @@
-// What computes.
+// Selects the hardware that runs the networks.
 
-/** The graphics card, or so many threads of the processor. */
+/** The graphics card, or a number of CPU threads. */
 export type Engine = "graphics" | number;
 
-const MOST_THREADS = 8; // beyond that, tiles of this size gain nothing
+const MAX_THREADS = 8; // more make tiles of this size no faster
 
-/** The best that this browser offers; `wanted` ("graphics", "processor" or "one-thread") forces one. */
-export async function chooseEngine(wanted?: string): Promise<Engine> {
-  if (wanted === "graphics") return "graphics";
-  if (wanted === undefined) {
+/** Returns the fastest engine of this browser, or the requested one: "graphics", "processor" or "one-thread". */
+export async function chooseEngine(requested?: string): Promise<Engine> {
+  if (requested === "graphics") return "graphics";
+  if (requested === undefined) {
     const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
     if (adapter && !adapter.info.isFallbackAdapter) return "graphics";
   }
-  // Threads share memory, which a browser allows where headers isolate the page from others.
-  if (!globalThis.crossOriginIsolated || wanted === "one-thread") return 1;
-  return Math.max(1, Math.min(navigator.hardwareConcurrency, MOST_THREADS));
+  // Threads need shared memory, which browsers allow only if headers isolate the page.
+  if (!globalThis.crossOriginIsolated || requested === "one-thread") return 1;
+  return Math.max(1, Math.min(navigator.hardwareConcurrency, MAX_THREADS));
 }

@@ -1,32 +1,36 @@
-// What a picture's file says of itself before it is decoded: format, size, gray, transparency, color profile.
+// Reads an image's header before it is decoded: format, size, gray, transparency, color profile, JPEG quality.
 
 export interface Header {
   width: number;
   height: number;
-  /** Whether it holds one color value a pixel; `null` where only the values tell (palettes and WebP). */
+  /** Whether it stores one color value per pixel; `null` if only the values tell (palettes and WebP). */
   gray: boolean | null;
   alpha: boolean;
   profile?: Uint8Array<ArrayBuffer>;
+  /** The quality of a JPEG, 1 to 100, as in `wdsr_tf/inference/jpeg.py`. */
+  quality?: number;
 }
+
+const STANDARD_TABLE = 3685; // the sum of the luma table in the JPEG standard, which libjpeg calls quality 50
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What other files begin with (`#`: anything), so that a message can name them. */
+/** How other formats begin (`#` is any byte), so that a message can name them. */
 const OTHERS: [string, string][] = [
   ["GIF8", "a GIF"],
   ["BM", "a BMP"],
   ["II*\0", "a TIFF"],
   ["MM\0*", "a TIFF"],
   ["####ftypavif", "an AVIF"],
-  ["####ftyphei", "a HEIC picture"],
-  ["####ftypmif1", "a HEIC picture"],
+  ["####ftyphei", "a HEIC image"],
+  ["####ftypmif1", "a HEIC image"],
   ["%PDF", "a PDF"],
 ];
 
-/** A sentence for the person whose file it is. */
+/** An error whose message is for the user. */
 export class Refusal extends Error {}
 
-/** Reads the header of a PNG, JPEG or WebP; a `Refusal` says what else it is, or that it is broken. */
+/** Reads the header of a PNG, JPEG or WebP; throws a `Refusal` if it is something else, or damaged. */
 export async function readHeader(file: Blob): Promise<Header> {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const read = beginsWith(bytes, "\x89PNG\r\n\x1a\n")
@@ -40,20 +44,20 @@ export async function readHeader(file: Blob): Promise<Header> {
     const other = OTHERS.find(([start]) => beginsWith(bytes, start));
     throw new Refusal(
       other
-        ? `This is ${other[1]}. PNG, JPEG and WebP can be enlarged here.`
-        : "This is not a PNG, JPEG or WebP picture.",
+        ? `This is ${other[1]}. Please choose a PNG, JPEG or WebP image.`
+        : "This is not a PNG, JPEG or WebP image.",
     );
   }
   try {
     const header = await read(bytes);
     if (header && header.width > 0 && header.height > 0) return header;
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error; // beyond the end of the file
+    if (!(error instanceof RangeError)) throw error; // read beyond the end of the file
   }
   throw new Refusal(BROKEN);
 }
 
-export const BROKEN = "This picture is damaged: its file cannot be read.";
+export const BROKEN = "This image is damaged and can't be read.";
 
 async function readPng(bytes: Bytes): Promise<Header | undefined> {
   const view = new DataView(bytes.buffer);
@@ -79,12 +83,14 @@ async function readPng(bytes: Bytes): Promise<Header | undefined> {
 function readJpeg(bytes: Bytes): Header | undefined {
   const view = new DataView(bytes.buffer);
   const profile: Bytes[] = [];
+  let quality: number | undefined;
   for (let at = 2; at + 4 <= bytes.length; at += 2 + view.getUint16(at + 2)) {
     while (view.getUint8(at + 1) === 0xff) at++; // fill bytes
     const marker = view.getUint16(at);
     if (marker === 0xffe2 && text(bytes, at + 4, 12) === "ICC_PROFILE\0") {
       profile[view.getUint8(at + 16)] = bytes.slice(at + 18, at + 2 + view.getUint16(at + 2));
     }
+    if (marker === 0xffdb) quality = lumaQuality(view, at) ?? quality;
     if (marker >= 0xffc0 && marker <= 0xffcf && ![0xffc4, 0xffc8, 0xffcc].includes(marker)) {
       return {
         width: view.getUint16(at + 7),
@@ -92,8 +98,23 @@ function readJpeg(bytes: Bytes): Header | undefined {
         gray: view.getUint8(at + 9) === 1,
         alpha: false,
         profile: profile.length > 0 ? new Uint8Array(profile.flatMap((part) => [...part])) : undefined,
+        quality,
       };
     }
+  }
+  return undefined;
+}
+
+/** Returns the quality of the luma table, table 0, if the segment at `at` has it. */
+function lumaQuality(view: DataView, at: number): number | undefined {
+  const end = at + 2 + view.getUint16(at + 2);
+  for (let table = at + 4; table < end; ) {
+    const [wide, id] = [view.getUint8(table) >> 4, view.getUint8(table) & 15];
+    let sum = 0;
+    for (let i = 0; i < 64; i++) sum += wide ? view.getUint16(table + 1 + 2 * i) : view.getUint8(table + 1 + i);
+    const mean = sum / STANDARD_TABLE;
+    if (id === 0) return mean <= 1 ? 100 - 50 * mean : 50 / mean;
+    table += 65 + 64 * wide;
   }
   return undefined;
 }

@@ -1,16 +1,16 @@
-// The three ways in which a picture comes: dropped, pasted or chosen.
+// Receives images that are dropped, pasted or chosen.
 
-/** Calls `take` with the file of a picture, or `complain` where something else came. */
-export function receivePictures(
+/** Calls `take` with a file, or `complain` if there is none or more than one. */
+export function receiveImages(
   input: HTMLInputElement,
   take: (file: Blob, name: string) => void,
   complain: (text: string) => void,
 ): void {
   const receive = (files: Iterable<File> | null | undefined) => {
     const [file, ...others] = files ?? [];
-    if (others.length > 0) complain("One picture at a time, please.");
-    else if (file) take(file, file.name || "picture.png");
-    else complain("There is no picture in what was dropped or pasted.");
+    if (others.length > 0) complain("Please choose one image at a time.");
+    else if (file) take(file, file.name || "image.png");
+    else complain("What you dropped or pasted isn't an image.");
   };
   input.addEventListener("change", () => {
     if (input.files?.length) receive(input.files);

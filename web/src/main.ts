@@ -1,13 +1,13 @@
-// The page: what a person does, and what they see of it.
+// The page: what the user can do, and what they see.
 
-import samplePicture from "../../demo/harbour.png?url";
+import sampleImage from "../../demo/harbour.png?url";
 import { chooseEngine, type Engine } from "./engine";
-import { Enlarger } from "./enlarger";
+import { Upscaler } from "./upscaler";
 import { readHeader, Refusal } from "./header";
-import { receivePictures } from "./input";
+import { receiveImages } from "./input";
 import { checkSize } from "./limits";
 import { Choice } from "./choice";
-import { listNetworks } from "./networks";
+import { loadMethods, type Method, type Routes } from "./networks";
 import { inWords, Progress } from "./progress";
 import { Viewer } from "./viewer";
 
@@ -23,25 +23,25 @@ const viewer = new Viewer(element("stage"), element("divider"), (percent, fittin
   element("zoom").setAttribute("aria-label", fitting ? `${percent} %: show pixel by pixel` : `${percent} %: fit`);
 });
 
-let picture: { file: Blob; name: string; width: number; height: number } | undefined;
+let image: { file: Blob; name: string; width: number; height: number; isNoisyJpeg: boolean } | undefined;
 let progress: Progress | undefined;
 
-const networks = await listNetworks().catch(() => []);
-if (networks.length === 0) {
-  complain("Something of this page is missing: its networks cannot be loaded.");
-  throw new Error("networks/index.json or what it lists is not there");
+const { methods, routes } = await loadMethods().catch((): { methods: Method[]; routes?: Routes } => ({ methods: [] }));
+if (methods.length === 0) {
+  complain("Part of this page is missing: its networks can't be loaded.");
+  throw new Error("networks/index.json or a file that it lists is missing");
 }
 const choice = new Choice(
   element<HTMLSelectElement>("method"),
   element("scales"),
-  networks,
-  () => (picture ? begin() : show("empty")),
+  methods,
+  () => (image ? begin() : show("empty")),
   address.get("network"),
 );
 const engine = await chooseEngine(address.get("engine") ?? undefined);
 showEngine(engine);
 
-const enlarger = new Enlarger(engine, await chooseEngine("processor"), {
+const upscaler = new Upscaler(engine, await chooseEngine("processor"), {
   started: (width, height) => viewer.clear(width, height),
   compared: ({ pixels, y }) => viewer.putBefore(pixels, 0, y),
   piece(piece) {
@@ -50,19 +50,19 @@ const enlarger = new Enlarger(engine, await chooseEngine("processor"), {
   },
   finished: finish,
   failed(message) {
-    if (message) picture = undefined; // it cannot be read: no use to start again
+    if (message) image = undefined; // it can't be read, so starting again is useless
     show(message ? "empty" : "stopped");
-    complain(message ?? "That did not work: there may not be enough memory. A smaller picture may do.");
+    complain(message ?? "Upscaling failed, perhaps for lack of memory. Try a smaller image.");
   },
   async moved() {
     showEngine(await chooseEngine("processor"));
-    element("notice").textContent = "The graphics card could not do this; the processor does it instead.";
+    element("notice").textContent = "The graphics card could not do this, so the CPU does it instead.";
   },
 });
 
-receivePictures(element("file"), take, complain);
+receiveImages(element("file"), take, complain);
 element("choose").onclick = element("another").onclick = () => element("file").click();
-element("sample").onclick = async () => take(await (await fetch(samplePicture)).blob(), "harbour.png");
+element("sample").onclick = async () => take(await (await fetch(sampleImage)).blob(), "harbour.png");
 element("cancel").onclick = stop;
 element("again").onclick = begin;
 element("in").onclick = () => viewer.zoomIn();
@@ -74,44 +74,44 @@ addEventListener("keydown", (event) => {
 show("empty");
 setInterval(tick, 200);
 
-/** A new picture, if it is one. What is shown stays until then. */
+/** Takes a new image. Until it is known to be one, the page doesn't change. */
 async function take(file: Blob, name: string): Promise<void> {
   try {
-    const { width, height } = await readHeader(file);
-    checkSize({ width, height }, choice.network.scale);
-    picture = { file, name, width, height };
+    const { width, height, quality } = await readHeader(file);
+    checkSize({ width, height }, choice.scale);
+    image = { file, name, width, height, isNoisyJpeg: quality !== undefined && quality < routes!.jpeg_below };
     begin();
   } catch (error) {
-    complain(error instanceof Refusal ? error.message : "This file cannot be read.");
+    complain(error instanceof Refusal ? error.message : "This file can't be read.");
   }
 }
 
 function begin(): void {
-  if (!picture) return;
-  const { network } = choice;
+  if (!image) return;
   try {
-    checkSize(picture, network.scale);
+    checkSize(image, choice.scale);
   } catch (error) {
     return complain((error as Error).message);
   }
-  const { width, height, file } = picture;
+  const { width, height, file } = image;
+  const network = choice.network(image.isNoisyJpeg);
   viewer.clear(width * network.scale, height * network.scale);
   progress = new Progress(width * height * network.work);
   show("working");
-  announce(`Enlarging ${picture.name}`);
+  announce(`Upscaling ${image.name}`);
   tick();
-  enlarger.start(file, { url: network.url, scale: network.scale, reach: network.reach });
+  upscaler.start(file, { url: network.url, scale: network.scale, receptiveField: network.receptiveField });
 }
 
 function stop(): void {
-  enlarger.stop();
+  upscaler.stop();
   show("stopped");
   complain("Stopped.");
 }
 
 function finish(result: Blob, seconds: number): void {
-  const { name, width, height } = picture!;
-  const { scale } = choice.network;
+  const { name, width, height } = image!;
+  const { scale } = choice;
   if (download.href) URL.revokeObjectURL(download.href);
   download.href = URL.createObjectURL(result);
   download.download = `${name.replace(/\.[^.]*$/, "")}-${scale}x.png`;
@@ -122,10 +122,10 @@ function finish(result: Blob, seconds: number): void {
 
 function show(state: State): void {
   document.body.dataset.state = state;
-  const hasPicture = picture !== undefined;
-  element("welcome").hidden = hasPicture;
-  element("viewer").hidden = !hasPicture;
-  for (const part of document.querySelectorAll<HTMLElement>(".needs-picture")) part.hidden = !hasPicture;
+  const hasImage = image !== undefined;
+  element("welcome").hidden = hasImage;
+  element("viewer").hidden = !hasImage;
+  for (const part of document.querySelectorAll<HTMLElement>(".needs-image")) part.hidden = !hasImage;
   element("progress").hidden = state !== "working";
   element("message").hidden = true;
   if (state !== "done") {
@@ -134,13 +134,16 @@ function show(state: State): void {
   } else {
     download.removeAttribute("aria-disabled");
   }
-  const { scale } = choice.network;
-  element("facts").textContent = picture
-    ? `${picture.width} × ${picture.height} → ${picture.width * scale} × ${picture.height * scale}`
-    : choice.network.hint;
+  element("facts").textContent = image ? facts(image) : choice.hint;
 }
 
-/** Says what went wrong, and offers to start again where that may help. */
+function facts({ width, height, isNoisyJpeg }: { width: number; height: number; isNoisyJpeg: boolean }): string {
+  const { scale } = choice;
+  const size = `${width} × ${height} → ${width * scale} × ${height * scale}`;
+  return isNoisyJpeg && choice.network(true) !== choice.network(false) ? `${size}, JPEG artifacts removed` : size;
+}
+
+/** Says what went wrong, and offers to start again if that may help. */
 function complain(text: string): void {
   element("message").hidden = false;
   element("message").querySelector("p")!.textContent = text;

@@ -1,18 +1,18 @@
-// What the page and its workers say to each other.
+// Messages between the page and its workers.
 
-import type { Piece } from "./enlarge";
+import type { Piece } from "./upscale";
 import type { Pixels } from "./pixels";
-import type { Reach } from "./tiling";
+import type { ReceptiveField } from "./tiling";
 import type { Engine } from "./engine";
 
-/** To the worker that enlarges. */
+/** To the upscaling worker. */
 export interface Order {
   file: Blob;
-  network: { url: string; scale: number; reach: Reach };
+  network: { url: string; scale: number; receptiveField: ReceptiveField };
   engine: Engine;
 }
 
-/** From it. `seconds` is the time between order and result. */
+/** From the upscaling worker. `seconds` is the time since the order. */
 export type Report =
   | { type: "started"; width: number; height: number }
   | { type: "piece"; piece: Piece }
@@ -20,13 +20,13 @@ export type Report =
   | { type: "refused"; message: string }
   | { type: "failed"; error: string };
 
-/** To the worker that enlarges by bicubic interpolation, for comparison. */
+/** To the bicubic worker. */
 export interface Comparison {
   file: Blob;
   scale: number;
 }
 
-/** From it: rows from `y` on, and whether they were the last. */
+/** From the bicubic worker: the rows from `y` on. */
 export interface Rows {
   y: number;
   pixels: Pixels;

@@ -1,20 +1,36 @@
-// The networks that were exported for this page, by what their cards say.
+// The page's networks and methods, as `web/networks.py` exported them.
 
-import type { Reach } from "./tiling";
+import type { ReceptiveField } from "./tiling";
 
 export interface Network {
   name: string;
-  /** What it is for, in a person's words: networks of one `title` differ in scale. */
-  title: string;
-  hint: string;
   scale: number;
-  reach: Reach;
-  /** Multiplications and additions for each pixel of the picture. */
+  receptiveField: ReceptiveField;
+  /** Multiply-adds per pixel of the image. */
   work: number;
   url: string;
 }
 
-/** The part of a card (`wdsr_tf/export/card.py`) that is used here. */
+/** A choice for the user: a title, and for each scale the networks for JPEG artifacts and for other images. */
+export interface Method {
+  title: string;
+  hint: string;
+  sizes: { scale: number; clean: Network; jpeg: Network }[];
+}
+
+/** Which networks run, in order, for a factor up to `up_to`. */
+type Table = { up_to: number; models: string[] }[];
+
+/** What `wdsr_tf/inference/routing.py` computes for these networks. */
+export interface Routes {
+  scale: number;
+  /** The JPEG quality below which the routes of `jpeg` are used. */
+  jpeg_below: number;
+  clean: Table;
+  jpeg: Table;
+}
+
+/** The fields of a model card (`wdsr_tf/export/card.py`) that the page uses. */
 interface Card {
   name: string;
   title?: string;
@@ -25,35 +41,64 @@ interface Card {
   receptive_field: { radius: number; multiple: number; global_mean: boolean };
 }
 
-/** Plain words for the networks that ship, best first; others are shown by their card's title. */
+/** Titles and hints of the bundled networks; others have those of their cards. */
 const WORDS: [RegExp, string, string][] = [
-  [/^wdsr-a-8-x/, "Best quality", "For photographs and drawings."],
-  [/^wdsr-a-8-q-x/, "From the web", "Also takes away the marks that strong compression left."],
-  [/^wdsr-b-4-x/, "Fastest", "A little less sharp, several times as fast."],
+  [/^wdsr-a-8-q-x/, "From the web", "Removes JPEG artifacts, also from other files that were once JPEGs."],
+  [/^wdsr-b-4-x/, "Fastest", "Slightly less sharp, several times as fast."],
 ];
+const AUTOMATIC = { title: "Best quality", hint: "For photos and drawings. Removes JPEG artifacts automatically." };
 
-/** Reads `networks/index.json` and the cards that it names; those that cannot be cut into tiles are left out. */
-export async function listNetworks(): Promise<Network[]> {
+/** Reads `networks/index.json` and the model cards in it; returns the methods, and the routes. */
+export async function loadMethods(): Promise<{ methods: Method[]; routes: Routes }> {
   const folder = new URL("networks/", document.baseURI);
-  const names: string[] = await readJson(new URL("index.json", folder));
-  const cards = await Promise.all(names.map((name) => readJson<Card>(new URL(name, folder))));
-  return cards
-    .filter((card) => !card.receptive_field.global_mean)
-    .map((card) => ({ card, rank: WORDS.findIndex(([pattern]) => pattern.test(card.name)) }))
-    .sort((a, b) => (a.rank >>> 0) - (b.rank >>> 0) || a.card.scale - b.card.scale)
-    .map(({ card, rank }) => ({
-      name: card.name,
-      title: WORDS[rank]?.[1] ?? card.title ?? card.name,
-      hint: WORDS[rank]?.[2] ?? card.description ?? "",
-      scale: card.scale,
-      reach: card.receptive_field,
-      work: card.multiply_adds_per_pixel,
-      url: new URL(card.file, folder).href,
-    }));
+  const index: { cards: string[]; routes: Routes } = await readJson(new URL("index.json", folder));
+  const all = await Promise.all(index.cards.map((name) => readJson<Card>(new URL(name, folder))));
+  const cards = all.filter((card) => !card.receptive_field.global_mean); // the others can't run in tiles
+  return { methods: methodsOf(cards, index.routes, folder), routes: index.routes };
+}
+
+/** Returns the method that follows the routes, as the command line does, and one for each group of other networks. */
+export function methodsOf(cards: Card[], routes: Routes, folder: URL): Method[] {
+  const networks = new Map(cards.map((card) => [card.name, networkOf(card, folder)]));
+  const scales = [...new Set(cards.map(({ scale }) => scale))].sort((a, b) => a - b);
+  const automatic: Method = { ...AUTOMATIC, sizes: [] };
+  for (const scale of scales) {
+    const clean = only(routes.clean, scale, networks);
+    if (clean) automatic.sizes.push({ scale, clean, jpeg: only(routes.jpeg, scale, networks) ?? clean });
+  }
+  automatic.sizes.sort((a, b) => Number(b.scale === routes.scale) - Number(a.scale === routes.scale));
+  const methods = automatic.sizes.length > 0 ? [automatic] : [];
+  for (const card of cards) {
+    const network = networks.get(card.name)!;
+    if (automatic.sizes.some(({ clean }) => clean === network)) continue;
+    const words = WORDS.find(([pattern]) => pattern.test(card.name));
+    const title = words?.[1] ?? card.title ?? card.name;
+    let method = methods.find((method) => method.title === title);
+    if (!method) methods.push((method = { title, hint: words?.[2] ?? card.description ?? "", sizes: [] }));
+    method.sizes.push({ scale: card.scale, clean: network, jpeg: network });
+  }
+  return methods;
+}
+
+/** Returns the network that gives this scale in a single pass, which is all that the page does. */
+function only(table: Table, scale: number, networks: Map<string, Network>): Network | undefined {
+  const models = table.find(({ up_to }) => scale <= up_to)?.models ?? [];
+  const network = models.length === 1 ? networks.get(models[0]) : undefined;
+  return network?.scale === scale ? network : undefined;
+}
+
+function networkOf(card: Card, folder: URL): Network {
+  return {
+    name: card.name,
+    scale: card.scale,
+    receptiveField: card.receptive_field,
+    work: card.multiply_adds_per_pixel,
+    url: new URL(card.file, folder).href,
+  };
 }
 
 async function readJson<T>(url: URL): Promise<T> {
   const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} is not there`);
+  if (!response.ok) throw new Error(`${url} is missing`);
   return response.json();
 }

@@ -1,16 +1,16 @@
-/** A picture in memory, row by row: red, green, blue and opacity; colors are not multiplied by opacity. */
+/** An image in memory, row by row: red, green, blue and alpha, not premultiplied. */
 export interface Pixels {
   width: number;
   height: number;
   data: Uint8ClampedArray<ArrayBuffer>;
 }
 
-/** What the picture's file says of it and the result has to keep. */
+/** Properties of the file that the result keeps. */
 export interface Kind {
-  /** Written with one color value a pixel. */
+  /** One color value per pixel. */
   gray: boolean;
-  /** Written with opacity. */
+  /** With transparency. */
   alpha: boolean;
-  /** The color profile (ICC), as it is. */
+  /** The ICC color profile, unchanged. */
   profile?: Uint8Array<ArrayBuffer>;
 }

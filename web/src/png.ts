@@ -1,5 +1,5 @@
-// PNG, written row by row: https://www.w3.org/TR/png-3/. A canvas would write colors multiplied by opacity, and has to
-// hold the whole picture.
+// Writes PNG files row by row: https://www.w3.org/TR/png-3/. A canvas needs the whole image in memory, premultiplies colors
+// by alpha, and can't write gray images or color profiles.
 
 import type { Kind } from "./pixels";
 
@@ -9,7 +9,7 @@ const CRC = Uint32Array.from({ length: 256 }, (_, value) => {
   return value;
 });
 
-/** Takes rows of a picture from top to bottom and compresses them at once. */
+/** Takes the rows of an image from top to bottom, and compresses them immediately. */
 export class PngWriter {
   private readonly parts: Uint8Array<ArrayBuffer>[] = [];
   private readonly channels: number;
@@ -44,7 +44,7 @@ export class PngWriter {
     return writer;
   }
 
-  /** Rows with four values a pixel, of which those are written that the file has. */
+  /** Appends rows with four values per pixel; writes those that the file has. */
   async append(data: Uint8ClampedArray): Promise<void> {
     const { channels, rowLength, kind } = this;
     const height = (data.length / 4 / rowLength) * channels;
@@ -65,7 +65,7 @@ export class PngWriter {
     await this.rows.write(filtered);
   }
 
-  /** The whole file. */
+  /** Returns the file. */
   async finish(): Promise<Blob> {
     await this.rows.close();
     await this.packed;
@@ -90,7 +90,7 @@ export class PngWriter {
   }
 }
 
-/** Writes into `out` the row as the one of two filters leaves it whose values are smaller: Up, or Paeth's. */
+/** Writes the filtered row to `out`, with the filter that gives smaller values: Up or Paeth. */
 function filter(row: Uint8Array, above: Uint8Array, stride: number, out: Uint8Array): void {
   const paeth = new Uint8Array(row.length);
   let upSum = 0;

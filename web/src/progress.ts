@@ -1,21 +1,21 @@
-// How far the work is and how long it will take, also while the first tile runs.
+// Estimates progress and remaining time, even while the first tile runs.
 
-const FIRST_GUESS = 5e9; // multiplications and additions a second, where nothing is known
+const FIRST_GUESS = 5e9; // multiply-adds per second, before anything is known
 
 export class Progress {
-  private static rate?: number; // of the last picture, in multiplications and additions a second
+  private static rate?: number; // of the last image, in multiply-adds per second
   private readonly start = performance.now();
   private done = 0;
   private next = 1;
-  private since = 0; // when the running tile began
-  private seconds?: number; // of the whole work, as far as is known
+  private since = 0; // when the current tile began
+  private seconds?: number; // estimate of the total time
 
-  /** `work` is what the picture takes, in multiplications and additions. */
+  /** `work` is the number of multiply-adds for the image. */
   constructor(private readonly work: number) {
     if (Progress.rate) this.seconds = work / Progress.rate;
   }
 
-  /** A tile is finished: `done` of the work, 0 to 1. */
+  /** Called when a tile is finished; `done` is the fraction of the work, 0 to 1. */
   update(done: number): void {
     this.next = Math.min(1, 2 * done - this.done);
     this.done = done;
@@ -24,14 +24,14 @@ export class Progress {
     Progress.rate = this.work / this.seconds;
   }
 
-  /** The part that is done by now. Between tiles it is guessed, slower and slower where the guess was too high. */
+  /** Returns the fraction that is done. Between tiles it is extrapolated, and slows down if a tile takes longer. */
   part(): number {
     const tile = this.next - this.done;
     const expected = tile * (this.seconds ?? this.work / FIRST_GUESS);
     return this.done + tile * (1 - Math.exp((-1.5 * (this.elapsed() - this.since)) / expected));
   }
 
-  /** Seconds left, once that can be known. */
+  /** Returns the seconds left, once they can be estimated. */
   left(): number | undefined {
     return this.seconds && Math.max(this.seconds - this.elapsed(), this.seconds * (1 - this.next), 1);
   }
@@ -41,7 +41,7 @@ export class Progress {
   }
 }
 
-/** Seconds as a person would say them behind a percentage; nothing where they are not known yet. */
+/** Returns the remaining time in words, to follow a percentage; "" if it isn't known yet. */
 export function inWords(seconds: number | undefined): string {
   if (seconds === undefined) return "";
   if (seconds < 4) return ", a few seconds left";

@@ -1,22 +1,22 @@
-// ONNX Runtime in the worker.
+// Runs networks with ONNX Runtime, in the worker.
 
 import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import type { Engine } from "./engine";
-import type { Run } from "./enlarge";
+import type { Run } from "./upscale";
 
-// The runtime's own files, which it loads itself, as files beside the page.
+// The runtime loads these files itself, from the page's folder.
 import graphicsModule from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url";
 import graphicsWasm from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url";
 import processorModule from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import processorWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 
-/** Opens networks in one engine and keeps the last. */
+/** Opens networks for one engine, and keeps the last one open. */
 export class Runtime {
   private opened?: { url: string; session: InferenceSession; make: typeof Tensor };
 
   constructor(readonly engine: Engine) {}
 
-  /** How to run the network at `url`. */
+  /** Returns a function that runs the network at `url`. */
   async open(url: string): Promise<Run> {
     if (this.opened?.url !== url) {
       await this.opened?.session.release();

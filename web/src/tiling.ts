@@ -1,16 +1,16 @@
-// Where tiles start and what each keeps: `wdsr_tf/inference/tiling.py` for a whole picture, so that both cut alike.
+// Plans tiles as in `wdsr_tf/inference/tiling.py`, so that both give the same result.
 //
-// All tiles of a plan have one shape. On each axis they start at multiples of `reach.multiple`, overlap by the radius
-// on either side of a seam, and end exactly where the picture ends: nothing is padded, and what is kept of a tile is
-// what the whole picture would have shown there.
+// All tiles of a plan have the same shape. On each axis they start at multiples of `multiple`, overlap by `radius` on
+// both sides of a seam, and end exactly where the image ends. So nothing is padded, and the part of a tile that is kept
+// equals that part of the untiled result.
 
-/** How far a network looks, in LR pixels, and of what its tiles' starts are multiples. */
-export interface Reach {
+/** The radius of a network's receptive field in LR pixels, and the number that its tiles' starts are multiples of. */
+export interface ReceptiveField {
   radius: number;
   multiple: number;
 }
 
-/** A tile along one axis: it sees `start` to `stop`, of which `low` to `high` is kept. */
+/** A tile along one axis: it covers `start` to `stop`, and `low` to `high` is kept. */
 export interface Span {
   start: number;
   stop: number;
@@ -18,35 +18,35 @@ export interface Span {
   high: number;
 }
 
-/** Tiles of one shape: each of `rows` crosses each of `columns`. */
+/** A grid of tiles: every combination of `rows` and `columns`. */
 export interface Plan {
   rows: Span[];
   columns: Span[];
 }
 
-const CALL = 1000; // LR pixels that take as long as starting one more tile does
+const CALL = 1000; // LR pixels that take as long as starting a tile
 
-/** The plan with the least work in tiles of at most `pixels`; the smallest tiles where none are so small. */
-export function plan(height: number, width: number, reach: Reach, pixels: number): Plan {
-  const heights = lengths(height, reach);
-  const widths = lengths(width, reach);
+/** Returns the plan with the least work in tiles of up to `pixels`, or with the smallest tiles if all are larger. */
+export function plan(height: number, width: number, receptiveField: ReceptiveField, pixels: number): Plan {
+  const heights = lengths(height, receptiveField);
+  const widths = lengths(width, receptiveField);
   let best = [heights.at(-1)!, widths.at(-1)!];
   let least = Infinity;
   for (const w of widths) {
-    const h = heights.find((h) => h * w <= pixels); // heights fall
+    const h = heights.find((h) => h * w <= pixels); // heights are descending
     if (h === undefined) continue;
-    const work = count(height, h, reach) * count(width, w, reach) * (h * w + CALL);
+    const work = count(height, h, receptiveField) * count(width, w, receptiveField) * (h * w + CALL);
     if (work < least) {
       least = work;
       best = [h, w];
     }
   }
-  return { rows: spans(height, best[0], reach), columns: spans(width, best[1], reach) };
+  return { rows: spans(height, best[0], receptiveField), columns: spans(width, best[1], receptiveField) };
 }
 
-/** Lengths of tiles, falling: the shortest for one tile, for two, and so on. */
-export function lengths(length: number, reach: Reach): number[] {
-  const { radius, multiple } = reach;
+/** Returns useful tile lengths, descending: the shortest for one tile, for two tiles, and so on. */
+export function lengths(length: number, receptiveField: ReceptiveField): number[] {
+  const { radius, multiple } = receptiveField;
   const fit = (tile: number) => Math.min(length, tile + modulo(length - tile, multiple));
   const found: number[] = [];
   let tile = fit(length);
@@ -57,34 +57,34 @@ export function lengths(length: number, reach: Reach): number[] {
     while (tile >= last && tiles < length) {
       tiles += 1 + Math.floor(tiles / 32);
       tile = fit(Math.ceil((length + 2 * radius * (tiles - 1)) / tiles));
-      while (count(length, tile, reach) > tiles) tile += multiple;
+      while (count(length, tile, receptiveField) > tiles) tile += multiple;
     }
     if (tile >= last) break;
   }
   return found;
 }
 
-/** How many tiles of that length are needed. */
-function count(length: number, tile: number, reach: Reach): number {
+/** Returns the number of tiles of this length. */
+function count(length: number, tile: number, receptiveField: ReceptiveField): number {
   if (tile >= length) return 1;
-  const step = stride(tile, reach);
+  const step = stride(tile, receptiveField);
   return step > 0 ? 1 + Math.ceil((length - tile) / step) : Infinity;
 }
 
-function spans(length: number, tile: number, reach: Reach): Span[] {
+function spans(length: number, tile: number, receptiveField: ReceptiveField): Span[] {
   const found: Span[] = [];
   let low = 0;
-  for (let i = 0; i < count(length, tile, reach); i++) {
-    const start = Math.min(i * stride(tile, reach), length - tile);
+  for (let i = 0; i < count(length, tile, receptiveField); i++) {
+    const start = Math.min(i * stride(tile, receptiveField), length - tile);
     const stop = start + tile;
-    const high = stop === length ? length : stop - reach.radius;
+    const high = stop === length ? length : stop - receptiveField.radius;
     found.push({ start, stop, low, high });
     low = high;
   }
   return found;
 }
 
-function stride(tile: number, { radius, multiple }: Reach): number {
+function stride(tile: number, { radius, multiple }: ReceptiveField): number {
   return Math.max(0, Math.floor((tile - 2 * radius) / multiple) * multiple);
 }
 

@@ -1,19 +1,19 @@
-// Two pictures of one size above each other, a divider between them, and moving and zooming both.
+// Shows two images of the same size on top of each other, with a divider, and moves and zooms both.
 
 import type { Pixels } from "./pixels";
 
-const LARGEST_ZOOM = 32; // screen pixels to a pixel of the picture
-const LARGEST_FIT = 8;
-const STEP = 1.5; // of one press of a zoom button
+const MAX_ZOOM = 32; // screen pixels per image pixel
+const MAX_FIT = 8;
+const STEP = 1.5; // per press of a zoom button
 
 export class Viewer {
   private width = 1;
   private height = 1;
-  private zoom = 1; // CSS pixels to a pixel of the picture
-  private left = 0; // of the picture's corner on the stage, in CSS pixels
+  private zoom = 1; // CSS pixels per image pixel
+  private left = 0; // position of the image on the stage, in CSS pixels
   private top = 0;
   private fitting = true;
-  private divided = 0.5; // the divider's place on the part of the picture that is seen
+  private divided = 0.5; // position of the divider within the visible part of the image
   private readonly before: HTMLCanvasElement;
   private readonly after: HTMLCanvasElement;
 
@@ -30,7 +30,7 @@ export class Viewer {
     this.listenToDivider();
   }
 
-  /** Makes room for a picture of that size. */
+  /** Clears both images, and sets their size. */
   clear(width: number, height: number): void {
     const same = width === this.width && height === this.height;
     [this.width, this.height] = [width, height];
@@ -54,13 +54,13 @@ export class Viewer {
     this.fitting = true;
     const { clientWidth, clientHeight } = this.stage;
     const room = Math.min((clientWidth - 32) / this.width, (clientHeight - 32) / this.height);
-    this.zoom = Math.max(Math.min(room, LARGEST_FIT), 1e-3);
+    this.zoom = Math.max(Math.min(room, MAX_FIT), 1e-3);
     this.left = (clientWidth - this.width * this.zoom) / 2;
     this.top = (clientHeight - this.height * this.zoom) / 2;
     this.draw();
   }
 
-  /** Between the whole picture and one screen pixel to a pixel. */
+  /** Switches between the whole image and one screen pixel per image pixel. */
   toggle(): void {
     if (this.fitting) this.zoomTo(1 / devicePixelRatio);
     else this.fit();
@@ -76,7 +76,7 @@ export class Viewer {
 
   private zoomTo(zoom: number, x = this.stage.clientWidth / 2, y = this.stage.clientHeight / 2): void {
     const least = Math.min(24 / Math.max(this.width, this.height), 1);
-    const bounded = Math.min(Math.max(zoom, least), LARGEST_ZOOM / devicePixelRatio);
+    const bounded = Math.min(Math.max(zoom, least), MAX_ZOOM / devicePixelRatio);
     this.left = x - ((x - this.left) * bounded) / this.zoom;
     this.top = y - ((y - this.top) * bounded) / this.zoom;
     this.zoom = bounded;
@@ -105,7 +105,7 @@ export class Viewer {
       canvas.style.transform = `translate(${this.left}px, ${this.top}px) scale(${this.zoom})`;
       canvas.style.imageRendering = pixelated ? "pixelated" : "auto";
     }
-    const [low, high] = this.seen();
+    const [low, high] = this.visible();
     const at = low + (high - low) * this.divided;
     this.stage.style.setProperty("--divided", `${at}px`);
     const percent = Math.round(100 * this.divided);
@@ -114,8 +114,8 @@ export class Viewer {
     this.zoomed(Math.round(100 * this.zoom * devicePixelRatio), this.fitting);
   }
 
-  /** Where the part of the picture that is seen begins and ends, across. */
-  private seen(): [number, number] {
+  /** Returns the left and right end of the visible part of the image. */
+  private visible(): [number, number] {
     return [Math.max(this.left, 0), Math.min(this.left + this.width * this.zoom, this.stage.clientWidth)];
   }
 
@@ -126,7 +126,7 @@ export class Viewer {
 
   private wheel(event: WheelEvent): void {
     event.preventDefault();
-    const [x, y] = this.place(event);
+    const [x, y] = this.position(event);
     this.zoomTo(this.zoom * 2 ** (-event.deltaY / (event.ctrlKey ? 100 : 400)), x, y);
   }
 
@@ -146,19 +146,19 @@ export class Viewer {
     act(event, moves);
   }
 
-  /** One pointer moves the picture, two zoom it. */
+  /** One pointer moves the images, two zoom them. */
   private listenToPointers(): void {
     const pointers = new Map<number, [number, number]>();
     const { stage } = this;
     stage.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || this.divider.contains(event.target as Node)) return;
       stage.setPointerCapture(event.pointerId);
-      pointers.set(event.pointerId, this.place(event));
+      pointers.set(event.pointerId, this.position(event));
     });
     stage.addEventListener("pointermove", (event) => {
       const last = pointers.get(event.pointerId);
       if (!last) return;
-      const now = this.place(event);
+      const now = this.position(event);
       const other = [...pointers].find(([id]) => id !== event.pointerId)?.[1];
       if (other) this.zoomTo((this.zoom * distance(now, other)) / distance(last, other), ...other);
       else this.moveBy(now[0] - last[0], now[1] - last[1]);
@@ -177,8 +177,8 @@ export class Viewer {
     });
     divider.addEventListener("pointermove", (event) => {
       if (!divider.hasPointerCapture(event.pointerId)) return;
-      const [low, high] = this.seen();
-      this.divide((this.place(event)[0] - low) / (high - low));
+      const [low, high] = this.visible();
+      this.divide((this.position(event)[0] - low) / (high - low));
     });
     divider.addEventListener("keydown", (event) => {
       const step = event.shiftKey ? 0.1 : 0.02;
@@ -195,13 +195,13 @@ export class Viewer {
     });
   }
 
-  private place(event: MouseEvent): [number, number] {
+  private position(event: MouseEvent): [number, number] {
     const box = this.stage.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   }
 }
 
-/** The place of a picture's edge: in the middle where the stage is longer, else without gaps. */
+/** Returns an edge's position: centered if the stage is longer, otherwise without gaps. */
 function bounded(edge: number, length: number, stage: number): number {
   if (length <= stage) return (stage - length) / 2;
   return Math.min(0, Math.max(stage - length, edge));

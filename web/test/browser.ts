@@ -1,4 +1,4 @@
-// The built page, served and opened in Chromium.
+// Serves the built page and opens it in Chromium.
 
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { preview, type PreviewServer } from "vite";
 
 export const ROOT = resolve(import.meta.dirname, "..");
 
-// Chromium itself keeps quiet on the network, so that all requests are the page's.
+// Chromium itself makes no requests, so that all requests are the page's.
 const QUIET = [
   "--no-sandbox",
   "--no-first-run",
@@ -18,10 +18,10 @@ const QUIET = [
   "--disable-sync",
 ];
 const SOFTWARE = ["--disable-gpu"];
-/** WebGPU on the processor: slow, but the same code. */
+/** WebGPU on the CPU: slow, but the same code. */
 export const GRAPHICS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"];
 
-/** Serves `dist/`; `isolated` with the headers that allow threads, else as any web space does. */
+/** Serves `dist/`, with the headers that allow threads if `isolated`. */
 export async function serve(isolated: boolean): Promise<{ url: string; close(): Promise<void> }> {
   const server: PreviewServer = await preview({
     root: ROOT,
@@ -40,7 +40,7 @@ export function launch(options: string[] = SOFTWARE): Promise<Browser> {
   });
 }
 
-/** Waits until the page can be used. */
+/** Opens the page and waits until it can be used. */
 export async function open(page: Page, url: string): Promise<void> {
   await page.goto(url);
   await page.waitForFunction(() => document.getElementById("engine")!.textContent);
@@ -54,7 +54,7 @@ export async function pick(page: Page, method: string): Promise<void> {
   await page.selectOption("#method", { label: method });
 }
 
-/** Waits for the picture to be done, and downloads it; returns where it lies. */
+/** Waits for the result and downloads it; returns its path. */
 export async function download(page: Page): Promise<string> {
   await page.waitForSelector('body[data-state="done"], #message:not([hidden])', { timeout: 280_000 });
   if ((await state(page)) !== "done") throw new Error(await page.innerText("#message"));

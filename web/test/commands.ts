@@ -1,4 +1,4 @@
-// The project's Python, from the page's tests.
+// Runs the project's Python from the page's tests.
 
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
@@ -7,10 +7,10 @@ import { promisify } from "node:util";
 export const PROJECT = resolve(import.meta.dirname, "../..");
 export const PYTHON = resolve(PROJECT, ".venv/bin/python");
 
-/** The folder of the checkpoints that the page's networks were exported from. */
+/** The folder of the checkpoints that the page was built from. */
 export const NETWORKS = resolve(PROJECT, process.env.NETWORKS ?? "wdsr_tf/weights");
 
-/** Runs a Python script in the project's folder; returns what it printed. */
+/** Runs a Python script in the project's folder and returns its output. */
 export async function python(...words: string[]): Promise<string> {
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: "3" };
   const { stdout } = await promisify(execFile)(PYTHON, words, { cwd: PROJECT, env });

@@ -1,4 +1,4 @@
-// The page in Chromium: what it gives is what demo.py gives, and what a person can do to it.
+// The page in Chromium: its results equal demo.py's, and it does what users can ask of it.
 
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -7,11 +7,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { choose, download, GRAPHICS, launch, open, pick, ROOT, scratch, serve, state } from "./browser";
 import { NETWORKS, PROJECT, python } from "./commands";
 
-const PICTURES = join(import.meta.dirname, "pictures.py");
-const pictures = join(scratch(), "pictures");
+const IMAGES = join(import.meta.dirname, "images.py");
+const images = join(scratch(), "images");
 const results = scratch(); // of demo.py
+const ALL = "all networks"; // demo.py chooses one by its routes, as the page does
 const POSTER = readFileSync(`${PROJECT}/demo/poster.png`);
-const seen: string[] = []; // the addresses of all requests
+const seen: string[] = []; // the URLs of all requests
 const origins = new Set<string>(); // of our own servers
 
 let browser: Browser;
@@ -19,7 +20,7 @@ let page: Page;
 let server: Awaited<ReturnType<typeof serve>>;
 
 beforeAll(async () => {
-  await python(PICTURES, "make", pictures);
+  await python(IMAGES, "make", images);
   [server, browser] = await Promise.all([serve(true), launch()]);
   origins.add(new URL(server.url).origin);
 });
@@ -36,7 +37,7 @@ beforeEach(async () => {
 
 afterEach(() => page.close());
 
-describe("gives what demo.py gives, within 1 of 255:", () => {
+describe("equals demo.py within 1 of 255:", () => {
   test.each([
     ["Best quality", "wdsr-a-8-x2", "harbour.png", "RGB", [640, 400]],
     ["Best quality", "wdsr-a-8-x2", "see-through.png", "RGBA", [640, 400]],
@@ -45,38 +46,40 @@ describe("gives what demo.py gives, within 1 of 255:", () => {
     ["Fastest", "wdsr-b-4-x2", "see-through.webp", "RGBA", [262, 200]],
     ["Fastest", "wdsr-b-4-x2", "gray.png", "L", [202, 114]],
     ["Fastest", "wdsr-b-4-x2", "palette.png", "RGB", [640, 400]],
-    ["Fastest", "wdsr-b-4-x2", "turned.jpg", "RGB", [240, 400]],
+    ["Fastest", "wdsr-b-4-x2", "rotated.jpg", "RGB", [240, 400]],
+    ["Best quality", ALL, "rotated.jpg", "RGB", [240, 400]],
+    ["Best quality", ALL, "fine.jpg", "RGB", [240, 160]],
   ])("%s, %s, %s", async (method, network, name, mode, size) => {
     await pick(page, method);
-    await choose(page, join(pictures, name));
+    await choose(page, join(images, name));
     const found = await compare(await download(page), network, name);
     expect(found).toMatchObject({ alike: true, mode, size });
     expect(found.off).toBeLessThanOrEqual(1);
   });
 });
 
-test("a picture can be stopped half way, and started again", async () => {
+test("the work can be stopped and started again", async () => {
   await pick(page, "Best quality");
-  await choose(page, join(pictures, "large.png"));
+  await choose(page, join(images, "large.png"));
   await page.waitForFunction(() => document.querySelector("progress")!.value > 0.02);
   await page.click("#cancel");
   expect(await state(page)).toBe("stopped");
-  await pick(page, "Fastest"); // starts again by itself
+  await pick(page, "Fastest"); // starts again automatically
   await page.waitForFunction(() => document.body.dataset.state === "working");
   await page.click("#cancel");
   await page.click("#again");
   expect((await compare(await download(page), "wdsr-b-4-x2", "large.png")).off).toBeLessThanOrEqual(1);
 });
 
-describe("says plainly", () => {
+describe("explains", () => {
   test.each([
     ["broken.png", () => POSTER.subarray(0, 9000), /damaged/],
     ["header.png", () => POSTER.subarray(0, 20), /damaged/],
-    ["broken.jpg", () => readFileSync(join(pictures, "turned.jpg")).subarray(0, 3000), /damaged/],
-    ["notes.png", () => Buffer.from("no picture at all"), /not a PNG, JPEG or WebP/],
+    ["broken.jpg", () => readFileSync(join(images, "rotated.jpg")).subarray(0, 3000), /damaged/],
+    ["notes.png", () => Buffer.from("not an image"), /not a PNG, JPEG or WebP/],
     ["moving.gif", () => Buffer.from("GIF89a......"), /a GIF/],
     ["huge.png", () => header(20_000, 20_000), /too large: 20000 × 20000/],
-  ])("what is wrong with %s, and takes the next picture", async (name, bytes, message) => {
+  ])("what is wrong with %s, and accepts the next image", async (name, bytes, message) => {
     const path = join(scratch(), name);
     writeFileSync(path, bytes());
     await choose(page, path);
@@ -84,12 +87,12 @@ describe("says plainly", () => {
     expect(await page.innerText("#message")).toMatch(message);
     expect(await state(page)).toBe("empty");
     await pick(page, "Fastest");
-    await choose(page, join(pictures, "pixel.png"));
+    await choose(page, join(images, "pixel.png"));
     await download(page);
     expect(await page.isVisible("#message")).toBe(false);
   });
 
-  test("that text which was dropped is no picture", async () => {
+  test("that dropped text isn't an image", async () => {
     await drop(page, "notes.txt", Buffer.from("hello"));
     await page.waitForSelector("#message:not([hidden])");
     expect(await page.innerText("#message")).toMatch(/not a PNG, JPEG or WebP/);
@@ -99,15 +102,15 @@ describe("says plainly", () => {
 test.each([
   ["drop", drop],
   ["paste", paste],
-])("takes a picture by %s", async (_, how) => {
+])("accepts an image by %s", async (_, give) => {
   await pick(page, "Fastest");
-  await how(page, "pixel.png", readFileSync(join(pictures, "pixel.png")));
+  await give(page, "pixel.png", readFileSync(join(images, "pixel.png")));
   expect(basename(await download(page))).toBe("pixel-2x.png");
 });
 
-test("the divider and the picture obey the keyboard", async () => {
+test("the keyboard controls the divider and the zoom", async () => {
   await pick(page, "Fastest");
-  await choose(page, join(pictures, "harbour.png"));
+  await choose(page, join(images, "harbour.png"));
   await download(page);
   const divider = page.getByRole("slider", { name: "Before and after" });
   await divider.focus();
@@ -127,9 +130,9 @@ test("the divider and the picture obey the keyboard", async () => {
   expect(await page.innerText("#zoom")).toBe("150 %");
 });
 
-test("a pointer drags the divider", async () => {
+test("the divider can be dragged", async () => {
   await pick(page, "Fastest");
-  await choose(page, join(pictures, "harbour.png"));
+  await choose(page, join(images, "harbour.png"));
   await download(page);
   const box = (await page.locator("#divider").boundingBox())!;
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
@@ -140,7 +143,7 @@ test("a pointer drags the divider", async () => {
   expect(Number(await page.getAttribute("#divider", "aria-valuenow"))).toBeLessThan(40);
 });
 
-test("several threads run where the page is isolated, one where it is not, with the same result", async () => {
+test("an isolated page uses several threads, another page one, with the same result", async () => {
   expect(await page.innerText("#engine")).toMatch(/^Runs on [2-8] threads$/);
   const plain = await serve(false);
   origins.add(new URL(plain.url).origin);
@@ -149,36 +152,36 @@ test("several threads run where the page is isolated, one where it is not, with 
   await open(other, plain.url);
   expect(await other.innerText("#engine")).toBe("Runs on 1 thread");
   await pick(other, "Fastest");
-  await choose(other, join(pictures, "harbour.png"));
+  await choose(other, join(images, "harbour.png"));
   expect((await compare(await download(other), "wdsr-b-4-x2", "harbour.png")).off).toBeLessThanOrEqual(1);
   await other.close();
   await plain.close();
 });
 
-test("a graphics card that fails is left for the processor, which is said", async () => {
+test("if the graphics card fails, the CPU takes over and the page says so", async () => {
   await open(page, `${server.url}?engine=graphics`);
   expect(await page.innerText("#engine")).toBe("Runs on your graphics card");
   await pick(page, "Fastest");
-  await choose(page, join(pictures, "pixel.png"));
+  await choose(page, join(images, "pixel.png"));
   await download(page);
   expect(await page.innerText("#engine")).toMatch(/threads$/);
   expect(await page.innerText("#notice")).toMatch(/graphics card could not/);
 });
 
-test("a graphics card gives what demo.py gives", async () => {
+test("the graphics card gives demo.py's result", async () => {
   const other = await launch(GRAPHICS);
   const page = await other.newPage();
   watch(page);
   await open(page, `${server.url}?engine=graphics`);
   await pick(page, "Fastest");
-  await choose(page, join(pictures, "see-through.webp"));
+  await choose(page, join(images, "see-through.webp"));
   const found = await compare(await download(page), "wdsr-b-4-x2", "see-through.webp");
   expect(await page.innerText("#engine")).toBe("Runs on your graphics card");
   await other.close();
   expect(found.off).toBeLessThanOrEqual(1);
 });
 
-test("all but the runtime is at most 6 MB", () => {
+test("everything except the runtime has at most 6 MB", () => {
   const entries = readdirSync(join(ROOT, "dist"), { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
   const runtime = files.filter(({ name }) => /^ort[-.](wasm|webgpu)/.test(name));
@@ -188,7 +191,7 @@ test("all but the runtime is at most 6 MB", () => {
   expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(6e6);
 });
 
-test.runIf(process.env.SCREENSHOTS)("is shown in docs/", async () => {
+test.runIf(process.env.SCREENSHOTS)("writes the screenshots in docs/", async () => {
   for (const [name, width, height, colorScheme] of [
     ["light", 1120, 700, "light"],
     ["dark", 1120, 700, "dark"],
@@ -200,31 +203,32 @@ test.runIf(process.env.SCREENSHOTS)("is shown in docs/", async () => {
     await page.waitForSelector('body[data-state="done"]', { timeout: 150_000 });
     const path = `${PROJECT}/docs/web-${name}.png`;
     await page.screenshot({ path });
-    await python(PICTURES, "shrink", path);
+    await python(IMAGES, "shrink", path);
     expect(statSync(path).size).toBeLessThan(300_000);
     await page.close();
   }
 });
 
-test("nothing in all of this left the page's origin", () => {
+test("no request left the page's origin", () => {
   for (const ending of [".onnx", ".wasm", ".mjs"]) expect(seen.some((url) => url.endsWith(ending))).toBe(true);
   expect(seen.filter((url) => !url.startsWith("blob:") && !origins.has(new URL(url).origin))).toEqual([]);
 });
 
-/** Notes every request, those of workers included. */
+/** Records every request, including those of workers. */
 function watch(page: Page): void {
   page.context().on("request", (request) => seen.push(request.url()));
 }
 
 const demos = new Map<string, Promise<void>>();
 
-/** Has demo.py enlarge the pictures that are compared, once for each network. */
+/** Runs demo.py on the images to compare, once per network. */
 async function demo(network: string): Promise<void> {
-  const names = network === "wdsr-b-4-x2" ? readdirSync(pictures) : ["harbour.png", "see-through.png"];
+  const some: Record<string, string[]> = { [ALL]: ["rotated.jpg", "fine.jpg"], "wdsr-b-4-x2": readdirSync(images) };
+  const names = some[network] ?? ["harbour.png", "see-through.png"];
   const folder = join(scratch(), "in");
   mkdirSync(folder);
-  for (const name of names) copyFileSync(join(pictures, name), join(folder, name));
-  await python("demo.py", "-i", folder, "-o", join(results, network), "-m", join(NETWORKS, `${network}.keras`));
+  for (const name of names) copyFileSync(join(images, name), join(folder, name));
+  await python("demo.py", "-i", folder, "-o", join(results, network), "-m", network === ALL ? NETWORKS : join(NETWORKS, `${network}.keras`));
 }
 
 async function compare(path: string, network: string, name: string) {
@@ -232,10 +236,10 @@ async function compare(path: string, network: string, name: string) {
   await demos.get(network);
   const [stem, suffix] = name.split(".");
   const expected = join(results, network, `${stem}-sr.${suffix === "jpg" ? "png" : suffix}`);
-  return JSON.parse(await python(PICTURES, "compare", path, expected));
+  return JSON.parse(await python(IMAGES, "compare", path, expected));
 }
 
-/** A PNG of that size by its header, and no more. */
+/** Returns the header of a PNG of this size. */
 function header(width: number, height: number): Buffer {
   const bytes = Buffer.from(POSTER);
   bytes.writeUInt32BE(width, 16);
@@ -251,17 +255,17 @@ async function paste(page: Page, name: string, bytes: Buffer): Promise<void> {
   await give(page, "paste", name, bytes);
 }
 
-async function give(page: Page, how: "drop" | "paste", name: string, bytes: Buffer): Promise<void> {
+async function give(page: Page, action: "drop" | "paste", name: string, bytes: Buffer): Promise<void> {
   await page.evaluate(
-    ({ how, name, values }) => {
+    ({ action, name, values }) => {
       const data = new DataTransfer();
       data.items.add(new File([new Uint8Array(values)], name));
       const event =
-        how === "drop"
+        action === "drop"
           ? new DragEvent("drop", { dataTransfer: data, cancelable: true })
           : new ClipboardEvent("paste", { clipboardData: data });
       window.dispatchEvent(event);
     },
-    { how, name, values: [...bytes] },
+    { action, name, values: [...bytes] },
   );
 }

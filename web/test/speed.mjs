@@ -1,12 +1,12 @@
-// Enlarges one picture in the page for every line on standard input, for `benchmarks/web.py`.
+// Upscales an image in the page for every line on standard input, for `benchmarks/web.py`.
 //
-// node web/test/speed.mjs PICTURE NETWORK ENGINE
+// node web/test/speed.mjs IMAGE NETWORK ENGINE
 
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { preview } from "vite";
 
-const [picture, network, engine] = process.argv.slice(2);
+const [image, network, engine] = process.argv.slice(2);
 const server = await preview({
   root: new URL("..", import.meta.url).pathname,
   logLevel: "error",
@@ -22,7 +22,7 @@ await page.waitForFunction(() => document.getElementById("engine").textContent);
 console.log(await page.innerText("#engine"));
 
 for await (const _ of createInterface({ input: process.stdin })) {
-  await page.setInputFiles("#file", picture);
+  await page.setInputFiles("#file", image);
   await page.waitForSelector('body[data-state="working"]');
   await page.waitForSelector('body[data-state="done"]', { timeout: 600_000 });
   console.log(await page.getAttribute("#facts", "data-seconds"));

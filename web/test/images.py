@@ -1,4 +1,4 @@
-"""Pictures for the page's tests, and the comparison of two: `python pictures.py make FOLDER`, `... compare A B`."""
+"""Makes and compares images for the page's tests: `python images.py make FOLDER`, `... compare A B`."""
 
 import io
 import json
@@ -13,7 +13,7 @@ ORIENTATION = 0x0112
 
 
 def make(folder):
-    """One picture of each kind into `folder`; the same every time."""
+    """Writes one image of each kind into `folder`; the same every time."""
     folder = Path(folder)
     folder.mkdir(parents=True)
     harbour, poster = (Image.open(DEMO / name).convert("RGB") for name in ("harbour.png", "poster.png"))
@@ -28,11 +28,12 @@ def make(folder):
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    harbour.crop((0, 80, 200, 200)).save(folder / "turned.jpg", quality=90, exif=exif, icc_profile=profile)
+    harbour.crop((0, 80, 200, 200)).save(folder / "rotated.jpg", quality=90, exif=exif, icc_profile=profile)
+    harbour.crop((0, 80, 120, 160)).save(folder / "fine.jpg", quality=95)
 
 
 def opacity(width, height):
-    """Every value from clear to solid, in the middle a hole and a solid part."""
+    """Returns all values of alpha, with a transparent disk and an opaque band."""
     y, x = np.mgrid[:height, :width]
     values = (x * 255 // (width - 1)).astype("uint8")
     values[(x - width / 2) ** 2 + (y - height / 2) ** 2 < 40**2] = 0
@@ -41,7 +42,7 @@ def opacity(width, height):
 
 
 def compare(a, b):
-    """The largest difference of two files' values, and whether they agree on all else; clear pixels have no color."""
+    """Returns the largest difference of two files, except in transparent colors, and whether all else agrees."""
     a, b = Image.open(a), Image.open(b)
     alike = (a.size, a.mode, a.info.get("icc_profile")) == (b.size, b.mode, b.info.get("icc_profile"))
     off = 256
@@ -55,7 +56,7 @@ def compare(a, b):
 
 
 def shrink(path):
-    """The picture at `path` as a PNG of 256 colors: a screenshot of a third of the bytes."""
+    """Reduces a screenshot to a PNG of 256 colors, a third of its size."""
     small = io.BytesIO()
     image = Image.open(path).convert("RGB")
     image.quantize(palette=image.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(small, "PNG", optimize=True)

@@ -1,21 +1,21 @@
-// A picture through a network in exact tiles; rows are handed on as they are finished.
+// Upscales an image with a network, in tiles that give exactly the untiled result, and yields finished rows.
 
 import { Bicubic } from "./bicubic";
 import { bleed } from "./alpha";
 import type { Kind, Pixels } from "./pixels";
-import { plan, type Reach, type Span } from "./tiling";
+import { plan, type ReceptiveField, type Span } from "./tiling";
 
 const GRAY_OF_RGB = [0.299, 0.587, 0.114]; // BT.601
 
-/** Runs a tile, RGB in 0..255, row by row; returns it `scale` times as large, neither clipped nor rounded. */
+/** Runs the network on a tile, RGB in 0..255, row by row; the result is `scale` times as large, not clipped or rounded. */
 export type Run = (tile: Float32Array, height: number, width: number) => Promise<Float32Array>;
 
 export interface Job {
-  picture: Pixels;
+  image: Pixels;
   kind: Kind;
   scale: number;
-  reach: Reach;
-  /** The most pixels that a tile has. */
+  receptiveField: ReceptiveField;
+  /** The maximum number of pixels in a tile. */
   tilePixels: number;
   run: Run;
 }
@@ -25,28 +25,28 @@ export interface Piece {
   x: number;
   y: number;
   pixels: Pixels;
-  /** The part of the work that is done, 0 to 1. */
+  /** The fraction of the work that is done, 0 to 1. */
   done: number;
 }
 
-/** Values that no picture has: the network did not compute. */
+/** The network returned NaN or infinity. */
 export class NotFinite extends Error {}
 
-/** Yields strips of the result from top to bottom; `show` is given each tile before. `bleed` changes `job.picture`. */
-export async function* enlarge(job: Job, show: (piece: Piece) => void): AsyncGenerator<Pixels> {
-  const { picture, kind, scale, reach, tilePixels } = job;
-  const tiles = plan(picture.height, picture.width, reach, tilePixels);
+/** Yields strips of the result from top to bottom, and calls `show` with each tile first. Modifies `job.image`. */
+export async function* upscale(job: Job, show: (piece: Piece) => void): AsyncGenerator<Pixels> {
+  const { image, kind, scale, receptiveField, tilePixels } = job;
+  const tiles = plan(image.height, image.width, receptiveField, tilePixels);
   const total = tiles.rows.length * tiles.columns.length;
-  const opacity = kind.alpha ? new Bicubic(picture, scale, 3, 1) : undefined;
-  if (kind.alpha) bleed(picture);
+  const opacity = kind.alpha ? new Bicubic(image, scale, 3, 1) : undefined;
+  if (kind.alpha) bleed(image);
   let count = 0;
   for (const row of tiles.rows) {
     const [top, bottom] = [row.low * scale, row.high * scale];
-    const strip = blank(picture.width * scale, bottom - top);
+    const strip = blank(image.width * scale, bottom - top);
     const alpha = opacity?.rows(top, bottom);
     for (let i = 3; i < strip.data.length; i += 4) strip.data[i] = alpha ? alpha[i >> 2] : 255;
     for (const column of tiles.columns) {
-      const sr = await job.run(cut(picture, row, column), row.stop - row.start, column.stop - column.start);
+      const sr = await job.run(cut(image, row, column), row.stop - row.start, column.stop - column.start);
       keep(sr, strip, row, column, job);
       count++;
       show({ x: column.low * scale, y: top, pixels: part(strip, column, scale), done: count / total });
@@ -55,7 +55,7 @@ export async function* enlarge(job: Job, show: (piece: Piece) => void): AsyncGen
   }
 }
 
-/** The colors that a tile sees. */
+/** Returns the colors of a tile. */
 function cut({ width, data }: Pixels, row: Span, column: Span): Float32Array {
   const tile = new Float32Array(3 * (row.stop - row.start) * (column.stop - column.start));
   for (let y = row.start, at = 0; y < row.stop; y++) {
@@ -68,7 +68,7 @@ function cut({ width, data }: Pixels, row: Span, column: Span): Float32Array {
   return tile;
 }
 
-/** Writes into `strip` what is kept of a tile; writing clips to 0..255 and rounds, a half to the even neighbor. */
+/** Writes the part of a tile that is kept to `strip`; this clips to 0..255 and rounds half to even. */
 function keep(sr: Float32Array, strip: Pixels, row: Span, column: Span, { scale, kind }: Job): void {
   const wide = (column.stop - column.start) * scale;
   const length = (column.high - column.low) * scale;

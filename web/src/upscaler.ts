@@ -1,6 +1,6 @@
-// The workers as the page sees them: one picture at a time, stopped at once, and moved off a graphics card that fails.
+// Controls the workers: one image at a time, immediate stop, and the CPU if the graphics card fails.
 
-import type { Piece } from "./enlarge";
+import type { Piece } from "./upscale";
 import type { Comparison, Order, Report, Rows } from "./messages";
 import type { Engine } from "./engine";
 
@@ -9,34 +9,34 @@ export interface Listener {
   compared(rows: Rows): void;
   piece(piece: Piece): void;
   finished(result: Blob, seconds: number): void;
-  /** `message` is for the person, if there is one. */
+  /** `message` is for the user, if there is one. */
   failed(message?: string): void;
-  /** The graphics card failed: the picture begins again on the processor. */
+  /** The graphics card failed, and the image starts again on the CPU. */
   moved(): void;
 }
 
-export class Enlarger {
+export class Upscaler {
   private worker?: Worker;
   private comparer?: Worker;
   private busy = false;
 
-  /** `instead` is the engine that takes over where the first is the graphics card and fails. */
+  /** `fallback` is the engine that takes over if the graphics card fails. */
   constructor(
     private engine: Engine,
-    private readonly instead: Engine,
+    private readonly fallback: Engine,
     private readonly listener: Listener,
   ) {}
 
   start(file: Blob, network: Order["network"]): void {
     this.stop();
     this.busy = true;
-    this.worker ??= new Worker(new URL("./enlarge.worker.ts", import.meta.url), { type: "module" });
-    this.worker.onmessage = ({ data }: MessageEvent<Report>) => this.hear(data, file, network);
-    this.worker.onerror = () => this.hear({ type: "failed", error: "the worker ended" }, file, network);
+    this.worker ??= new Worker(new URL("./upscale.worker.ts", import.meta.url), { type: "module" });
+    this.worker.onmessage = ({ data }: MessageEvent<Report>) => this.receive(data, file, network);
+    this.worker.onerror = () => this.receive({ type: "failed", error: "the worker stopped" }, file, network);
     this.worker.postMessage({ file, network, engine: this.engine } satisfies Order);
   }
 
-  /** Ends the work, if there is any, in the middle of a tile. */
+  /** Stops the work, if there is any, even within a tile. */
   stop(): void {
     this.comparer?.terminate();
     this.comparer = undefined;
@@ -46,7 +46,7 @@ export class Enlarger {
     this.busy = false;
   }
 
-  private hear(report: Report, file: Blob, network: Order["network"]): void {
+  private receive(report: Report, file: Blob, network: Order["network"]): void {
     switch (report.type) {
       case "started":
         this.listener.started(report.width, report.height);
@@ -70,7 +70,7 @@ export class Enlarger {
           this.listener.failed();
           break;
         }
-        this.engine = this.instead;
+        this.engine = this.fallback;
         this.listener.moved();
         this.start(file, network);
     }

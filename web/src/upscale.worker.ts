@@ -1,14 +1,14 @@
-// Enlarges one picture after another; to stop, the page ends the worker and starts another.
+// Upscales one image after another. To stop it, the page terminates the worker and starts a new one.
 
 import { decode } from "./decode";
-import { enlarge } from "./enlarge";
+import { upscale } from "./upscale";
 import { readHeader, Refusal } from "./header";
 import { checkSize } from "./limits";
 import type { Order, Report } from "./messages";
 import { PngWriter } from "./png";
 import { Runtime } from "./runtime";
 
-const TILE_PIXELS = 2 ** 16; // 256 x 256: below a gigabyte, and a few seconds at most between signs of life
+const TILE_PIXELS = 2 ** 16; // 256 x 256: less than 1 GB, and at most a few seconds per tile
 
 let runtime: Runtime | undefined;
 
@@ -24,18 +24,18 @@ self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
 };
 
 async function work({ file, network, engine }: Order): Promise<Blob> {
-  const { scale, reach, url } = network;
+  const { scale, receptiveField, url } = network;
   const header = await readHeader(file);
   checkSize(header, scale);
   if (runtime?.engine !== engine) runtime = new Runtime(engine);
   const opening = runtime.open(url);
-  opening.catch(() => {}); // is met below, unless the picture fails first
-  const { pixels: picture, kind } = await decode(file, header);
-  const [width, height] = [picture.width * scale, picture.height * scale];
+  opening.catch(() => {}); // awaited below, unless decoding fails first
+  const { pixels: image, kind } = await decode(file, header);
+  const [width, height] = [image.width * scale, image.height * scale];
   report({ type: "started", width, height });
   const run = await opening;
   const writer = await PngWriter.open(width, height, kind);
-  const strips = enlarge({ picture, kind, scale, reach, tilePixels: TILE_PIXELS, run }, (piece) =>
+  const strips = upscale({ image, kind, scale, receptiveField, tilePixels: TILE_PIXELS, run }, (piece) =>
     report({ type: "piece", piece }, [piece.pixels.data.buffer]),
   );
   for await (const strip of strips) await writer.append(strip.data);
