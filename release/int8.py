@@ -1,4 +1,4 @@
-"""What int8 costs published weights at x2, in decibels: python -m release.int8 ../shared"""
+"""What int8 costs published weights at x2, in decibels: python -m release.int8 FOLDER"""
 
 import sys
 import tempfile
@@ -19,7 +19,7 @@ def define(flags):
 
 def run(flags, words):
     if len(words) != 1:
-        raise InputError("Name the folder that contains weights/ and images/: python -m release.int8 ../shared")
+        raise InputError("Name the folder that contains weights/ and images/: python -m release.int8 FOLDER")
     from wdsr_tf import checkpoint
     from wdsr_tf.evaluation.networks import Network
 

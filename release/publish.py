@@ -200,9 +200,9 @@ def recipe(name, config, facts):
 
 def commands(name):
     """The command lines that train the model again."""
-    data = "-i ../shared/images/train291 -i ../shared/images/photos/train --valid ../shared/images/photos/valid"
+    data = "-i data/train291 -i data/photos/train --valid data/photos/valid"
     names = [each for each in (MODELS[name].start, name) if each]
-    return [f"python -m release.train {each} {data} --benchmarks ../shared/images/benchmark" for each in names]
+    return [f"python -m release.train {each} {data} --benchmarks data/benchmarks" for each in names]
 
 
 def logged_sessions(run):

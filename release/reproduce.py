@@ -1,4 +1,4 @@
-"""Compares our figures of published weights with the published ones: python -m release.reproduce ../shared"""
+"""Compares our figures of published weights with the published ones: python -m release.reproduce FOLDER"""
 
 import dataclasses
 import json
@@ -95,7 +95,7 @@ def define(flags):
 
 def run(flags, words):
     if len(words) != 1:
-        raise InputError("Name one folder: python -m release.reproduce ../shared")
+        raise InputError("Name one folder: python -m release.reproduce FOLDER")
     shared = Path(words[0])
     section(DOCUMENT)  # finds a document without its marks now, not in an hour
     entries = chosen(read_manifest(shared / "weights" / "MANIFEST.json"), flags.only)
@@ -255,7 +255,7 @@ def document(bicubic, lines, missed, seconds, finished=True):
     return "\n".join(
         [
             "```",
-            "$ python -m release.reproduce ../shared",
+            "$ python -m release.reproduce FOLDER",
             "```",
             "",
             f"`paper` protocol; LR images are the benchmarks' own files. The networks ran for {minutes:.0f} minutes on",

@@ -47,6 +47,12 @@ def user_cache(tmp_path_factory):
 
 
 @pytest.fixture
+def empty_cache(tmp_path_factory, monkeypatch):
+    """A test of its own conversions isn't helped by those of others."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
 def policy():
     """Sets the global dtype policy for one test: `policy("mixed_float16")`."""
     import keras

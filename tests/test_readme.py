@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
@@ -44,6 +45,7 @@ def test_the_script_of_the_readme_runs(tmp_path):
         assert large.size == (288, 224)
 
 
+@pytest.mark.slow  # four starts of Python, three of them with TensorFlow
 def test_the_four_commands_of_the_readme_lead_from_photographs_to_upscaled_ones(tmp_path):
     assert MISSION in README
     photos(tmp_path / "Pictures", count=24)

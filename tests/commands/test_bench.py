@@ -10,6 +10,8 @@ from tests.helpers.commands import runner
 from wdsr_tf import images
 from wdsr_tf.commands.bench import COMMAND
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
 
 @pytest.fixture
 def bench(capsys, monkeypatch):

@@ -11,9 +11,9 @@ RANDOM = np.random.default_rng(0)
 
 
 def draw(path, height, width, gray=False):
-    picture = RANDOM.integers(0, 256, (height, width) if gray else (height, width, 3), "uint8")
-    images.write(path, picture)
-    return picture
+    image = RANDOM.integers(0, 256, (height, width) if gray else (height, width, 3), "uint8")
+    images.write(path, image)
+    return image
 
 
 def self_ex_sr(root):

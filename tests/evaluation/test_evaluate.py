@@ -7,6 +7,8 @@ from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.evaluate import evaluate
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
 
 @pytest.fixture
 def hr(tmp_path):

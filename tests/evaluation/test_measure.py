@@ -29,8 +29,8 @@ def draw(folder, sizes, scale=2):
     drawn = []
     for i, (height, width) in enumerate(sizes):
         for kind, factor in (("LR", 1), ("HR", scale)):
-            picture = random.integers(0, 256, (height * factor, width * factor, 3), "uint8")
-            images.write(folder / f"img_{i}_{kind}.png", picture)
+            image = random.integers(0, 256, (height * factor, width * factor, 3), "uint8")
+            images.write(folder / f"img_{i}_{kind}.png", image)
         drawn.append(div2k.Pair(f"img_{i}", folder / f"img_{i}_LR.png", folder / f"img_{i}_HR.png"))
     return ImagePairs(drawn, scale, {"benchmark": str(folder)})
 
@@ -162,8 +162,8 @@ def test_the_next_image_is_decoded_during_the_current_one(pairs, monkeypatch):
 def test_a_damaged_checkpoint_and_one_with_nan_are_named_and_the_others_ranked(tmp_path, pairs):
     save_network(tmp_path / "good.keras")
     save_network(tmp_path / "nan.keras", bias=np.nan)
-    whole = (tmp_path / "good.keras").read_bytes()
-    (tmp_path / "cut.keras").write_bytes(whole[: len(whole) // 2])
+    content = (tmp_path / "good.keras").read_bytes()
+    (tmp_path / "cut.keras").write_bytes(content[: len(content) // 2])
     rows, failed = measured(sorted(tmp_path.glob("*.keras")), pairs)
     assert [row.name for row in rows] == ["good.keras"]
     assert list(failed) == ["cut.keras", "nan.keras"]
@@ -241,8 +241,8 @@ def test_the_self_ensemble_runs_a_network_eight_times(tmp_path, pairs, monkeypat
 
     save_network(tmp_path / "a.keras")
     (plain,), _ = measured([tmp_path / "a.keras"], pairs)
-    calls, whole = [], upscale.upscale
-    monkeypatch.setattr(upscale, "upscale", lambda model, lr: calls.append(lr.shape[:2]) or whole(model, lr))
+    calls, original = [], upscale.upscale
+    monkeypatch.setattr(upscale, "upscale", lambda model, lr: calls.append(lr.shape[:2]) or original(model, lr))
     (row,), _ = measured([tmp_path / "a.keras"], pairs, self_ensemble=True)
     assert len(calls) == 8 * len(pairs.pairs)
     assert calls[:4] == [(9, 12), (12, 9)] * 2

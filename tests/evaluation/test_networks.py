@@ -11,6 +11,8 @@ from wdsr_tf.evaluation import networks
 from wdsr_tf.evaluation.networks import Network
 from wdsr_tf.importers import formats
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
 
 def test_checkpoints_are_found_below_a_folder_without_states_and_partial_files(tmp_path):
     for name in (
@@ -148,7 +150,7 @@ def test_weights_that_fit_several_networks_are_not_guessed(every_scale, monkeypa
     from wdsr_tf.importers import recognize
 
     one = recognize.recognize(formats.read(every_scale.path).arrays)[0]
-    monkeypatch.setattr(recognize, "recognize", lambda arrays: [one, dataclasses.replace(one, name="other")])
+    monkeypatch.setattr(recognize, "recognize", lambda *given: [one, dataclasses.replace(one, name="other")])
     with pytest.raises(InputError, match=r"(?s)srcnn\.npz.*srcnn.*other.*convert weights"):
         every_scale.load(2)
 

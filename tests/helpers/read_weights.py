@@ -48,16 +48,17 @@ def stop(event, arguments):
 def outcome(path):
     """Returns the result of reading a file."""
     try:
-        arrays = formats.read(path).arrays
+        file = formats.read(path)
     except InputError as error:
         return {"error": str(error)}
+    arrays = file.arrays
     good = [a.dtype == np.float32 or a.dtype.kind in "iu" for a in arrays.values()]
     good += [bool(np.isfinite(a).all()) for a in arrays.values()]
     good += [0 < len(arrays) <= limits.MAX_TENSORS, sum(a.nbytes for a in arrays.values()) <= limits.MAX_BYTES]
     if not all(good):
         return {"invalid": len(arrays)}
     try:
-        recognize.choose(recognize.recognize(arrays))
+        recognize.choose(recognize.recognize(arrays, file.facts))
     except InputError as error:
         return {"read": len(arrays), "refused": str(error)}
     return {"read": len(arrays), "recognized": True}

@@ -179,13 +179,52 @@ def write_matlab(folder, mangle=same):
 
 
 def matlab_variable(name, array):
-    shape = np.array(array.shape if array.ndim > 1 else (1, array.size), "<i4").tobytes()
-    parts = [(6, struct.pack("<II", 7, 0)), (5, shape), (1, name.replace(".", "_").encode()), (7, array.tobytes("F"))]
-    return b"".join(matlab_element(kind, data) for kind, data in parts)
+    shape = array.shape if array.ndim > 1 else (1, array.size)
+    return matlab_head(7, name.replace(".", "_"), shape) + matlab_element(7, array.tobytes("F"))
 
 
 def matlab_element(kind, data):
     return struct.pack("<II", kind, len(data)) + data.ljust(-(-len(data) // 8) * 8, b"\0")
+
+
+def write_matlab_struct(folder, mangle=same):
+    """One struct whose fields are cells of arrays, as in the authors' VDSR."""
+    path = folder / "weights.mat"
+    fields = {"weight": [ARRAYS["conv.weight"], ARRAYS["tail.weight"]], "bias": [ARRAYS["conv.bias"]]}
+    struct_ = mangle(matlab_element(14, matlab_struct("model", fields)))
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + struct_)
+    return path
+
+
+def matlab_struct(name, fields):
+    """Returns the data of a struct; `fields` are lists of arrays, which become cells."""
+    names = b"".join(field.encode().ljust(8, b"\0") for field in fields)
+    parts = [(5, struct.pack("<i", 8)), (1, names)]
+    data = matlab_head(2, name, (1, 1)) + b"".join(matlab_element(kind, part) for kind, part in parts)
+    for arrays in fields.values():
+        cells = b"".join(matlab_element(14, matlab_variable("", array)) for array in arrays)
+        data += matlab_element(14, matlab_head(1, "", (1, len(arrays))) + cells)
+    return data
+
+
+def matlab_head(kind, name, shape):
+    """Returns the elements that every variable begins with."""
+    parts = [(6, struct.pack("<II", kind, 0)), (5, np.array(shape, "<i4").tobytes()), (1, name.encode())]
+    return b"".join(matlab_element(code, data) for code, data in parts)
+
+
+def write_tfjs(folder, mangle=same):
+    """The `model.json`, with its two shards beside it; an array may lie in both."""
+    arrays = {"conv/kernel": ARRAYS["conv.weight"].transpose(2, 3, 1, 0), "conv/bias": ARRAYS["conv.bias"]}
+    data = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
+    names = ["group1-shard1of2.bin", "group1-shard2of2.bin"]
+    for name, part in zip(names, (data[:100], data[100:]), strict=True):
+        (folder / name).write_bytes(mangle(part))
+    entries = [{"name": name, "shape": array.shape, "dtype": "float32"} for name, array in arrays.items()]
+    manifest = {"format": "layers-model", "weightsManifest": [{"paths": names, "weights": entries}]}
+    path = folder / "model.json"
+    path.write_bytes(mangle(json.dumps(manifest).encode()))
+    return path
 
 
 def write_onnx(folder, mangle=same):
@@ -214,6 +253,34 @@ def write_ncnn(folder, mangle=same):
     path = folder / "weights.param"
     path.write_bytes(mangle("\n".join(lines).encode()))
     data = bytes.fromhex("476b3001") + weight.astype("<f2").tobytes() + bias.tobytes()
+    path.with_suffix(".bin").write_bytes(mangle(data))
+    return path
+
+
+NCNN_GRAPH = """
+Input        x     0 1 x 0=8 1=8 2=3
+MemoryData   mean  0 1 m 0=3
+BinaryOp     sub   2 1 x m a 0=1
+Split        split 1 2 a b c
+Convolution  conv  1 1 b d 0=4 1=3 4=1 5=1 6=108
+PReLU        slope 1 1 d e 0=4
+Convolution  tail  1 1 e f 0=3 1=1 5=0 6=12
+Interp       up    1 1 f g 0=3 1=2.0 2=2.0
+Interp       near  1 1 c h 0=1 1=2.0 2=2.0
+BinaryOp     add   2 1 g h y 0=0
+"""
+MEAN, SLOPES = np.array([0.1, 0.2, 0.3], "<f4"), np.array([0.25, -0.5, 1.5, 0], "<f4")
+
+
+def write_ncnn_graph(folder, mangle=same, graph=NCNN_GRAPH):
+    """A graph that shifts its input, resizes the convolutions' result by 2 and adds the resized input."""
+    lines = graph.strip().splitlines()
+    path = folder / "graph.param"
+    path.write_bytes(mangle("\n".join(["7767517", f"{len(lines)} {len(lines)}", *lines]).encode()))
+    kernels = [
+        bytes.fromhex("476b3001") + ARRAYS[name].astype("<f2").tobytes() for name in ("conv.weight", "tail.weight")
+    ]
+    data = MEAN.tobytes() + kernels[0] + ARRAYS["conv.bias"].tobytes() + SLOPES.tobytes() + kernels[1]
     path.with_suffix(".bin").write_bytes(mangle(data))
     return path
 
@@ -285,9 +352,12 @@ WRITERS = {
     "safetensors": write_safetensors,
     "hdf5": write_hdf5,
     "matlab": write_matlab,
+    "matlab_struct": write_matlab_struct,
     "onnx": write_onnx,
     "waifu2x_json": write_waifu2x_json,
     "ncnn": write_ncnn,
+    "ncnn_graph": write_ncnn_graph,
+    "tfjs": write_tfjs,
     "tensorflow1": write_tensorflow1,
 }
 WRITERS = {name: write for name, write in WRITERS.items() if importlib.util.find_spec(PACKAGES.get(name, "numpy"))}

@@ -57,7 +57,7 @@ def test_tiled_output_equals_untiled_output(name, scale):
     keras.utils.set_random_seed(0)
     engine = of_model(create_model(name, scale, **small(name)))
     radius = engine.receptive_field.radius
-    rgb = LARGE[: max(40, 5 * radius), : max(36, 4 * radius + 8)]
+    rgb = np.tile(LARGE, (3, 3, 1))[: max(40, 5 * radius), : max(36, 4 * radius + 8)]
     whole = upscale(engine, rgb)
     tiled, count = in_tiles(engine, rgb, (3 * radius + 6) ** 2)
     assert count >= 4

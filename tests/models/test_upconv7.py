@@ -45,7 +45,7 @@ def test_a_file_with_missing_or_extra_layers_is_refused(golden):
     arrays, _ = golden("upconv7_seed")
     for more in ({"w/extra.weight": np.zeros((3, 3, 3, 3), "float32")}, {"w/Sequential.12.weight": None}):
         given = {name: array for name, array in (arrays | more).items() if array is not None}
-        with pytest.raises(InputError, match="do not fit"):
+        with pytest.raises(InputError, match="don't fit"):
             golden_model(given, waifu2x.in_order, "upconv7", 2)
 
 

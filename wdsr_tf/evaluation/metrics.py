@@ -49,15 +49,15 @@ def ms_ssim(sr, hr, border=0):
 def similarities(sr, hr, border=0):
     """Returns (SSIM, MS-SSIM) at the cost of the second alone; MS-SSIM is NaN if the image is too small for it."""
     sr, hr = _pair(sr, hr, border)
-    whole, product = _mean_similarity(sr, hr)
+    single_scale, product = _mean_similarity(sr, hr)
     if min(sr.shape[:2]) < 2 ** (len(MS_SSIM_WEIGHTS) - 1):
-        return whole, float("nan")
+        return single_scale, float("nan")
     product = max(product, 0.0) ** MS_SSIM_WEIGHTS[0]
     for level, weight in enumerate(MS_SSIM_WEIGHTS[1:], start=2):
         sr, hr = _halved(sr), _halved(hr)
         similarity, contrast = _mean_similarity(sr, hr)
         product *= max(similarity if level == len(MS_SSIM_WEIGHTS) else contrast, 0.0) ** weight
-    return whole, float(product)
+    return single_scale, float(product)
 
 
 def _mean_similarity(sr, hr):

@@ -23,6 +23,7 @@ from wdsr_tf.importers import (
     span,
     srcnn,
     srvgg,
+    unsupported,
     vdsr,
     waifu2x,
     wdsr,
@@ -32,6 +33,9 @@ from wdsr_tf.importers.project import Candidate, Contents, MismatchError, check_
 MODULES = (ours, wdsr, edsr, carn, carn_v2, krasserm, dcscn, espcn, msrn, drrn, srcnn, waifu2x)
 MODULES += (esrgan, srvgg, span, imdn, rcan, vdsr, isr)
 PROJECTS = [project for module in MODULES for project in module.PROJECTS]
+# What wrappers put in front of every name: DataParallel, torch.compile, Lightning, and trainers of GANs.
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "net_g.", "generator.")
+COUNTER = "n_averaged"  # of torch.optim.swa_utils.AveragedModel, beside the weights
 # What torch.nn.utils.parametrizations.weight_norm saves, under the names of torch.nn.utils.weight_norm.
 PARAMETRIZATIONS = {
     ".parametrizations.weight.original0": ".weight_g",
@@ -57,6 +61,8 @@ def recognize(arrays: dict[str, np.ndarray], facts: dict[str, Any] | None = None
         except MismatchError as reason:
             mismatches.append(f"it has names of {project.name}, but {reason}")
     if not candidates:
+        if known := unsupported.named(contents.shapes):
+            raise InputError(known)
         raise InputError("\n  ".join(["the weights don't fit any supported project", *mismatches, *_facts(contents)]))
     return candidates
 
@@ -73,10 +79,11 @@ def _facts(contents):
 def renamed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns the arrays under the names that PyTorch's modules have.
 
-    That is without DataParallel's prefix `module.`, with `PARAMETRIZATIONS` renamed, and without what an export to ONNX
-    adds: `/upsampler/upsampler.0/Conv.weight` is `upsampler.0.weight`.
+    That is without the `PREFIXES` that all of them share and without `COUNTER`, with `PARAMETRIZATIONS` renamed, and
+    without what an export to ONNX adds: `/upsampler/upsampler.0/Conv.weight` is `upsampler.0.weight`.
     """
-    prefix = "module." if all(name.startswith("module.") for name in arrays) else ""
+    prefix, counter = _wrapping(arrays)
+    arrays = {name: array for name, array in arrays.items() if name != counter}
     is_exported = all(name.startswith("/") for name in arrays)
     result = {}
     for original, array in arrays.items():
@@ -87,6 +94,20 @@ def renamed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             raise InputError(f"the file has {name} and {original}, two names of the same array")
         result[name] = array
     return result
+
+
+def _wrapping(names):
+    """Returns the prefix that wrappers gave to all names, and the name of their counter, or None."""
+    prefix, counter = "", None
+    while True:
+        if prefix + COUNTER in names:
+            counter = prefix + COUNTER
+        inner = [name.removeprefix(prefix) for name in names if name != counter]
+        more = next((p for p in PREFIXES if inner and all(name.startswith(p) for name in inner)), None)
+        # `model.0.weight` is ESRGAN's own name: the prefix of a number isn't a wrapper's.
+        if more is None or any(name.removeprefix(more)[:1].isdecimal() for name in inner):
+            return prefix, counter
+        prefix += more
 
 
 def _module_name(exported):

@@ -7,6 +7,7 @@ import numpy as np
 from wdsr_tf.errors import InputError
 
 MAX_LINES = 40  # of a message
+ROUNDING = 1e-6  # of a constant's largest value, in float32
 
 
 class Tensors:
@@ -54,8 +55,11 @@ class Tensors:
             raise InputError(f"the file lacks {', '.join(missing)}; expected all of {', '.join(arrays)}, or none")
         for name, ours in () if missing else arrays.items():
             theirs = self._left.pop(name)
-            if np.shape(theirs) != np.shape(ours) or not np.allclose(theirs, ours, rtol=1e-3, atol=1e-3):
-                raise InputError(f"{name} is {np.ravel(theirs)[:9]}; expected {np.ravel(ours)[:9]}")
+            if np.shape(theirs) != np.shape(ours) or not _is_constant(theirs, ours):
+                raise InputError(
+                    f"{name} is {np.ravel(theirs)[:9].tolist()}; expected {np.ravel(ours)[:9].tolist()}. "
+                    "The file's color shift was trained or changed; our model's is fixed, so its output would differ"
+                )
 
     def conv(self, name: str, shuffle: int = 1, bias: bool = True) -> list[np.ndarray]:
         """Returns `name.weight` (out, in, height, width) and `name.bias` as a Conv2D's [kernel, bias].
@@ -80,6 +84,15 @@ class Tensors:
     def left(self) -> dict[str, tuple[int, ...]]:
         """Returns the names and shapes of the arrays that are left."""
         return {name: tuple(array.shape) for name, array in self._left.items()}
+
+
+def _is_constant(theirs, ours):
+    """Whether values are constants of ours, or these rounded to float16 or bfloat16, as a file of 16-bit floats has."""
+    largest = np.abs(ours).max()
+    bits = np.asarray(ours, "float32").view("u4")
+    bfloat16 = ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype("u4").view("f4")  # to the nearest, ties to even
+    stored = (ours, np.asarray(ours, "float16").astype("float32"), bfloat16)
+    return any(np.abs(theirs - each).max() <= ROUNDING * largest for each in stored)
 
 
 def stages(scale: int) -> list[int]:

@@ -14,7 +14,9 @@ from wdsr_tf.importers.formats import pickles
     [
         (b"(lp0\n.", "opcode LIST"),
         (b"P1\n.", "opcode PERSID"),
-        (b"]\x81.", "opcode NEWOBJ"),
+        (b"]}]\x92.", "opcode NEWOBJ_EX"),
+        (b"])\x81.", "other than a function"),
+        (b"](K\x01\x90.", "other than a set"),
         (b"\x82\x01.", "opcode EXT1"),
         (b"(ios\nsystem\n.", "'os.system'"),
         (b"](" + b"t" * 3 + b".", "a mark is missing"),

@@ -18,7 +18,7 @@ def test_every_format_is_recognized_by_its_bytes(tmp_path, write):
     path = write(tmp_path)
     source = formats.read(path)
     assert source.path == path
-    first = next(array for name, array in source.arrays.items() if name.endswith(("weight", "kernel")))
+    first = next(array for array in source.arrays.values() if array.ndim == 4)
     assert sorted(first.shape) == [3, 3, 3, 4]
     np.testing.assert_allclose(np.sort(first, None), np.sort(made.ARRAYS["conv.weight"], None), rtol=1e-3)  # of float16
 
@@ -43,13 +43,50 @@ def test_an_unknown_format_is_refused_with_the_supported_ones(tmp_path):
         formats.read(tmp_path / "empty.pth")
 
 
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        (b"<!DOCTYPE html><html>Virus scan warning</html>", r"is a web page \(HTML\), not weights. Download the file"),
+        (b"\n  <HTML><head>", "is a web page"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n", "Run `git lfs pull`"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "is a PNG image, not weights"),
+        (b"\xff\xd8\xff\xe0" + bytes(50), "is a JPEG image"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "is a WebP image"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.pth", "a.safetensors", "a.bin", "a"])
+def test_a_file_that_is_not_weights_is_named_for_what_it_is(tmp_path, data, said, name):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=f"{name} {said}" if said.startswith("is") else said):
+        formats.read(tmp_path / name)
+
+
+def test_a_pointer_beside_the_main_file_is_named(tmp_path):
+    made.write_ncnn(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n")
+    with pytest.raises(InputError, match=r"weights.bin is a git-lfs pointer.*Run `git lfs pull`"):
+        formats.read(tmp_path / "weights.param")
+
+
+@pytest.mark.parametrize("kept", [40, 300])  # within the header, and after it
+def test_a_truncated_safetensors_file_is_named(tmp_path, kept):
+    pytest.importorskip("safetensors")
+    path = made.write_safetensors(tmp_path)
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=f"the file is truncated: it has {kept} of .*Download it again") as error:
+        formats.read(path)
+    assert kept < 200 or f"of {size} bytes" in str(error.value)
+
+
 def test_the_message_says_what_is_damaged(tmp_path):
     path = made.pytorch_zip(tmp_path / "a.pth", made.pickled(b"he"))
     with pytest.raises(InputError, match="the pickle is damaged: it reads a memo entry that it hasn't written"):
         formats.read(path)
     whole = made.write_npz(tmp_path).read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="the archive is damaged or truncated"):
+    with pytest.raises(InputError, match=r"the archive is truncated: its end is missing\. Download the file again"):
         formats.read(tmp_path / "cut.npz")
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from wdsr_tf import files
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.formats import confined, limits
+from wdsr_tf.importers.formats import confined, limits, mistaken
 
 FORMATS = (  # tried in this order; PyTorch is last because it accepts any file that has its suffix
     "safetensors",
@@ -95,6 +95,8 @@ def _format(path):
         raise InputError(f"{path} is empty")
     modules = {name: importlib.import_module(f"{__name__}.{name}") for name in FORMATS}
     head = _head(path) if path.is_file() else b""  # reading from a pipe would block
+    if what := mistaken.named(head):
+        raise InputError(f"{path} {what}")
     for name, module in modules.items():
         if module.matches(path, head):
             return name, module
@@ -109,7 +111,11 @@ def _format(path):
 
 
 def _parts(module, path):
-    return module.files(path) if hasattr(module, "files") else [path]
+    parts = module.files(path) if hasattr(module, "files") else [path]
+    for part in parts[1:]:
+        if what := mistaken.named(_head(part)):
+            raise InputError(f"{part.name} {what}")
+    return parts
 
 
 def _head(path):

@@ -29,7 +29,9 @@ def opened(path):
                 raise InputError("the archive has two members with the same name")
             yield archive, members
     except zipfile.BadZipFile as error:
-        raise InputError(f"the archive is damaged or truncated ({error})") from error
+        if not zipfile.is_zipfile(path):
+            raise InputError("the archive is truncated: its end is missing. Download the file again") from error
+        raise InputError(f"the archive is damaged ({error})") from error
 
 
 def read(archive, member, size: int, methods=(zipfile.ZIP_STORED,)) -> bytearray:

@@ -9,6 +9,7 @@ import pickletools
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.formats import limits
+from wdsr_tf.importers.formats.inert import Placeholder
 
 MAX_BYTES = 4 * 2**20  # a tensor needs about 200
 MAX_OPCODES = 10**6  # each needs up to 150 bytes of memory, and a microsecond or two
@@ -19,13 +20,13 @@ _MARK = object()
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _ARGUMENTS = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
-    *("BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES"),
 }
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def load(stream, names, persistent):
-    """Runs one pickle, up to its STOP, and returns what it builds. Attributes set on dictionaries are ignored.
+    """Runs one pickle, up to its STOP, and returns what it builds. Attributes set on anything are ignored.
 
     Args:
         stream: A binary stream, whose length the caller bounds.
@@ -94,6 +95,15 @@ class _Machine:
             case "SETITEMS":
                 items = self._pop_to_mark()
                 set_items(self._top(), items)
+            case "EMPTY_SET":
+                push(Placeholder())
+            case "ADDITEMS":
+                self._pop_to_mark()
+                if type(self._top()) is not Placeholder:
+                    raise InputError("the pickle adds items to something other than a set")
+            case "FROZENSET":
+                self._pop_to_mark()
+                push(Placeholder())
             case "GLOBAL":
                 push(self._global(argument.replace(" ", ".", 1)))
             case "STACK_GLOBAL":
@@ -101,12 +111,12 @@ class _Machine:
                 push(self._global(f"{_string(module)}.{_string(member)}"))
             case "BINPERSID":
                 push(self._persistent(self.pop()))
-            case "REDUCE":
+            case "REDUCE" | "NEWOBJ":  # the same here, where every type is a function
                 arguments, function = self.pop(), self.pop()
                 push(self._call(function, arguments))
             case "BUILD":
                 self.pop()
-                if type(self._top()) is not dict:
+                if type(self._top()) not in (dict, Placeholder):
                     raise InputError("the pickle sets attributes of something other than a dictionary")
             case "INST":
                 self._global(argument.replace(" ", ".", 1))

@@ -10,12 +10,15 @@ import io
 import numpy as np
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.formats import archives, limits, pickles
+from wdsr_tf.importers.formats import archives, inert, limits, pickles
 
 NAME = "PyTorch checkpoint"
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a legacy file
 PROTOCOL = 1001  # the second
-NESTS = ("state_dict", "model_state_dict", "params_ema", "params", "model")  # keys of training scripts, in order
+NESTS = (  # keys of training scripts, in order: averaged weights first
+    *("params_ema", "params-ema", "params", "net", "net_g", "generator", "model", "state_dict", "model_state_dict"),
+)
+MAX_DICTIONARIES = 200  # to search for tensors; a training script's few come before an optimizer's thousands
 
 _CODES = {
     **{"Float": "<f4", "Double": "<f8", "Half": "<f2", "BFloat16": "V2"},
@@ -177,8 +180,8 @@ def _ordered_dict(pairs=None):
     return items
 
 
-def _counter(*_):
-    """collections.Counter, the state of a learning-rate schedule; its contents aren't needed."""
+def _empty_dict(*_):
+    """collections.defaultdict, whose items follow, and Counter, the state of a schedule, which isn't needed."""
     return {}
 
 
@@ -190,8 +193,10 @@ def _size(sizes):
 
 
 _NAMES = {
+    **inert.NAMES,
     "collections.OrderedDict": _ordered_dict,
-    "collections.Counter": _counter,
+    "collections.Counter": _empty_dict,
+    "collections.defaultdict": _empty_dict,
     "torch.Size": _size,
     "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
@@ -204,20 +209,34 @@ _NAMES = {
 
 def _state(loaded):
     """Returns the tensors by name, from inside the dictionaries that training scripts nest them in."""
-    for _ in range(len(NESTS)):  # a dictionary may hold itself
-        inner = [loaded[key] for key in NESTS if type(loaded) is dict and type(loaded.get(key)) is dict]
-        if not inner:
-            break
-        loaded = inner[0]
     if type(loaded) is not dict:
         raise InputError(f"the checkpoint holds {limits.shown(loaded)}, not a dictionary of tensors by name")
-    tensors = {name: value for name, value in loaded.items() if type(value) is Tensor}
+    tensors = _nested(loaded, set())
     if not tensors:
         keys = ", ".join(limits.shown(key) for key in list(loaded)[:8])
-        raise InputError(f"the checkpoint has no tensors, only {keys or 'an empty dictionary'}")
+        raise InputError(
+            f"the checkpoint has no tensors by name, or several groups of them; it has {keys or 'an empty dictionary'}"
+        )
     if not all(type(name) is str for name in tensors):
         raise InputError("the checkpoint's tensors have numbers instead of names")
     return tensors
+
+
+def _nested(value, seen):
+    """Returns the tensors of the dictionary under the first of `NESTS`, else its own, else those of the only other one.
+
+    `seen` has the dictionaries that were looked into: one may hold itself, or another a million times.
+    """
+    if type(value) is not dict or id(value) in seen or len(seen) >= MAX_DICTIONARIES:
+        return {}
+    seen.add(id(value))
+    for key in NESTS:
+        if tensors := _nested(value.get(key), seen):
+            return tensors
+    if tensors := {name: tensor for name, tensor in value.items() if type(tensor) is Tensor}:
+        return tensors
+    groups = [tensors for inner in value.values() if (tensors := _nested(inner, seen))]
+    return groups[0] if len(groups) == 1 else {}
 
 
 def _arrays(tensors, fetch, big=False):

@@ -1,5 +1,7 @@
 """Safetensors files, read by the package `safetensors`."""
 
+import json
+
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.formats import limits
 from wdsr_tf.system import extras
@@ -23,8 +25,9 @@ def read(path):
         raise extras.missing(error.name, "train", "Reading safetensors files") from error
     with path.open("rb") as file:
         header = int.from_bytes(file.read(8), "little")
-    if header > MAX_HEADER:
-        raise InputError(f"the header has {header} bytes; expected at most {MAX_HEADER}")
+        if header > MAX_HEADER:
+            raise InputError(f"the header has {header} bytes; expected at most {MAX_HEADER}")
+        _check_length(file.read(header), header, path.stat().st_size - 8)
     budget = limits.Budget()
     arrays = {}
     with safetensors.safe_open(path, framework="np") as file:
@@ -37,3 +40,14 @@ def read(path):
             array = file.get_tensor(name)
             arrays[name] = array.astype("float32") if dtype == "BF16" else array
     return arrays
+
+
+def _check_length(text, header, size):
+    """Raises InputError if the file ends before the header, or before the last tensor that the header names."""
+    needed = header
+    if len(text) == header:
+        tensors = json.loads(text)
+        ends = [entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__"]
+        needed += max((end for end in ends if isinstance(end, int)), default=0)
+    if size < needed:
+        raise InputError(f"the file is truncated: it has {size + 8} of {needed + 8} bytes. Download it again")
