@@ -1,5 +1,6 @@
 """Networks of the ESRGAN family from the names in their files to the reference outputs."""
 
+import dataclasses
 import shutil
 
 import keras
@@ -55,9 +56,12 @@ def weights_of(golden, file):
     """(weights, other arrays, facts) of a reference file."""
     arrays, facts = golden(f"esrgan_family/{file}")
     weights = {key[2:]: array for key, array in arrays.items() if key.startswith("w/")}
-    # The file's own renaming of body -> RRDB_trunk went too far; published files say trunk_conv.
-    weights = {name.replace("conv_RRDB_trunk", "trunk_conv"): array for name, array in weights.items()}
-    return weights, arrays, facts
+    return published_names(weights), arrays, facts
+
+
+def published_names(weights):
+    """The weights of a reference file, whose own renaming of body -> RRDB_trunk went too far."""
+    return {name.replace("conv_RRDB_trunk", "trunk_conv"): array for name, array in weights.items()}
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -124,6 +128,7 @@ OTHERS = {  # container -> reference file, the options that it doesn't tell
 def imported(path, scale=None, **hyperparameters):
     """The network in a weights file."""
     source = formats.read(path)
+    source = dataclasses.replace(source, arrays=published_names(source.arrays))
     candidates = recognize.recognize(source.arrays, source.facts)
     return import_weights(source, recognize.choose(candidates, "auto", scale, hyperparameters))
 

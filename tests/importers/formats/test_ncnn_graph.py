@@ -64,3 +64,9 @@ def test_a_pixel_shuffle_multiplies_the_scale(tmp_path):
 def test_graphs_that_make_no_sense_are_refused(tmp_path, replacement, message):
     with pytest.raises(InputError, match=message):
         facts(tmp_path, replacement)
+
+
+def test_an_absurd_scale_is_refused(tmp_path):
+    lines = [f"Interp up{i} 1 1 {'y' if i == 0 else f'z{i - 1}'} z{i} 0=1 1=64.0 2=64.0" for i in range(2000)]
+    with pytest.raises(InputError, match="scales by more than 64"):
+        facts(tmp_path, lines=lines)
