@@ -66,7 +66,10 @@ def _value(key, text):
     number = int(key)
     if number <= LIST:
         return LIST - number, [float(value) for value in text.split(",")[1:]]
-    return number, int(text) if text.lstrip("-").isdigit() else float(text)
+    try:
+        return number, int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:  # not a number: as if it weren't there
+        return number, 0
 
 
 def facts(layers: list[Layer], constants: dict[str, list[float]]) -> dict:
