@@ -70,6 +70,7 @@ def upscale(
     engine: str = "auto",
     precision: str = "auto",
     memory: str | int | None = None,
+    overlap: int | None = None,
     self_ensemble: bool = False,
     max_pixels: float = 250e6,
     progress: Callable[[float], None] | None = None,
@@ -90,6 +91,8 @@ def upscale(
         engine: "onnx", "openvino" or "keras". Default: ONNX Runtime if it can run the model, otherwise Keras.
         precision: "float32", "float16" or "int8", which not every engine has. Default: float32.
         memory: limit for tiles, such as "2GiB" or "50%" of the free memory. Default: half of it, at most 1 GiB.
+        overlap: LR pixels that neighboring tiles share on each side. Default: the radius of the receptive field up to
+            96, beyond it what keeps a test image within half a level.
         self_ensemble: average over eight flips and rotations: slightly better, and eight times as slow.
         max_pixels: limit for images that are read from files.
         progress: called with the fraction of the work that is done, up to 1.0.
@@ -111,6 +114,7 @@ def upscale(
         engine=engine,
         precision=precision,
         memory=memory,
+        overlap=overlap,
         self_ensemble=self_ensemble,
         max_pixels=max_pixels,
         progress=progress,

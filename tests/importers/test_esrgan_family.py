@@ -1,12 +1,16 @@
 """Networks of the ESRGAN family from the names in their files to the reference outputs."""
 
+import dataclasses
+import shutil
+
 import keras
 import numpy as np
 import pytest
 
 from tests.helpers.networks import assert_equals_golden, nhwc
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers import recognize
+from wdsr_tf.importers import formats, recognize
+from wdsr_tf.importers.import_weights import import_weights
 from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
@@ -52,9 +56,12 @@ def weights_of(golden, file):
     """(weights, other arrays, facts) of a reference file."""
     arrays, facts = golden(f"esrgan_family/{file}")
     weights = {key[2:]: array for key, array in arrays.items() if key.startswith("w/")}
-    # The file's own renaming of body -> RRDB_trunk went too far; published files say trunk_conv.
-    weights = {name.replace("conv_RRDB_trunk", "trunk_conv"): array for name, array in weights.items()}
-    return weights, arrays, facts
+    return published_names(weights), arrays, facts
+
+
+def published_names(weights):
+    """The weights of a reference file, whose own renaming of body -> RRDB_trunk went too far."""
+    return {name.replace("conv_RRDB_trunk", "trunk_conv"): array for name, array in weights.items()}
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -101,3 +108,122 @@ def test_an_rdn_asks_for_its_range(golden):
     weights, _, _ = weights_of(golden, "isr_rdn_ups_x2")
     with pytest.raises(InputError, match="value_range=255"):
         loaded(weights)
+
+
+CONTAINERS = [  # of the network of rrdbnet_x4; in _half, the weights are rounded to float16
+    *("rrdbnet_x4_legacy.pth", "rrdbnet_x4_mid_flat.pth", "rrdbnet_x4_old.safetensors", "rrdbnet_x4_old_flat.pth"),
+    *("rrdbnet_x4_params.pth", "rrdbnet_x4_params_and_ema.pth", "rrdbnet_x4_params_ema.pth"),
+    *("rrdbnet_x4_statedict_module.pth", "rrdbnet_x4_old_half.pth"),
+]
+OTHERS = {  # container -> reference file, the options that it doesn't tell
+    "esrgan_old_x2.pth": ("esrgan_old_x2", {"scale": 2}),
+    "esrgan_old_x8.pth": ("esrgan_old_x8", {}),
+    "rrdbnet_x2_params_ema.pth": ("rrdbnet_x2", {}),
+    "rrdbnet_x2_unshuffle_old_flat.pth": ("rrdbnet_x2", {}),
+    "srvgg_x2_params.pth": ("srvgg_x2", {}),
+    "srvgg_x4_params.pth": ("srvgg_x4", {}),
+}
+
+
+def imported(path, scale=None, **hyperparameters):
+    """The network in a weights file."""
+    source = formats.read(path)
+    source = dataclasses.replace(source, arrays=published_names(source.arrays))
+    candidates = recognize.recognize(source.arrays, source.facts)
+    return import_weights(source, recognize.choose(candidates, "auto", scale, hyperparameters))
+
+
+@pytest.mark.parametrize(
+    "file, name, options",
+    [(file, "rrdbnet_x4", {}) for file in CONTAINERS] + [(file, *rest) for file, rest in OTHERS.items()],
+)
+def test_every_container_gives_the_reference_output(reference, golden, file, name, options):
+    if file.endswith(".safetensors"):
+        pytest.importorskip("safetensors")
+    model = imported(reference / "golden" / "esrgan_family" / "pth" / file, **options)
+    arrays, _ = golden(f"esrgan_family/{name}")
+    actual, expected = np.asarray(model(255 * nhwc(arrays["input"]))) / 255, nhwc(arrays["output"])
+    if "_half" in file:
+        np.testing.assert_allclose(actual, expected, atol=1e-3 * np.abs(expected).max())
+    else:
+        assert_equals_golden(actual, expected)
+
+
+REAL = {  # weights file -> reference output
+    "IMDN_x4.pth": "imdn_x4",
+    "ncnn/4xSPANkendata.param": "4xSPANkendata",
+    "ncnn/realesr-animevideov3-x2.param": "realesr-animevideov3-x2",
+    "ncnn/realesr-animevideov3-x4.bin": "realesr-animevideov3-x4",
+    "ncnn/realesr-general-x4v3.param": "RealESRGAN_General_x4_v3",
+    "ncnn/realesrgan-x4plus-anime.param": "realesrgan-x4plus-anime",
+    "ncnn/spanx2_ch48.param": "spanx2_ch48",
+    "ncnn/spanx4_ch48.param": "spanx4_ch48",
+    "pth_made_from_ncnn/realesr-animevideov3.pth": "realesr-animevideov3-x4",
+}
+REAL_CUGAN = {  # in ncnn's files, which record neither reflected nor repeated borders
+    "ncnn/realcugan_pro_up2x-no-denoise.param": "pro_up2x-no-denoise",
+    "ncnn/realcugan_se_up2x-no-denoise.param": "se_up2x-no-denoise",
+    "ncnn/realcugan_se_up3x-no-denoise.param": "se_up3x-no-denoise",
+    "ncnn/realcugan_se_up4x-no-denoise.param": "se_up4x-no-denoise",
+}
+
+
+@pytest.fixture
+def real(reference, golden):
+    """`real(file, name)` gives the path of published weights, and the arrays of their reference file."""
+
+    def find(file, name):
+        return reference / "weights" / "esrgan_family" / file, golden(f"esrgan_family/real_{name}")[0]
+
+    return find
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file, name", REAL.items())
+def test_published_weights_give_their_reference_output(real, file, name):
+    path, arrays = real(file, name)
+    assert_equals_golden(np.asarray(imported(path)(255 * nhwc(arrays["input"]))) / 255, nhwc(arrays["output"]))
+
+
+@pytest.mark.slow
+def test_a_resize_in_the_graph_is_part_of_the_network(real, tmp_path):
+    path, arrays = real("ncnn/realesr-animevideov3-x3.param", "realesr-animevideov3-x3")
+    shutil.copyfile(path, tmp_path / path.name)  # its weights are those of x4, byte for byte
+    shutil.copyfile(path.with_name("realesr-animevideov3-x4.bin"), tmp_path / "realesr-animevideov3-x3.bin")
+    model = imported(tmp_path / path.name)
+    assert (model.scale, model.hyperparameters["inner_scale"]) == (3, 4)
+    assert_equals_golden(np.asarray(model(255 * nhwc(arrays["input"]))) / 255, nhwc(arrays["output"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pad", ["reflect", "edge"])
+@pytest.mark.parametrize("file, name", REAL_CUGAN.items())
+def test_real_cugan_gives_its_reference_output_with_both_borders(real, file, name, pad):
+    path, arrays = real(file, name)
+    sr = np.asarray(imported(path, pad=pad)(255 * nhwc(arrays["input"]))) / 255
+    output = "output" if pad == "reflect" else "output_edge"
+    if output in arrays:
+        assert_equals_golden(sr, nhwc(arrays[output]))
+    else:  # only in bytes
+        levels = np.abs(np.round(255 * sr[0].clip(0, 1)) - arrays[f"{output}_u8"])
+        assert levels.max() <= 1 and levels.mean() < 1e-3
+
+
+@pytest.mark.slow
+def test_the_matlab_file_of_vdsrs_authors_gives_its_reference_output(real):
+    path, arrays = real("VDSR_Official.mat", "VDSR_Official")
+    model = imported(path, scale=2)
+    assert (model.architecture, model.hyperparameters["num_layers"]) == ("vdsr", 20)
+    result = model.get_layer("sr").input[1]
+    core = keras.Model(model.get_layer("luma").output, result)
+    assert_equals_golden(core(nhwc(arrays["input"])), nhwc(arrays["output"]))
+    whole = keras.Model(model.input, result)  # with the bicubic upscaling and the luma
+    assert_equals_golden(whole(arrays["input_u8"][None]), nhwc(arrays["output"]))
+
+
+@pytest.mark.slow
+def test_upscalerjss_model_gives_its_reference_output(real):
+    path, arrays = real("upscalerjs_esrgan-slim_x2/model.json", "upscalerjs_slim_x2")
+    model = imported(path)
+    assert (model.architecture, model.hyperparameters["value_range"]) == ("rdn", 255)
+    assert_equals_golden(model(arrays["input"]), arrays["output"])

@@ -147,11 +147,63 @@ def test_two_names_for_the_same_array_are_refused():
         recognize(arrays | again)
 
 
-def test_the_prefix_of_data_parallel_is_removed_if_all_names_have_it():
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "net.", "net_g.", "generator."),
+        *("module.model.net.", "model.model."),
+    ],
+)
+def test_the_prefixes_of_wrappers_are_removed_if_all_names_have_them(prefix):
     file = published.edsr(2)
-    (found,) = recognize({f"module.{name}": array for name, array in file.arrays.items()})
-    assert found.project == file.project
+    wrapped = {f"{prefix}{name}": array for name, array in file.arrays.items()}
+    counter = {"n_averaged": np.array(7)}
+    for arrays in (wrapped, counter | wrapped, {f"{prefix}n_averaged": np.array(7)} | wrapped):
+        (found,) = recognize(arrays)
+        assert found.project == file.project
+        assert list(renamed(arrays)) == list(file.arrays)
+
+
+def test_a_prefix_that_not_all_names_share_stays():
     assert list(renamed({"module.a": np.ones(1), "b": np.ones(1)})) == ["module.a", "b"]
+    assert list(renamed({"n_averaged": np.ones(1)})) == []
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "net.module."])
+def test_the_numbered_layers_of_esrgans_first_release_keep_their_prefix(prefix):
+    names = ["model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"]
+    assert list(renamed({prefix + name: np.ones(1) for name in names})) == names
+
+
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        (["layers.0.residual_group.blocks.0.attn.relative_position_bias_table"], "a SwinIR"),
+        (
+            [
+                "layers.0.residual_group.blocks.0.attn.relative_position_bias_table",
+                "layers.0.residual_group.blocks.0.conv_block.cab.0.weight",
+                "layers.0.residual_group.overlap_attn.relative_position_bias_table",
+            ],
+            "a HAT",
+        ),
+        (["before_RG.1.weight", "layers.0.blocks.0.attn.qkv.weight"], "a DAT"),
+        (["residual_layer.0.residual_layer.0.layer.0.fn.0.weight"], "an OmniSR"),
+        (["layers.0.residual_group.layers.0.attn_atd.scale"], "an ATD"),
+        (["layers.0.swin1.norm1.weight", "layers.0.adjust1.weight"], "a DRCT"),
+    ],
+)
+def test_architectures_that_are_not_built_are_named(names, said):
+    arrays = {f"module.{name}": np.zeros((2, 2)) for name in ["conv_first.weight", *names]}
+    with pytest.raises(InputError, match=f"^this is {said}; this project builds convolutional networks$"):
+        recognize(arrays)
+
+
+@pytest.mark.parametrize("more, said", [([], "a PLKSR"), (["feats.1.norm.weight"], "a RealPLKSR")])
+def test_convolutional_architectures_that_are_not_built_are_named(more, said):
+    arrays = {name: np.zeros((2, 2)) for name in ["feats.0.weight", "feats.1.lk.conv.weight", *more]}
+    with pytest.raises(InputError, match=f"^this is {said}; this project doesn't build it$"):
+        recognize(arrays)
 
 
 @pytest.mark.parametrize("make", [published.edsr, functools.partial(published.krasserm_residual, "edsr")])

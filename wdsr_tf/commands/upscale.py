@@ -54,6 +54,13 @@ def define(flags):
     flags.string(
         "memory", None, "Memory for tiles, such as 2GiB, or 50% of what is free. Default: half of it, up to 1 GiB."
     )
+    flags.integer(
+        "overlap",
+        None,
+        "LR pixels that neighboring tiles share on each side. Default: the radius of the receptive field, which is "
+        "exact, up to 96; beyond, what keeps a test image within half a gray level, measured once per model.",
+        minimum=0,
+    )
 
 
 def run(flags, words):
@@ -74,6 +81,7 @@ def run(flags, words):
         allow_loss=flags.allow_loss,
         calibration=flags.calibration,
         memory=flags.memory,
+        overlap=flags.overlap,
         self_ensemble=flags.self_ensemble,
         quality=flags.quality,
         max_pixels=round(flags.max_pixels * 1e6),

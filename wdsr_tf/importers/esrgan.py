@@ -121,7 +121,8 @@ def detect_in_order(contents):
     layers = contents.layers()
     blocks, ups = divmod(len(layers) - 4, 15)
     kernels = [parts.get("weight", ()) for parts in layers.values()]
-    if blocks < 1 or ups > 3 or {len(shape) for shape in kernels} != {4} or contents.has("conv_first.weight"):
+    is_named = any(contents.has(f"{naming.head}.weight") for naming in NAMINGS.values())
+    if blocks < 1 or ups > 3 or {len(shape) for shape in kernels} != {4} or is_named:
         return
     filters, growth = kernels[0][0], kernels[1][0]
     if [shape[:2] for shape in kernels[1:6]] != [

@@ -28,7 +28,8 @@ def parse(text):
 def default(receptive_field, free):
     """Returns the bytes that an image may take by default: half of those that are free, up to 1 GiB.
 
-    A network with a large receptive field gets more: what a tile takes that is twelve times as long as the radius.
+    A network with a large receptive field gets more: what a tile takes that is twelve times as long as the radius, or
+    as the overlap that is used instead.
     """
     long = receptive_field.bytes_per_pixel * (LONG * receptive_field.radius) ** 2
     return min(free // 2, max(ENOUGH, long))

@@ -1,17 +1,20 @@
 """An image through a model, in tiles that fit into memory."""
 
+import math
+
 import numpy as np
 
 from wdsr_tf.errors import InputError, OutOfMemory
 from wdsr_tf.inference import budget
 from wdsr_tf.inference.ensemble import POSITIONS
 from wdsr_tf.inference.ensemble import self_ensemble as ensemble
+from wdsr_tf.inference.overlap import CHOICES, LARGEST, measured_overlap, overlapping
 from wdsr_tf.inference.tiling import plan
 
 COPIES = 4  # of a strip in memory: itself, and what is made of it on its way to a file
 
 
-def upscale(network, rgb, memory=None, self_ensemble=False):
+def upscale(network, rgb, memory=None, self_ensemble=False, overlap=measured_overlap):
     """Returns `rgb` (H x W x 3, 0..255, uint8 or float) upscaled: float32, neither clipped nor rounded.
 
     `network` is an `SRModel` or an `Engine`; the other arguments and the errors are those of `strips`.
@@ -20,13 +23,13 @@ def upscale(network, rgb, memory=None, self_ensemble=False):
     engine = _engine(network)
     sr = np.empty((height * engine.scale, width * engine.scale, 3), "float32")
     top = 0
-    for strip in strips(engine, rgb, memory, self_ensemble):
+    for strip in strips(engine, rgb, memory, self_ensemble, overlap=overlap):
         sr[top : top + len(strip)] = strip
         top += len(strip)
     return sr
 
 
-def strips(engine, rgb, memory=None, self_ensemble=False, watch=None):
+def strips(engine, rgb, memory=None, self_ensemble=False, watch=None, overlap=measured_overlap):
     """Yields the upscaled image from top to bottom as strips: float32 (rows, W * scale, 3), not clipped or rounded.
 
     A strip is a row of tiles; one is in memory at a time. If memory runs out all the same, tiles are halved, and what
@@ -39,24 +42,36 @@ def strips(engine, rgb, memory=None, self_ensemble=False, watch=None):
         self_ensemble: average the results for eight flips and rotations of each tile.
         watch: called with the number of LR pixels that have been finished since the last call; all calls together get
             H * W, and a little more if memory ran out.
+        overlap: LR pixels that neighboring tiles share on each side; or a function from the engine to them, which is
+            called for a radius above 96 if the image needs tiles. Smaller radii are used as they are.
 
     Raises:
         InputError: the image or the network's output isn't finite, the output has the wrong size, or not even a small
             tile fits into memory.
     """
     height, width = rgb.shape[:2]
-    pixels = budget.pixels(engine.receptive_field, engine.free(), memory)
-    tiles = _Tiles(engine, rgb, pixels, self_ensemble, watch or (lambda pixels: None))
+    tiles = _Tiles(engine, rgb, memory, self_ensemble, watch or (lambda pixels: None), overlap)
     yield from tiles.strips(((0, height), (0, width)))
 
 
 class _Tiles:
     """The tiles of one image; `pixels`, the size of a tile, falls if memory runs out."""
 
-    def __init__(self, engine, rgb, pixels, self_ensemble, watch):
-        self.engine, self.rgb, self.pixels, self.self_ensemble, self.watch = engine, rgb, pixels, self_ensemble, watch
+    def __init__(self, engine, rgb, memory, self_ensemble, watch, overlap):
+        self.engine, self.rgb, self.self_ensemble, self.watch, self.overlap = engine, rgb, self_ensemble, watch, overlap
         strip = 3 * 4 * engine.scale**2  # bytes per LR pixel
         self.held = COPIES * strip / engine.receptive_field.bytes_per_pixel
+        free = engine.free()
+        least = budget.pixels(overlapping(engine, CHOICES[0]).receptive_field, free, memory)
+        if not callable(overlap) or math.prod(rgb.shape[:2]) * (1 + self.held) > least:
+            self._set_overlap()
+        self.pixels = budget.pixels(self.engine.receptive_field, free, memory)
+
+    def _set_overlap(self):
+        if not callable(self.overlap):
+            self.engine = overlapping(self.engine, self.overlap)
+        elif self.engine.receptive_field.radius > LARGEST:
+            self.engine = overlapping(self.engine, self.overlap(self.engine))
 
     def strips(self, part):
         """Yields the strips of `part`, ((top, bottom), (left, right)) in LR pixels."""
@@ -90,6 +105,7 @@ class _Tiles:
 
     def _halve(self, tiles, part):
         self.pixels = tiles.pixels // 2
+        self._set_overlap()  # if it was to be one tile
         if self._plan(part).pixels >= tiles.pixels:
             height, width = tiles.tile
             raise InputError(

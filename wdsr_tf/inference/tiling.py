@@ -1,9 +1,9 @@
 """Where tiles start and what each keeps: pure functions of lengths in LR pixels.
 
 All tiles of a plan have one shape. On each axis they start at multiples of the receptive field's `multiple`, overlap by
-its radius on either side of a seam and no more, and end exactly where the image ends: at its borders a tile sees the
-same as the whole image would, and keeps everything. One tile runs at a time: it takes no more memory than two of half
-its area side by side, and computes what those share once.
+its radius, or the overlap that is used instead, on either side of a seam and no more, and end exactly where the image
+ends: at its borders a tile sees the same as the whole image would, and keeps everything. One tile runs at a time: it
+takes no more memory than two of half its area side by side, and computes what those share once.
 """
 
 import dataclasses

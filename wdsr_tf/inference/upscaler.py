@@ -1,6 +1,7 @@
 """`Upscaler`: opens models once and upscales files, arrays and PIL images with them."""
 
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from wdsr_tf.inference.alpha import bleed
 from wdsr_tf.inference.engines import Engine, check_engine, open_engine
 from wdsr_tf.inference.inputs import read_input
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
+from wdsr_tf.inference.overlap import check_overlap, measured_overlap
 from wdsr_tf.inference.picture import assemble, outline, picture_strips, resized_strips, upscale_picture, write_strips
 from wdsr_tf.inference.size import parse_size
 
@@ -42,6 +44,8 @@ class Upscaler:
         allow_loss: use int8 models that lose more than 0.10 dB.
         calibration: image, or folder of images, that int8 is calibrated on. Default: this project's demo images.
         memory: limit for tiles, such as "2GiB" or "50%" of the free memory. Default: half of it, up to 1 GiB.
+        overlap: LR pixels that neighboring tiles share on each side. Default: the radius of the receptive field, which
+            is exact, up to 96; beyond, what keeps a test image within half a level, measured once per model.
         self_ensemble: average the results for eight flips and rotations; slightly better, eight times as long.
         quality: of JPEG, AVIF and lossy WebP files, 1 to 100. Default: each format's.
         max_pixels: limit for images read from files; results may have 16 times as many pixels.
@@ -63,6 +67,7 @@ class Upscaler:
         allow_loss: bool = False,
         calibration: str | os.PathLike | None = None,
         memory: str | int | None = None,
+        overlap: int | None = None,
         self_ensemble: bool = False,
         quality: int | None = None,
         max_pixels: float = images.MAX_PIXELS,
@@ -72,6 +77,7 @@ class Upscaler:
         check_engine(engine, precision)
         if memory is not None:
             budget.parse(memory)
+        check_overlap(overlap)
         self.noise, self.quality, self.max_pixels = noise, quality, max_pixels
         self._strip_options = {"memory": memory, "self_ensemble": self_ensemble}
         self._engine_options = {
@@ -82,7 +88,7 @@ class Upscaler:
             "log": log,
         }
         self._log = log or (lambda line: None)
-        self._engines = {}
+        self._engines, self._overlaps, self._overlap = {}, {}, overlap
         self.models = routing.find_models(model)
         self._check_route()
 
@@ -201,15 +207,26 @@ class Upscaler:
         models, result = self.passes(*picture.rgb.shape[:2], jpeg), self._result(picture)
         exact = bool(models) and _after(models, *picture.rgb.shape[:2]) == result
         between = "uint16" if dtype == "uint8" else "float32"
-        options = {**self._strip_options, "watch": watch}
         for model in models[:-1] if exact else models:
-            picture = upscale_picture(self._engine(model), picture, between, **options)
+            picture = upscale_picture(self._engine(model), picture, between, **self._options(model, watch))
         if not models and picture.alpha is not None:  # else downscaling mixes hidden colors into the edges
             picture = dataclasses.replace(picture, rgb=bleed(picture.rgb, picture.alpha))
         if exact:
+            options = self._options(models[-1], watch)
             yield from picture_strips(self._engine(models[-1]), picture, dtype, **options)
         else:
             yield from resized_strips(picture, result, dtype)
+
+    def _options(self, model, watch):
+        overlap = functools.partial(self._measured, model) if self._overlap is None else self._overlap
+        return {**self._strip_options, "watch": watch, "overlap": overlap}
+
+    def _measured(self, model, engine):
+        if model not in self._overlaps:
+            file = self._runnable(model)
+            file = file if isinstance(file, Path) else None
+            self._overlaps[model] = measured_overlap(engine, file, self._log, _shown(model))
+        return self._overlaps[model]
 
     def _engine(self, model) -> Engine:
         if model not in self._engines:

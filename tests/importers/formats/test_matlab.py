@@ -43,6 +43,31 @@ def test_doubles_stored_as_small_integers_are_floats_again(tmp_path):
     np.testing.assert_array_equal(array, [[7, 9]])
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_cells_of_a_struct_are_numbered_from_1(tmp_path, variables, packed):
+    cells = np.empty((1, 2), object)
+    cells[0] = [variables["weights_conv1"], variables["weights_conv2"]]
+    biases = np.empty((1, 1), object)
+    biases[0, 0] = np.ones((3, 1))
+    path = tmp_path / "model.mat"
+    io.savemat(path, {"model": {"weight": cells, "bias": biases, "note": "a text"}}, do_compression=packed)
+    arrays = formats.read(path).arrays
+    assert list(arrays) == ["weight1", "weight2", "bias1"]
+    np.testing.assert_array_equal(arrays["weight2"], variables["weights_conv2"].astype("float32"))
+    np.testing.assert_array_equal(arrays["bias1"], np.ones((3, 1)))
+
+
+def test_cells_without_numbers_and_arrays_of_structs_are_refused(tmp_path):
+    texts = np.empty((1, 1), object)
+    texts[0, 0] = "a text"
+    io.savemat(tmp_path / "texts.mat", {"model": {"weight": texts}})
+    with pytest.raises(InputError, match="weight1 isn't an array of numbers"):
+        matlab.read(tmp_path / "texts.mat")
+    io.savemat(tmp_path / "two.mat", {"model": np.zeros((1, 2), [("weight", object)])})
+    with pytest.raises(InputError, match="array of structs"):
+        matlab.read(tmp_path / "two.mat")
+
+
 def test_a_file_that_decompresses_to_too_much_is_refused_before_allocation(tmp_path):
     path = tmp_path / "bomb.mat"
     io.savemat(path, {"weights_conv1": np.zeros(2**23)}, do_compression=True)

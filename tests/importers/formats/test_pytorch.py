@@ -1,6 +1,10 @@
 """PyTorch checkpoints. tests/data/pytorch_*.pth were written by PyTorch 2.13: see tests/data/make_pytorch.py."""
 
+import argparse
+import collections
 import hashlib
+import io
+import pathlib
 import pickle
 import zipfile
 
@@ -11,6 +15,7 @@ from tests.conftest import REPOSITORY
 from tests.helpers import weight_files as made
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import formats
+from wdsr_tf.importers.formats import inert, pickles
 
 DATA = REPOSITORY / "tests" / "data"
 
@@ -24,7 +29,10 @@ def test_pytorchs_tensors_are_flat_in_order_and_float32(name):
     assert all(array.flags.c_contiguous for array in source.arrays.values())
 
 
-@pytest.mark.parametrize("nest", ["state_dict", "model_state_dict", "params", "params_ema", "model"])
+@pytest.mark.parametrize(
+    "nest",
+    ["params_ema", "params-ema", "params", "net", "net_g", "generator", "model", "state_dict", "model_state_dict", "G"],
+)
 def test_nested_checkpoints_are_flattened(tmp_path, nest):
     weights = made.tensors(made.ARRAYS)
     code = made.dictionary({"epoch": made.integer(3), nest: weights, "betas": made.integers([1, 2])})
@@ -38,6 +46,67 @@ def test_averaged_weights_are_preferred(tmp_path):
     values = [np.array([number], "f4").tobytes() for number in (1, 2)]
     path = made.pytorch_zip(tmp_path / "a.pth", made.pickled(made.dictionary(nets)), values)
     assert formats.read(path).arrays["w"] == 2
+
+
+def test_a_dictionary_in_a_known_one_is_preferred_to_tensors_beside_it(tmp_path):
+    inner = made.dictionary({"state_dict": made.tensors(made.ARRAYS)})
+    beside = {"rng": made.tensor(made.storage("9", 1), [1]), "hyper": made.dictionary({"net": b"N"}), "model": inner}
+    storages = [a.tobytes() for a in made.ARRAYS.values()]
+    code = made.pickled(made.dictionary(beside))
+    path = made.pytorch_zip(tmp_path / "a.pth", code, storages, [("archive/data/9", bytes(4))])
+    made.assert_same(formats.read(path).arrays, made.ARRAYS)
+
+
+def test_two_unknown_groups_of_tensors_are_refused_with_their_names(tmp_path):
+    groups = {name: made.tensors({"w": made.ARRAYS["conv.bias"]}) for name in ("first", "second")}
+    path = made.pytorch_zip(tmp_path / "a.pth", made.pickled(made.dictionary(groups)), [bytes(16)])
+    with pytest.raises(InputError, match="several groups of them; it has 'first', 'second'"):
+        formats.read(path)
+
+
+INERT = {
+    "scalar": np.float64(31.2),
+    "array": np.arange(6.0).reshape(2, 3),
+    "dtype": np.dtype("float32"),
+    "type": np.float16,
+    "namespace": argparse.Namespace(scale=2, names=["a"]),
+    "path": pathlib.PurePosixPath("/a/b"),
+    "set": {1, 2},
+    "frozenset": frozenset({1, 2}),
+    "defaultdict": collections.defaultdict(list, a=[1]),
+    "ordered": collections.OrderedDict(a=1),
+    "complex": 1 + 2j,
+    "bytes": b"xyz",
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("name", INERT)
+def test_inert_things_beside_the_tensors_are_ignored(tmp_path, name, protocol):
+    thing = pickle.dumps(INERT[name], protocol)[2:-1]
+    code = made.pickled(made.dictionary({"log": thing, "state_dict": made.tensors(made.ARRAYS)}))
+    path = made.pytorch_zip(tmp_path / "a.pth", code, [a.tobytes() for a in made.ARRAYS.values()])
+    made.assert_same(formats.read(path).arrays, made.ARRAYS)
+
+
+def test_torchs_own_types_beside_the_tensors_are_ignored(tmp_path):
+    device = made.global_of("torch", "device") + made.tuple_of(made.text("cpu")) + b"R"
+    size = made.global_of("torch", "Size") + made.tuple_of(made.integers([1, 2])) + b"R"
+    beside = {"device": device, "dtype": made.global_of("torch", "float32"), "size": size}
+    code = made.pickled(made.dictionary(beside | {"state_dict": made.tensors(made.ARRAYS)}))
+    path = made.pytorch_zip(tmp_path / "a.pth", code, [a.tobytes() for a in made.ARRAYS.values()])
+    made.assert_same(formats.read(path).arrays, made.ARRAYS)
+
+
+def test_inert_types_are_never_constructed(monkeypatch):
+    def fail(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(argparse.Namespace, "__setattr__", fail)
+    monkeypatch.setattr(pathlib.PurePath, "__new__", fail)
+    code = made.global_of("argparse", "Namespace") + b")\x81}" + made.text("a") + b"K\x01sb0"
+    code += made.global_of("pathlib", "PosixPath") + made.tuple_of(made.text("/")) + b"R0"
+    assert pickles.load(io.BytesIO(code + b"N."), inert.NAMES, None) is None
 
 
 def test_a_training_checkpoint_with_a_schedules_counter_is_read(tmp_path):

@@ -13,6 +13,7 @@ from wdsr_tf.importers.formats.limits import shown
 MAGIC = "7767517"
 ADD, SUBTRACT, MULTIPLY = 0, 1, 2  # BinaryOp's parameter 0
 LIST = -23300  # an array of values has the number of its parameter below this
+MAX_SCALE = 64
 BICUBIC = 3  # Interp's parameter 0
 
 
@@ -65,7 +66,10 @@ def _value(key, text):
     number = int(key)
     if number <= LIST:
         return LIST - number, [float(value) for value in text.split(",")[1:]]
-    return number, int(text) if text.lstrip("-").isdigit() else float(text)
+    try:
+        return number, int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:  # not a number: as if it weren't there
+        return number, 0
 
 
 def facts(layers: list[Layer], constants: dict[str, list[float]]) -> dict:
@@ -89,6 +93,8 @@ def facts(layers: list[Layer], constants: dict[str, list[float]]) -> dict:
     if not isinstance(result, _Blob):
         raise InputError("the last layer of the .param isn't computed from the input")
     scale = result.scale
+    if not 1 / MAX_SCALE <= scale <= MAX_SCALE:
+        raise InputError(f"the graph scales by more than {MAX_SCALE}, which no supported model does")
     return {
         "scale": int(scale) if scale.denominator == 1 else float(scale),
         "mean": list(result.mean),

@@ -1,0 +1,23 @@
+"""Layers that Keras doesn't have, or that its backends get wrong."""
+
+from wdsr_tf.layers.convolutions import BranchedConv2D, GroupedConv2D, WeightNormConv2D
+from wdsr_tf.layers.elementwise import Channels, ClipThrough, ContrastPooling2D, LeakyReLU
+from wdsr_tf.layers.padding import CropToMatch, InferencePad, PadToMultiple
+from wdsr_tf.layers.resampling import BicubicShrink, PixelShuffle, PixelUnshuffle, pixel_shuffle
+
+__all__ = [
+    "BicubicShrink",
+    "BranchedConv2D",
+    "Channels",
+    "ClipThrough",
+    "ContrastPooling2D",
+    "CropToMatch",
+    "GroupedConv2D",
+    "InferencePad",
+    "LeakyReLU",
+    "PadToMultiple",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "WeightNormConv2D",
+    "pixel_shuffle",
+]
