@@ -78,6 +78,8 @@ def test_a_result_stays_when_the_engine_runs_again(engine):
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
     name, package, extra, tiny, tmp_path, monkeypatch
 ):
+    if (name, package) == ("onnx", "keras"):
+        pytest.importorskip("onnx")  # reported first
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "fresh.keras").write_bytes(tiny.read_bytes())  # not converted yet
     monkeypatch.setitem(sys.modules, package, None)
@@ -112,6 +114,7 @@ def test_an_exported_onnx_file_runs_by_itself(model, tmp_path):
 
 
 def test_out_of_memory_is_told_from_other_failures(tiny, monkeypatch):
+    pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
 
     class Session:
