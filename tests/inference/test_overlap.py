@@ -169,15 +169,18 @@ def test_an_upscaler_keeps_the_overlap_of_a_checkpoint(cache, monkeypatch):
 
 
 @pytest.mark.slow
-def test_real_weights_in_tiles_of_the_measured_overlap_differ_by_half_a_level(reference, cache, monkeypatch):
+def test_real_weights_in_tiles_of_the_measured_overlap_differ_by_half_a_level(reference, cache):
     weights = reference / "weights/esrgan_family/ncnn/realesrgan-x4plus-anime.param"
     engine = open_engine(checkpoint_of(weights))
     assert engine.receptive_field.radius == 94
     overlap, difference = measure(engine)
     assert 48 <= overlap < 94 and difference <= 0.5
     photo = reference / "images/benchmark/Set14/image_SRF_2/img_001_SRF_2_HR.png"
-    rgb = images.read(photo)[40:290, 40:240]
+    rgb = images.read(photo)[40:340, 40:136]
     whole = upscale(engine, rgb, memory="4GiB")
-    tiled = upscale(engine, rgb, memory=str(engine.receptive_field.bytes_per_pixel * 200**2), overlap=overlap)
-    assert 0 < np.abs(tiled - whole).max() <= 0.5
+    tiles = []
+    counted = dataclasses.replace(engine, run=lambda lr: tiles.append(lr.shape) or engine.run(lr))
+    tiled = upscale(counted, rgb, memory=str(engine.receptive_field.bytes_per_pixel * 23_000), overlap=overlap)
+    assert len(tiles) == 2  # smaller crops are one tile, whose output is equal for no reason
+    assert np.abs(tiled - whole).max() <= 0.5
     assert np.abs(images.to_uint8(tiled).astype(int) - images.to_uint8(whole)).max() <= 1
