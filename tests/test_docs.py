@@ -214,7 +214,16 @@ def test_the_figures_of_published_weights_are_those_that_were_measured(row):
     assert row[4:6] == [f"{model.count_params():,}", f"{multiply_adds(model):,}"]
 
 
-@pytest.mark.parametrize("row", table("docs/models.md", "Networks"), ids=lambda row: row[0].replace("`", ""))
+DEEP = ("`rcan`", "`rdn`", "`rrdbnet`", "`rrdn`")  # which take seconds to build
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=row[0].replace("`", ""), marks=[pytest.mark.slow] * row[0].startswith(DEEP))
+        for row in table("docs/models.md", "Networks")
+    ],
+)
 def test_the_table_of_networks_has_their_parameters(row):
     name, hyperparameters = RECIPES[row[0]]
     claimed = [int(number.replace(",", "")) for number in re.findall(r"\d{1,3}(?:,\d{3})+", row[2])]
