@@ -28,18 +28,15 @@ def test_the_api_is_complete():
         wdsr_tf.enlarge  # noqa: B018
 
 
-def test_import_is_fast_and_imports_nothing_heavy():
+def test_import_imports_nothing_heavy():
     code = """
-import time; start = time.process_time()
 import wdsr_tf
-took = time.process_time() - start
 import json, sys
 heavy = {"keras", "tensorflow", "jax", "onnxruntime", "openvino", "numpy", "PIL", "absl"}
-print(json.dumps([sorted(heavy & sys.modules.keys()), took]))
+print(json.dumps(sorted(heavy & sys.modules.keys())))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    heavy, seconds = json.loads(done.stdout)
-    assert heavy == [] and seconds < 0.3
+    assert json.loads(done.stdout) == []
 
 
 def test_type_checkers_find_the_annotations():

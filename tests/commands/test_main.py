@@ -65,23 +65,18 @@ def test_help_lists_the_flags_of_a_verb_and_no_others_with_hyphens(run, words):
         assert sentence.endswith((".", ")")) and sentence[0] not in " ", sentence
 
 
-def test_help_is_fast_and_imports_nothing_heavy():
+def test_help_imports_nothing_heavy():
     code = f"""
-import json, sys, time
+import json, sys
 from wdsr_tf.commands.main import main
-slowest = 0
 for words in {[[], *VERBS_AND_MODES, ["convert"]]!r}:
-    start = time.process_time()
     assert main([*words, "--help"]) == 0
-    slowest = max(slowest, time.process_time() - start)
 heavy = sorted({{"keras", "tensorflow", "jax", "onnxruntime", "openvino", "numpy", "PIL"}} & sys.modules.keys())
-print(json.dumps([heavy, slowest, time.process_time()]), file=sys.stderr)
+print(json.dumps(heavy), file=sys.stderr)
 """
     done = python("-c", code)
     assert done.returncode == 0, done.stderr
-    heavy, slowest, total = json.loads(done.stderr)
-    assert heavy == []
-    assert slowest < 1 and total < 3  # seconds of CPU time: other processes may be busy
+    assert json.loads(done.stderr) == []
 
 
 @pytest.mark.parametrize(

@@ -48,4 +48,4 @@ def test_a_small_pickle_cannot_copy_a_long_container_many_times(tmp_path, call):
     start = time.process_time()
     with pytest.raises(InputError, match=r"more than 8 arguments|holds a NoneType"):
         formats.read(made.pytorch_zip(tmp_path / "a.pth", made.pickled(long + b"q\x000" + again * 10**4 + b"N")))
-    assert time.process_time() - start < 15  # of this process: one second is usual, and copying takes minutes
+    assert time.process_time() - start < 60  # a hang, not a speed: one second is usual, copying takes minutes

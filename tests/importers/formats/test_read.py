@@ -90,15 +90,12 @@ def test_the_message_says_what_is_damaged(tmp_path):
         formats.read(tmp_path / "cut.npz")
 
 
-def test_reading_imports_no_framework_and_takes_half_a_second(tmp_path):
+def test_reading_imports_no_framework(tmp_path):
     arrays = {f"w{i}": np.ones((128, 128, 3, 3), "f4") for i in range(9)}  # 5.3 MB
     pytorch_writer.write(tmp_path / "a.pth", arrays)
     code = (
-        "import sys, time; from wdsr_tf.importers import formats\n"
-        "start = time.process_time(); formats.read(sys.argv[1]); print(time.process_time() - start)\n"
+        "import sys; from wdsr_tf.importers import formats; formats.read(sys.argv[1])\n"
         "print({'tensorflow', 'keras', 'torch', 'h5py', 'onnx'} & set(sys.modules))"
     )
     run = [sys.executable, "-c", code, tmp_path / "a.pth"]
-    seconds, imported = subprocess.check_output(run, cwd=REPOSITORY, text=True).split("\n")[:2]
-    assert imported == "set()"
-    assert float(seconds) < 0.5
+    assert subprocess.check_output(run, cwd=REPOSITORY, text=True) == "set()\n"
