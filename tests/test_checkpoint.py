@@ -1,8 +1,12 @@
+import io
 import json
+import math
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ from tests.conftest import REPOSITORY
 from wdsr_tf import checkpoint
 from wdsr_tf.checkpoint import CheckpointError
 from wdsr_tf.models import create_model
+from wdsr_tf.models.registry import weights_checked
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +120,132 @@ def test_a_file_with_a_damaged_byte_is_refused(saved):
     content[len(content) // 2] ^= 0xFF
     saved.write_bytes(content)
     assert_refused(saved, "can't be loaded")
+
+
+def rewritten(path, config=None, weights=None, more=(), method=zipfile.ZIP_STORED):
+    """Writes the checkpoint at `path` again: `config(dictionary)` and `weights(h5py file)` change it in place."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if config:
+        changed = json.loads(members["config.json"])
+        config(changed)
+        members["config.json"] = json.dumps(changed).encode()
+    if weights:
+        file = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(file, "a") as arrays:
+            weights(arrays)
+        members["model.weights.h5"] = file.getvalue()
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in [*members.items(), *more]:
+            archive.writestr(name, content)
+
+
+@pytest.fixture
+def building(monkeypatch):
+    """The shapes of the weights that layers allocated since."""
+    shapes, add_weight = [], keras.layers.Layer.add_weight
+
+    def counted(layer, shape=None, *arguments, **named):
+        shapes.append(shape)
+        return add_weight(layer, shape, *arguments, **named)
+
+    monkeypatch.setattr(keras.layers.Layer, "add_weight", counted)
+    return shapes
+
+
+def test_a_config_larger_than_any_is_refused_before_it_is_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", b" " * (2 * checkpoint.MAX_CONFIG))
+    assert_refused(tmp_path / "model.keras", f"more than {checkpoint.MAX_CONFIG}")
+
+
+@pytest.mark.parametrize(
+    "hyperparameters",
+    [
+        *({"num_res_blocks": 10**9}, {"num_filters": 6000}, {"num_filters": [[5]] * 99}, {"res_scaling": float("nan")}),
+        *({"num_filters": 2**40}, {"num_filters": -(10**9)}, {"variant": "x" * 10**6}, {"num_res_blocks": "3"}),
+        *({"a b": 1}, {"num_units": 1025}, {"num_units": 64, "num_res_blocks": 64}),
+    ],
+)
+def test_sizes_that_no_network_has_are_refused_before_keras_is_asked(saved, building, hyperparameters):
+    rewritten(saved, lambda config: config["config"]["hyperparameters"].update(hyperparameters))
+    with pytest.raises(CheckpointError, match="its recipe is damaged: no network has") as caught:
+        checkpoint.read_config(saved)
+    assert len(str(caught.value)) < len(str(saved)) + 200
+    assert_refused(saved, "its recipe is damaged")
+    assert not building
+
+
+@pytest.mark.parametrize("hyperparameters", [{"num_filters": 4096}, {"num_res_blocks": 1000}, {"res_expansion": 4000}])
+def test_a_recipe_of_more_than_the_stored_weights_is_refused_before_they_are_allocated(
+    saved, building, hyperparameters
+):
+    rewritten(saved, lambda config: config["config"]["hyperparameters"].update(hyperparameters))
+    assert_refused(saved, "another network than its stored weights")
+    assert sum(math.prod(shape) for shape in building) < 10_000
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (lambda config: config["config"].update(architecture=["x"]), "architecture has the wrong type"),
+        (lambda config: config["config"].update(architecture="x" * 10**6), "no network has its name"),
+        (lambda config: config["config"].update(architecture="wdsr-c"), "Did you mean 'wdsr-b'"),
+        (lambda config: config["config"].update(scale=10**9), "no network has its name or scale"),
+        (lambda config: config["config"].update(scale=True), "scale has the wrong type"),
+        (lambda config: config["config"].update(facts=[]), "facts has the wrong type"),
+        (lambda config: config["config"].update(facts={"a": json.loads("[" * 99 + "]" * 99)}), "nested too deep"),
+        (lambda config: config.update(build_config={"input_shape": [1, 9, 9, 10**9]}), "its input"),
+    ],
+)
+def test_a_damaged_recipe_is_named_in_one_short_line(saved, change, reason):
+    rewritten(saved, change)
+    assert_refused(saved, reason)
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(saved)
+    assert len(str(caught.value)) < len(str(saved)) + 500 and "\n" not in str(caught.value)
+
+
+def test_members_that_no_checkpoint_has_are_refused_and_never_unpacked(saved):
+    rewritten(saved, more=[("assets/big", bytes(10**6))])
+    assert_refused(saved, "'assets/big', which no checkpoint has")
+
+
+def test_compressed_weights_are_refused(saved):
+    rewritten(saved, method=zipfile.ZIP_DEFLATED)
+    assert_refused(saved, "Keras stores it as it is")
+
+
+def compressed(arrays):
+    del arrays["layers/conv2d/vars/0"]
+    arrays.create_dataset("layers/conv2d/vars/0", (2**20, 50), "f4", compression="gzip", fillvalue=0)
+
+
+def linked(arrays):
+    arrays["layers/conv2d/vars/9"] = h5py.SoftLink("/layers")
+
+
+def cyclic(arrays):
+    arrays["layers/again"] = arrays["layers"]
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [(compressed, "stored in the file as it is"), (linked, "links aren't followed"), (cyclic, "under another name")],
+)
+def test_arrays_that_are_not_in_the_file_as_they_are_are_refused(tmp_path, change, reason):
+    path = tmp_path / "model.keras"
+    checkpoint.save(create_model("wdsr-b", 2, num_res_blocks=1, num_filters=5, weight_norm=False), path)
+    rewritten(path, weights=change)
+    assert_refused(path, reason)
+
+
+def test_weights_of_another_thread_are_not_checked():
+    def refuse(shape):
+        raise AssertionError
+
+    with weights_checked(refuse), ThreadPoolExecutor() as pool:
+        assert pool.submit(create_model, "espcn", 2, num_filters=2).result().count_params()
 
 
 def test_a_failing_save_keeps_the_old_checkpoint(model, saved, monkeypatch):

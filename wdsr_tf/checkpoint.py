@@ -1,21 +1,41 @@
 """Checkpoints: standard `.keras` files that contain the recipe of their network.
 
 `keras.saving.load_model` reads them wherever `wdsr_tf` is installed. These functions add atomic writes, clear errors,
-and a way to read the recipe without importing Keras.
+a way to read the recipe without importing Keras, and bounds: a checkpoint from an unknown source runs no code, writes
+nothing, and takes no more memory and time than one of its size should. The recipe and the shapes of the stored arrays
+are checked before the network is built, and each layer against those arrays before it gets its weights.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import math
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
+from wdsr_tf.system import archives
 
 if TYPE_CHECKING:
     from wdsr_tf.models import SRModel
+
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+OPTIMIZER = "optimizer/vars/"  # in WEIGHTS: the optimizer's arrays, those of an inner optimizer included
+MAX_CONFIG = 8 * 2**20  # bytes; a history of 10,000 epochs takes 3 MB
+MAX_SCALE = 64
+MAX_NUMBER = 4096  # of filters, blocks, ...
+MAX_BLOCKS = 1024  # the product of all counts of blocks, groups, units, and layers: Keras takes milliseconds for each
+MAX_HYPERPARAMETERS = 64
+MAX_LETTERS = 64
+MAX_DEPTH = 16  # of nested lists and dictionaries; Keras walks through them recursively
+MAX_MESSAGE = 300  # letters of what Keras says about a file
+COUNTS = ("num_res_blocks", "num_groups", "num_units", "num_layers")
 
 
 class CheckpointError(InputError):
@@ -33,20 +53,64 @@ def load(path: str | Path, compile: bool = False) -> SRModel:
 
     Args:
         path: a `.keras` file.
-        compile: whether to restore the optimizer and the loss too.
+        compile: whether to restore the optimizer and the loss too. Only for files that you trust: Keras builds whatever
+            classes of its own they name.
 
     Raises:
-        CheckpointError: the file is missing, damaged or not a checkpoint of this package.
+        CheckpointError: the file is missing, damaged, larger than any model, or not a checkpoint of this package.
     """
-    read_config(path)  # a clear error before Keras starts building
+    read_config(path)  # a clear error before Keras is imported
+    return _load(path, _shapes(path), compile)
+
+
+def load_state(model: SRModel, path: str | Path) -> dict[str, Any]:
+    """Loads the weights and the optimizer's state at `path` into the compiled `model`.
+
+    Returns:
+        The checkpoint's facts.
+
+    Raises:
+        InputError: the file can't be used, or contains another network, or another optimizer's state.
+    """
+    read_config(path)
+    shapes = _shapes(path)
+    saved = _load(path, shapes)
+    if saved.recipe != model.recipe:
+        raise InputError(f"{path} contains {saved.recipe}, but the settings describe {model.recipe}.")
+    model.set_weights(saved.get_weights())
+    model.optimizer.build(model.trainable_variables)
+    variables = model.optimizer.variables
+    stored = {name: found for name, found in shapes.items() if name.startswith(OPTIMIZER)}
+    names = [f"{OPTIMIZER}{i}" for i in range(len(variables))]
+    if stored != {name: (_kind(v.dtype), tuple(v.shape)) for name, v in zip(names, variables, strict=True)}:
+        raise InputError(
+            f"{path} has the state of another optimizer: optimizer, precision, or ema differed. Keep the settings that "
+            "it was trained with, or start a new run from its weights, as pretrained_model."
+        )
+    import h5py
+
+    with archives.opened(path) as (archive, members), _explained(path):
+        member = members[WEIGHTS]
+        with h5py.File(io.BytesIO(archives.read(archive, member, member.file_size)), "r") as file:
+            for name, variable in zip(names, variables, strict=True):
+                variable.assign(file[name][()])
+    return saved.facts
+
+
+def _load(path, shapes, compile=False):
     import keras
 
-    import wdsr_tf.models  # noqa: F401  (registers the model class)
+    from wdsr_tf.models.registry import weights_checked
 
-    try:
+    left = Counter(shape for name, (_, shape) in shapes.items() if not name.startswith("optimizer/"))
+
+    def check(shape):
+        left[shape] -= 1
+        if left[shape] < 0:
+            raise CheckpointError(f"{path}: its recipe describes another network than its stored weights belong to")
+
+    with _explained(path), weights_checked(check):
         return keras.saving.load_model(path, compile=compile)
-    except Exception as error:  # Keras raises whatever the broken part raised
-        raise CheckpointError(f"{path}: can't be loaded: {error}") from error
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -55,17 +119,107 @@ def read_config(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is missing, damaged or not a checkpoint of this package.
     """
+    return _config(path)["config"]
+
+
+def _config(path):
+    """Returns config.json after checking its size, the recipe's types, and the sizes that the recipe asks for."""
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
     try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
+        with archives.opened(path) as (archive, members):
+            if unknown := members.keys() - {CONFIG, "metadata.json", WEIGHTS}:
+                raise CheckpointError(f"it has the member {min(unknown)[:MAX_LETTERS]!r}, which no checkpoint has")
+            methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+            config = json.loads(archives.read(archive, members[CONFIG], MAX_CONFIG, methods))
+    except KeyError:
+        raise CheckpointError(f"{path}: not a complete .keras file (it has no {CONFIG})") from None
     except Exception as error:  # zipfile and zlib raise many types for damaged files
-        raise CheckpointError(f"{path}: not a complete .keras file ({error})") from error
+        raise CheckpointError(f"{path}: not a complete .keras file ({_line(error)})") from error
     if not isinstance(config, dict) or config.get("registered_name") != "wdsr_tf>SRModel":
         raise CheckpointError(f"{path}: a Keras file, but not a model of wdsr_tf")
     recipe = config.get("config")
     if not isinstance(recipe, dict) or not {"architecture", "scale", "hyperparameters"} <= recipe.keys():
         raise CheckpointError(f"{path}: a model of wdsr_tf, but its recipe is incomplete")
-    return recipe
+    if not _is_shallow(config, MAX_DEPTH):
+        raise CheckpointError(f"{path}: its recipe is damaged: lists in it are nested too deep")
+    if problem := _problem(**{"facts": {}} | recipe) or _build_problem(config.get("build_config")):
+        raise CheckpointError(f"{path}: its recipe is damaged: {problem}")
+    return config
+
+
+def _problem(architecture, scale, hyperparameters, facts, **_):
+    """Returns what no network has, in words; "" if there is nothing."""
+    types = {"architecture": (architecture, str), "scale": (scale, int)}
+    types |= {"hyperparameters": (hyperparameters, dict), "facts": (facts, dict)}
+    for name, (value, kind) in types.items():
+        if type(value) is not kind:
+            return f"{name} has the wrong type"
+    if not 1 <= scale <= MAX_SCALE or not 0 < len(architecture) <= MAX_LETTERS or not architecture.isprintable():
+        return "no network has its name or scale"
+    if len(hyperparameters) > MAX_HYPERPARAMETERS:
+        return f"it has {len(hyperparameters)} hyperparameters"
+    for name, value in hyperparameters.items():
+        if not name.isidentifier() or len(name) > MAX_LETTERS or not _is_plausible(value):
+            return f"no network has {_line(name)[:MAX_LETTERS]}={_line(repr(value)[:MAX_LETTERS])}"
+    counts = [hyperparameters.get(name) or 1 for name in COUNTS]
+    if not all(isinstance(count, int) and count >= 0 for count in counts) or math.prod(counts) > MAX_BLOCKS:
+        return f"no network has more than {MAX_BLOCKS} blocks, layers, and units"
+    return ""
+
+
+def _build_problem(config):
+    shape = config.get("input_shape") if isinstance(config, dict) else None
+    known = config is None or (isinstance(config, dict) and config.keys() <= {"input_shape"})
+    if known and (shape is None or shape in ([None, None, None, 3], [1, None, None, 3])):
+        return ""
+    return "no network has its input"
+
+
+def _is_plausible(value):
+    if isinstance(value, list):
+        return len(value) <= MAX_LETTERS and all(_is_plausible(each) for each in value)
+    if isinstance(value, str):
+        return value.isprintable() and len(value) <= MAX_LETTERS
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or (isinstance(value, int) and abs(value) <= MAX_NUMBER)
+
+
+def _is_shallow(value, depth):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth >= 0 and all(_is_shallow(each, depth - 1) for each in inner)
+
+
+def _shapes(path):
+    """Returns {path in the file: (kind's letter, shape)} of all arrays, which a child process reads."""
+    # The one import that points up: reading containers safely is the importers' work, and depends on nothing of ours.
+    from wdsr_tf.importers.formats import confined
+
+    try:
+        found = confined.read("checkpoint_shapes", Path(path), Path(path).stat().st_size)
+    except InputError as error:
+        raise CheckpointError(f"{path}: can't be loaded: {_line(error)}") from error
+    return {name: (chr(kind), tuple(shape)) for name, (kind, *shape) in ((k, v.tolist()) for k, v in found.items())}
+
+
+def _kind(dtype):
+    return "f" if "float" in str(dtype) else "u" if str(dtype).startswith("uint") else str(dtype)[0]
+
+
+@contextlib.contextmanager
+def _explained(path):
+    """Turns whatever Keras raises about the file at `path` into a CheckpointError of one line."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(f"{path}: can't be loaded: {_line(error)}") from error
+
+
+def _line(error):
+    """Returns a message, which may quote the file, as one short line that is safe to print."""
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in str(error)[:4000]).split())
+    return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 3]}..."

@@ -56,23 +56,18 @@ def _bounded(candidate, count):
     A forged file of a few bytes may claim to hold a model of gigabytes. Smaller differences are left to `assign`, which
     lists what is missing.
     """
-    import keras
+    from wdsr_tf.models.registry import weights_checked
 
-    add_weight = keras.layers.Layer.add_weight
     left = 2 * count + SLACK
 
-    def counted(layer, shape=None, *arguments, **named):
+    def check(shape):
         nonlocal left
-        left -= math.prod(shape or ())
+        left -= math.prod(shape)
         if left < 0:
             raise InputError(f"{candidate} has many more weights than the file's {count} numbers")
-        return add_weight(layer, shape, *arguments, **named)
 
-    keras.layers.Layer.add_weight = counted
-    try:
+    with weights_checked(check):
         yield
-    finally:
-        keras.layers.Layer.add_weight = add_weight
 
 
 def facts(file: WeightsFile, candidate: Candidate) -> dict[str, str]:

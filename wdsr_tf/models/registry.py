@@ -5,9 +5,11 @@ A builder returns a functional `keras.Model` that takes RGB in [0, 255], NHWC, a
 computed in training only.
 """
 
+import contextlib
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -97,6 +99,31 @@ def create_model(name: str, scale: int, **hyperparameters: Any) -> "SRModel":
     hyperparameters = known | hyperparameters
     graph = architecture.build(scale, **hyperparameters)
     return SRModel(graph.inputs[0], graph.outputs, architecture=name, scale=scale, hyperparameters=hyperparameters)
+
+
+_checking = threading.RLock()
+
+
+@contextlib.contextmanager
+def weights_checked(check: Callable[[tuple[int, ...]], None]) -> Iterator[None]:
+    """Calls `check(shape)` before any layer that this thread builds allocates a weight; `check` may raise.
+
+    A recipe of a few bytes may describe gigabytes of weights, and only building the network tells.
+    """
+    thread = threading.get_ident()
+    with _checking:  # one at a time, so that each puts back what it replaced
+        add_weight = keras.layers.Layer.add_weight
+
+        def checked(layer, shape=None, *arguments, **named):
+            if threading.get_ident() == thread:
+                check(tuple(shape or ()))
+            return add_weight(layer, shape, *arguments, **named)
+
+        keras.layers.Layer.add_weight = checked
+        try:
+            yield
+        finally:
+            keras.layers.Layer.add_weight = add_weight
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")

@@ -3,7 +3,6 @@
 import keras
 
 from wdsr_tf import checkpoint
-from wdsr_tf.errors import InputError
 from wdsr_tf.training import callbacks, devices, failures
 from wdsr_tf.training.log import Log
 from wdsr_tf.training.metrics import PSNR, NotFiniteSteps
@@ -30,18 +29,9 @@ def restore(model, path):
     Raises:
         InputError: If the checkpoint has another network, optimizer or dtype policy.
     """
-    saved = checkpoint.load(path, compile=True)
-    if saved.recipe != model.recipe:
-        raise InputError(f"{path} contains {saved.recipe}, but the settings describe {model.recipe}.")
-    model.set_weights(saved.get_weights())
-    model.optimizer.build(model.trainable_variables)
-    ours, theirs = model.optimizer.variables, saved.optimizer.variables if saved.optimizer else []
-    if [(v.shape, v.dtype) for v in ours] != [(v.shape, v.dtype) for v in theirs]:
-        raise InputError(f"{path} was trained with another optimizer or precision, so its state doesn't fit.")
-    for variable, value in zip(ours, theirs, strict=True):
-        variable.assign(value)
-    callbacks.set_random_state(model, saved.facts.get("random_state", []))
-    return saved.facts
+    facts = checkpoint.load_state(model, path)
+    callbacks.set_random_state(model, facts.get("random_state", []))
+    return facts
 
 
 def fit(

@@ -32,6 +32,7 @@ class Limits:
 # Fuzzing shows that HDF5 allocates gigabytes for some broken files and never returns from others, and that ONNX's
 # protocol buffers take eighty times a hostile file's size. Importing TensorFlow alone takes 1.5 GiB and 5 seconds.
 LIMITS = {
+    "checkpoint_shapes": Limits(memory=700 * 2**20, seconds=4),
     "hdf5": Limits(memory=700 * 2**20, seconds=4),
     "onnx": Limits(memory=700 * 2**20, seconds=4),
     "tensorflow1": Limits(memory=4 * 2**30, seconds=30),

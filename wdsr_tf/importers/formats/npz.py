@@ -6,7 +6,8 @@ import zipfile
 import numpy as np
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.formats import archives, limits
+from wdsr_tf.importers.formats import limits
+from wdsr_tf.system import archives
 
 NAME = "NumPy .npz"
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python can't bound the output of its other methods

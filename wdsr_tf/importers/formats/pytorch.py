@@ -10,7 +10,8 @@ import io
 import numpy as np
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.formats import archives, inert, limits, pickles
+from wdsr_tf.importers.formats import inert, limits, pickles
+from wdsr_tf.system import archives
 
 NAME = "PyTorch checkpoint"
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a legacy file

@@ -1,11 +1,10 @@
-"""Safe reading of zip archives: bounded directory, unique names, bounded members."""
+"""Safe reading of zip archives: bounded directory, unique names, bounded members. Imports the standard library only."""
 
 import contextlib
 import io
 import zipfile
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.importers.formats import limits
 
 MAX_DIRECTORY = 8 * 2**20  # bytes; zipfile needs about ten times as much memory to parse it
 BLOCK = 2**20
@@ -37,16 +36,20 @@ def opened(path):
 def read(archive, member, size: int, methods=(zipfile.ZIP_STORED,)) -> bytearray:
     """Returns the bytes of a member, at most `size`, and verifies its checksum."""
     if member.flag_bits & ENCRYPTED or member.compress_type not in methods:
-        raise InputError(f"member {limits.shown(member.filename)} is encrypted or uses an unexpected compression")
+        raise InputError(f"member {_shown(member)} is encrypted or uses an unexpected compression")
     if member.file_size > size:
-        raise InputError(f"member {limits.shown(member.filename)} has {member.file_size} bytes, more than {size}")
+        raise InputError(f"member {_shown(member)} has {member.file_size} bytes, more than {size}")
     data = bytearray()
     with archive.open(member) as stream:
         while block := stream.read(BLOCK):
             data += block
     if len(data) != member.file_size:
-        raise InputError(f"member {limits.shown(member.filename)} is shorter than the directory says")
+        raise InputError(f"member {_shown(member)} is shorter than the directory says")
     return data
+
+
+def _shown(member):
+    return repr(member.filename[:100])
 
 
 class _Guarded(io.FileIO):
