@@ -237,6 +237,29 @@ def test_what_is_typed_beside_resume_is_written_down(train, dataset, finished, t
     assert len(ours.splitlines()) == len(before.splitlines())
 
 
+def test_a_finished_run_is_not_resumed_but_said_to_be_finished(train, dataset, finished, tmp_path):
+    shutil.copytree(run_of(finished), tmp_path / "20260101-000000")
+    resumed = train(dataset, tmp_path, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "has finished its 4 epochs. To train it longer, set more epochs." in resumed.out
+
+
+def test_another_number_of_steps_counts_from_the_resumed_epoch_on(train, dataset, finished, tmp_path):
+    shutil.copytree(run_of(finished), tmp_path / "20260101-000000")
+    resumed = train(dataset, tmp_path, "--resume", "--epochs=5", "--steps-per-epoch=2")
+    assert resumed.code == 0, resumed.err
+    assert "Epochs had 4 steps; from epoch 5 on, they have 2." in resumed.out
+    facts = read_config(run_of(tmp_path) / "state.keras")["facts"]
+    assert (facts["epoch"], facts["steps"]) == (5, 4 * 4 + 2)
+
+
+def test_a_state_of_another_optimizer_is_refused_with_the_cause(train, dataset, finished, tmp_path):
+    shutil.copytree(run_of(finished), tmp_path / "20260101-000000")
+    resumed = train(dataset, tmp_path, "--resume", "--epochs=5", "--optimizer=sgd")
+    assert resumed.code == 1
+    assert "optimizer, precision, or ema differed" in resumed.err
+
+
 def test_flags_that_lost_their_meaning_warn_with_the_reason(train, dataset, tmp_path):
     ended = train(dataset, tmp_path / "out", "--use-multiprocessing", "--num-workers=4", "--resume")
     assert "--use-multiprocessing is ignored: " in ended.err

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from wdsr_tf.models import create_model
-from wdsr_tf.training.callbacks import Keep, SaveCheckpoints
+from wdsr_tf.training.callbacks import Clock, Keep, SaveCheckpoints
 from wdsr_tf.training.run import Run
 
 
@@ -15,7 +15,7 @@ def saving(run, rows=(), **options):
     """A SaveCheckpoints for a tiny network; `rows` is the history before, and `options` go to `Keep`."""
     model = create_model("wdsr-a", 2, num_filters=2, num_res_blocks=1)
     model.compile(optimizer="sgd", loss="mae")
-    callback = SaveCheckpoints(run, Keep(**options), rows)
+    callback = SaveCheckpoints(run, Keep(**options), rows, Clock(0, None, 5))
     callback.set_model(model)
     return callback
 

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from wdsr_tf.models import create_model
 from wdsr_tf.training import trainer
-from wdsr_tf.training.callbacks import Progress
+from wdsr_tf.training.callbacks import Clock, Progress
 from wdsr_tf.training.log import Log
 
 EVERYTHING = {"images": 0, "scalars": 0}
@@ -32,7 +32,7 @@ def model(policy):
 
 def show(model, folder, epochs, initial_epoch=0, all_epochs=9, **changed):
     """Logs `epochs` epochs of five steps."""
-    progress = Progress(all_epochs, 5, 2, initial_epoch)
+    progress = Progress(all_epochs, Clock(initial_epoch, None, 5), 2)
     progress.rate = 123.0
     log = Log(folder, progress, [(PATCH[:, ::2, ::2], PATCH)] * 5)
     log.set_model(model)

@@ -1,7 +1,37 @@
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
 import pytest
 
+from tests.conftest import REPOSITORY
 from wdsr_tf.errors import InputError
-from wdsr_tf.training.run import Run
+from wdsr_tf.training.run import MAX_ARGS, Run
+
+FACTS = {"epoch": 1, "steps": 4, "steps_per_epoch": 4, "history": [{"epoch": 1, "val_psnr": 30.0}]}
+
+
+def write_state(run, **facts):
+    """Writes a state that has a recipe and facts, but no weights."""
+    recipe = {"architecture": "wdsr-a", "scale": 2, "hyperparameters": {}, "facts": FACTS | facts}
+    with zipfile.ZipFile(run.state, "w") as archive:
+        archive.writestr("config.json", json.dumps({"registered_name": "wdsr_tf>SRModel", "config": recipe}))
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Three runs, the oldest first; the first two have a state."""
+    found = []
+    for name in ("20260101-000000", "20260102-000000", "20991231-000000"):
+        run = Run(tmp_path / name)
+        run.models.mkdir(parents=True)
+        run.write_args([])
+        found.append(run)
+    for run in found[:2]:
+        write_state(run)
+    return found
 
 
 def test_a_run_writes_its_flags_and_is_linked(tmp_path):
@@ -52,3 +82,84 @@ def test_the_history_is_read_from_its_file(tmp_path):
     ]
     run.write_history(rows)
     assert run.history == rows
+
+
+def test_the_newest_run_with_a_state_is_resumed_and_newer_ones_are_named(tmp_path, runs):
+    said = []
+    assert Run.find(tmp_path, log=said.append).folder == runs[1].folder
+    assert said == [f"{runs[2].folder} can't be resumed: it has no state, because its first epoch didn't end."]
+    assert Run.find(tmp_path, runs[2].folder.name, said.append).folder == runs[2].folder
+
+
+def test_a_run_whose_state_is_damaged_is_passed_over(tmp_path, runs):
+    runs[1].state.write_bytes(b"PK")
+    said = []
+    assert Run.find(tmp_path, log=said.append).folder == runs[0].folder
+    assert len(said) == 2 and "not a complete .keras file" in said[1]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        *({"epoch": None}, {"epoch": -1}, {"epoch": 10**9}, {"epoch": "1"}, {"steps": -1}, {"steps_per_epoch": 1.5}),
+        *({"history": {}}, {"history": [1]}, {"history": [{"epoch": 1}]}, {"history": [{"epoch": 0, "val_psnr": 1}]}),
+        *({"history": [{"epoch": 1, "val_psnr": "x"}]}, {"history": [{"epoch": 1, "val_psnr": 1, "=cmd|": 1}]}),
+    ],
+)
+def test_facts_that_no_run_records_are_refused(tmp_path, runs, facts):
+    write_state(runs[0], **facts)
+    with pytest.raises(InputError, match="isn't the state of a run"):
+        runs[0].facts()
+
+
+def test_a_run_whose_folders_lead_elsewhere_is_refused(tmp_path, runs):
+    runs[1].models.rmdir()
+    runs[1].models.symlink_to(tmp_path)
+    with pytest.raises(InputError, match="is a link"):
+        Run.find(tmp_path)
+
+
+def test_a_file_of_settings_without_end_is_refused(tmp_path, runs):
+    with runs[1].args.open("wb") as file:
+        file.truncate(MAX_ARGS + 1)
+    with pytest.raises(InputError, match="isn't a file of settings"):
+        Run.find(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["epoch,loss\n1,x\n", "a,b\n1,2\n", "epoch\nnan\n"])
+def test_a_damaged_history_is_named(tmp_path, text):
+    run = Run.start(tmp_path, [])
+    run.history_file.write_text(text)
+    with pytest.raises(InputError, match="isn't the history"):
+        run.history  # noqa: B018
+
+
+def test_a_run_is_trained_by_one_process_at_a_time_and_a_kill_releases_it(tmp_path):
+    pytest.importorskip("fcntl")
+    run = Run.start(tmp_path, [])
+    program = (
+        "import sys, time; from wdsr_tf.training.run import Run\n"
+        "with Run(sys.argv[1]).locked(): print('held', flush=True); time.sleep(60)"
+    )
+    argv = [sys.executable, "-c", program, str(run.folder)]
+    with subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="being trained by another process"), run.locked():
+            raise AssertionError
+        other.kill()
+        other.wait()
+    for _ in range(2):
+        with run.locked():
+            pass
+
+
+def test_where_links_are_impossible_a_text_file_names_the_newest_models(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    run = Run.start(tmp_path, [])
+    assert not run.is_linked
+    assert (tmp_path / (tmp_path / "models.txt").read_text().strip()).samefile(run.models)
+    monkeypatch.undo()
+    assert Run.start(tmp_path, []).is_linked

@@ -61,3 +61,31 @@ def test_schedules_survive_a_checkpoint(name):
     schedule = create_schedule(name, 1e-3, warmup_steps=7, **PLAN)
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert at(again, 0, 5, 7, 300) == at(schedule, 0, 5, 7, 300)
+
+
+@pytest.mark.parametrize("name", ["step", "multi-step", "cosine", "triangular", "constant"])
+def test_a_schedule_that_is_ahead_continues_at_the_epoch_where_it_was(name):
+    def rate(steps_per_epoch, at, **ahead):
+        plan = {"steps": 20 * steps_per_epoch, "step_size": 4, "decay": 0.5, "boundaries": (5, 9)}
+        schedule = create_schedule(name, 1e-3, steps_per_epoch=steps_per_epoch, **plan, **ahead)
+        return float(schedule(at))
+
+    epochs, before, after = 6, 100, 40  # six epochs of 100 steps, then epochs of 40
+    ahead = epochs * after - epochs * before
+    for more in (0, 1, 2, 3.5, 7):
+        now = epochs * before + int(more * after)
+        expected = rate(before, int((epochs + more) * before))
+        assert rate(after, now, ahead=ahead) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_schedule_of_steps_ignores_a_change_of_epochs():
+    plan = {"steps": 9, "steps_per_epoch": 3, "step_size": 1, "decay": 0.1}
+    one, other = (create_schedule("inverse-time", 1e-3, **plan, ahead=ahead) for ahead in (0, 50))
+    assert float(one(7)) == float(other(7))
+
+
+def test_a_schedule_that_is_ahead_is_restored_from_its_config():
+    plan = {"steps": 9, "steps_per_epoch": 3, "step_size": 1, "decay": 0.1, "warmup_steps": 2}
+    schedule = create_schedule("step", 1e-3, **plan, ahead=3)
+    again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
+    assert [float(again(i)) for i in range(8)] == [float(schedule(i)) for i in range(8)]

@@ -77,3 +77,37 @@ def test_the_loss_scale_is_resumed_to_the_last_bit(tmp_path, policy):
     trainer.fit(resumed, run, batches(10, spoilt), Validation(), **PLAN | {"epochs": 2} | more)
     for ours, theirs in zip(numbers(resumed), numbers(whole), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_checkpoint_of_averaged_weights_is_trained_on_from_its_raw_weights(tmp_path):
+    def averaging():
+        keras.utils.set_random_seed(0)
+        model = create_model("wdsr-a", 2, num_filters=2, num_res_blocks=1, variant="official")
+        trainer.compile_model(model, create_optimizer("adam", 1e-2, ema_momentum=0.9), "mae")
+        return model
+
+    run, whole = Run.start(tmp_path, []), averaging()
+    trainer.fit(whole, run, batches(), Validation(), **PLAN)
+    (averaged,) = run.models.glob("*-ema.keras")
+    for path in (averaged, run.state):
+        resumed = averaging()
+        assert trainer.restore(resumed, path)["epoch"] == 1
+        for ours, theirs in zip(numbers(resumed), numbers(whole), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("steps", [1, 12])
+def test_a_run_that_ends_before_its_loss_is_finite_fails(tmp_path, steps):
+    run, plan = Run.start(tmp_path, []), PLAN | {"steps_per_epoch": steps}
+    with pytest.raises(NotFiniteError, match=r"The last epoch's PSNR isn't finite\. Try a lower learning_rate"):
+        trainer.fit(network(), run, batches(spoilt=lambda i: True), Validation(), **plan)
+
+
+def test_a_checkpoint_records_its_epochs_and_its_steps(tmp_path):
+    run = Run.start(tmp_path, [])
+    model = network()
+    trainer.fit(model, run, batches(), Validation(), **PLAN)
+    more = {"epochs": 3, "steps_per_epoch": 4, "initial_epoch": 1, "initial_step": 10, "rows": run.facts()["history"]}
+    trainer.fit(model, run, batches(10), Validation(), **PLAN | more)
+    facts = run.facts()
+    assert (facts["epoch"], facts["steps"], facts["steps_per_epoch"]) == (3, 18, 4)

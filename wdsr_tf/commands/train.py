@@ -1,5 +1,6 @@
 """The train command: trains a network, resumes a run, or finds the largest batch that fits into memory."""
 
+import dataclasses
 from pathlib import Path
 
 from wdsr_tf.commands import fields
@@ -36,9 +37,11 @@ def run(flags, words):
     if flags.resume:
         from wdsr_tf.training.run import Run
 
-        resumed = Run.find(flags.outdir, *words)
+        resumed = Run.find(flags.outdir, *words, log=say)
         flags.parse_over(resumed.args)
     config = config_of(flags)
+    if resumed:  # args.txt may come from another machine
+        config = dataclasses.replace(config, outdir=resumed.folder.parent)
     from wdsr_tf.system.require import require_keras
 
     require_keras("Training")

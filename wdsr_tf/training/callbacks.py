@@ -16,6 +16,32 @@ class NotFiniteError(InputError):
     """The run stopped because its loss was infinite or NaN; the message names the step and what may help."""
 
 
+NOT_FINITE = "Try a lower learning_rate, more warmup_steps, global_clipnorm, or precision=float32."
+
+
+class Clock:
+    """Converts epochs to training steps: epochs before a run was resumed may have had another number of steps.
+
+    Args:
+        initial_epoch: Number of epochs that are done.
+        initial_step: Number of steps that are done. Default: those epochs had `steps_per_epoch` steps each.
+        steps_per_epoch: Steps of the epochs that follow.
+    """
+
+    def __init__(self, initial_epoch, initial_step, steps_per_epoch):
+        self.initial_epoch = initial_epoch
+        self.initial_step = initial_epoch * steps_per_epoch if initial_step is None else initial_step
+        self.steps_per_epoch = steps_per_epoch
+
+    def steps(self, epochs):
+        """Returns the number of steps of the first `epochs` epochs."""
+        return self.initial_step + (epochs - self.initial_epoch) * self.steps_per_epoch
+
+    def facts(self, epochs):
+        """Returns what a checkpoint records of the steps of the first `epochs` epochs."""
+        return {"steps": self.steps(epochs), "steps_per_epoch": self.steps_per_epoch}
+
+
 class Progress(keras.callbacks.Callback):
     """A bar per epoch on a terminal, and a line per epoch for `log`: loss, PSNR, images per second, time left.
 
@@ -23,12 +49,11 @@ class Progress(keras.callbacks.Callback):
         rate: Images per second in the last epoch.
     """
 
-    def __init__(self, epochs, steps_per_epoch, batch_size, initial_epoch=0, log=print):
+    def __init__(self, epochs, clock, batch_size, log=print):
         super().__init__()
         self.epochs = epochs
-        self.steps_per_epoch = steps_per_epoch
+        self.clock = clock
         self.batch_size = batch_size
-        self.initial_epoch = initial_epoch
         self.log = log
 
     def on_train_begin(self, logs=None):
@@ -38,7 +63,7 @@ class Progress(keras.callbacks.Callback):
         self.epoch_started = time.monotonic()
         title = f"epoch {epoch + 1}/{self.epochs}"
         self.bar = tqdm(
-            total=self.steps_per_epoch, desc=title, unit="step", leave=False, disable=not sys.stderr.isatty()
+            total=self.clock.steps_per_epoch, desc=title, unit="step", leave=False, disable=not sys.stderr.isatty()
         )
 
     def on_train_batch_end(self, batch, logs=None):
@@ -49,8 +74,8 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.bar.close()
         now = time.monotonic()
-        self.rate = self.steps_per_epoch * self.batch_size / (self.trained - self.epoch_started)
-        seconds = (now - self.started) / (epoch + 1 - self.initial_epoch) * (self.epochs - epoch - 1)
+        self.rate = self.clock.steps_per_epoch * self.batch_size / (self.trained - self.epoch_started)
+        seconds = (now - self.started) / (epoch + 1 - self.clock.initial_epoch) * (self.epochs - epoch - 1)
         left = tqdm.format_interval(seconds)
         numbers = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "psnr", "val_loss", "val_psnr"))
         self.log(f"epoch {epoch + 1}/{self.epochs}  {numbers}  {self.rate:.0f} images/s  {left} left")
@@ -62,13 +87,13 @@ class StopWhenNotFinite(keras.callbacks.Callback):
     Checks every ten steps, because a check waits for the device.
     """
 
-    def __init__(self, steps_per_epoch, patience=50):
+    def __init__(self, clock, patience=50):
         super().__init__()
-        self.steps_per_epoch = steps_per_epoch
+        self.clock = clock
         self.patience = patience
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.steps_before = epoch * self.steps_per_epoch
+        self.steps_before = self.clock.steps(epoch)
 
     def on_train_batch_end(self, batch, logs=None):
         step = self.steps_before + batch + 1
@@ -77,8 +102,8 @@ class StopWhenNotFinite(keras.callbacks.Callback):
         broken = int(logs["not_finite_steps"])
         if broken >= self.patience:
             raise NotFiniteError(
-                f"The loss has not been finite for {broken} steps, since step {step - broken + 1}. Try a lower "
-                f"learning_rate, more warmup_steps, global_clipnorm, or precision=float32. {failures.KEPT}"
+                f"The loss has not been finite for {broken} steps, since step {step - broken + 1}. {NOT_FINITE} "
+                f"{failures.KEPT}"
             )
 
 
@@ -105,11 +130,12 @@ class SaveAverage(keras.callbacks.Callback):
     Must come before SaveCheckpoints, so that the history contains the average's PSNR.
     """
 
-    def __init__(self, run, keep, validation):
+    def __init__(self, run, keep, validation, clock):
         super().__init__()
         self.run = run
         self.keep = keep
         self.validation = validation
+        self.clock = clock
         self.swap = keras.callbacks.SwapEMAWeights()
 
     def set_model(self, model):
@@ -122,7 +148,7 @@ class SaveAverage(keras.callbacks.Callback):
             found = self.model.evaluate(self.validation, verbose=0, return_dict=True)
             logs["ema_psnr"] = psnr = float(found["psnr"])
             if self.run and np.isfinite(psnr) and self.keep.wants(epoch + 1, psnr):
-                self.model.facts |= {"epoch": epoch + 1, "ema": True}
+                self.model.facts |= {"epoch": epoch + 1, "ema": True, **self.clock.facts(epoch + 1)}
                 with devices.alone():
                     checkpoint.save(self.model, self.run.model_path(epoch + 1, psnr, "-ema"))
         finally:
@@ -136,11 +162,12 @@ class SaveCheckpoints(keras.callbacks.Callback):
     The state is written first; everything else can be restored from it.
     """
 
-    def __init__(self, run, keep, rows=()):
+    def __init__(self, run, keep, rows, clock):
         super().__init__()
         self.run = run
         self.keep = keep
         self.rows = list(rows)
+        self.clock = clock
 
     def on_train_begin(self, logs=None):
         """Restores what a kill right after the last state prevented: the history and that epoch's checkpoint."""
@@ -157,12 +184,20 @@ class SaveCheckpoints(keras.callbacks.Callback):
         if not np.isfinite(row["val_psnr"]):
             return  # a broken epoch is neither kept nor resumed from
         self.rows.append(row)
-        self.model.facts |= {"epoch": epoch + 1, "history": self.rows, "random_state": random_state(self.model)}
+        self.model.facts |= {"epoch": epoch + 1, **self.clock.facts(epoch + 1)}
+        self.model.facts |= {"history": self.rows, "random_state": random_state(self.model)}
         with devices.alone():
             checkpoint.save(self.model, self.run.state)
         self.run.write_history(self.rows)
         if self.keep.wants(epoch + 1, row["val_psnr"]):
             self.run.publish(epoch + 1, row["val_psnr"])
+
+
+def swap_averages(model):
+    """Exchanges the model's weights and their moving averages, which the optimizer keeps."""
+    swap = keras.callbacks.SwapEMAWeights()
+    swap.set_model(model)
+    swap.on_test_begin()
 
 
 def random_state(model):

@@ -40,7 +40,7 @@ class Log(keras.callbacks.Callback):
         if self.validation is not None:
             self.patches = panels.patches(self.validation, self.model.scale)
         self.writer = EventFileWriter(str(self.folder))
-        self._write(self.progress.initial_epoch * self.progress.steps_per_epoch + 1, session_log=START)
+        self._write(self.progress.clock.initial_step + 1, session_log=START)
 
     def on_epoch_end(self, epoch, logs=None):
         scalars = {tag: logs[name] for name, tag in TAGS.items() if name in logs}
@@ -55,7 +55,7 @@ class Log(keras.callbacks.Callback):
             values += [
                 _image(f"panels/{i}", panel) for i, panel in enumerate(panels.draw_all(self.model, self.patches))
             ]
-        self._write(number * self.progress.steps_per_epoch, summary=Summary(value=values))
+        self._write(self.progress.clock.steps(number), summary=Summary(value=values))
 
     def on_train_end(self, logs=None):
         self.writer.close()

@@ -7,19 +7,30 @@
     curve.png     the history as an image
     log/          TensorBoard's scalars and panels
 
-`OUTDIR/models` is a link to the models of the newest run.
+`OUTDIR/models` is a link to the models of the newest run. Where the file system has no links, `OUTDIR/models.txt` names
+them.
+
+A run's folder may come from someone else, so what it records is checked before it's used.
 """
 
+import contextlib
 import csv
+import errno
+import math
 import os
 import re
 import shutil
 import time
 from pathlib import Path
 
+from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
 from wdsr_tf.training import curve
+
+MAX_EPOCH = 10**6
+MAX_ARGS = 2**20  # bytes of args.txt
+HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what systems say if another process has a lock
 
 
 class Run:
@@ -54,8 +65,16 @@ class Run:
         if not self.history_file.is_file():
             return []
         with self.history_file.open(newline="", encoding="utf-8") as file:
-            rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
-        return [row | {"epoch": int(row["epoch"])} for row in rows]
+            try:
+                rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+                return [row | {"epoch": int(row["epoch"])} for row in rows]
+            except (ValueError, TypeError, KeyError, OverflowError, csv.Error) as error:
+                raise InputError(f"{self.history_file} isn't the history of a run.") from error
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether `models` beside the run's folder is a link to its models: some file systems have no links."""
+        return (self.folder.parent / "models").is_symlink()
 
     @classmethod
     def start(cls, outdir: str | os.PathLike, args: list[str]) -> "Run":
@@ -76,26 +95,83 @@ class Run:
         run = cls(folder)
         run.models.mkdir()
         run.write_args(args)
-        with atomic(link) as temporary:
-            temporary.symlink_to(Path(folder.name) / "models", target_is_directory=True)
+        models = Path(folder.name) / "models"
+        try:
+            with atomic(link) as temporary:
+                temporary.symlink_to(models, target_is_directory=True)
+        except (OSError, NotImplementedError):  # FAT, network folders, Windows without the privilege
+            with atomic(link.with_suffix(".txt")) as temporary:
+                temporary.write_text(f"{models.as_posix()}\n", encoding="utf-8")
         return run
 
     @classmethod
-    def find(cls, outdir: str | os.PathLike, named: str | os.PathLike | None = None) -> "Run":
-        """Returns the run in the folder `named` or of that name in `outdir`, or the newest run in `outdir`.
+    def find(cls, outdir: str | os.PathLike, named: str | os.PathLike | None = None, log=None) -> "Run":
+        """Returns a run to resume.
+
+        Args:
+            outdir: The folder of runs.
+            named: The run's folder, or its name in `outdir`. Default: the newest run that has a state; if none has one,
+                the newest run, which starts from the beginning.
+            log: Is called with a line for each newer run that is passed over, and why.
 
         Raises:
-            InputError: If there is no such run.
+            InputError: If there is no such run, or a folder in it leads elsewhere.
         """
         if named:
-            candidates = [Path(named), Path(outdir) / named]
+            folders = [Path(named), Path(outdir) / named]
         else:
-            candidates = sorted(Path(outdir).glob("[0-9]*-[0-9]*"), key=_order, reverse=True)
-        for folder in candidates:
-            if (folder / "args.txt").is_file():
-                return cls(folder)
-        problem = f"{named} isn't a run" if named else f"there is no run in {outdir}"
-        raise InputError(f"Nothing to resume: {problem}. The folder of a run has an args.txt.")
+            folders = sorted(Path(outdir).glob("[0-9]*-[0-9]*"), key=_order, reverse=True)
+        runs = [cls(folder) for folder in folders if (folder / "args.txt").is_file()]
+        if not runs:
+            problem = f"{named} isn't a run" if named else f"there is no run in {outdir}"
+            raise InputError(f"Nothing to resume: {problem}. The folder of a run has an args.txt.")
+        problems = [] if named else _until("", (run.problem for run in runs))
+        chosen = 0 if named or problems[-1] else len(problems) - 1
+        for run, problem in zip(runs[:chosen], problems, strict=False):
+            if log:
+                log(f"{run.folder} can't be resumed: {problem}")
+        if runs[chosen].args.stat().st_size > MAX_ARGS:
+            raise InputError(f"{runs[chosen].args} isn't a file of settings: it has more than {MAX_ARGS} bytes.")
+        for folder in (runs[chosen].models, runs[chosen].log):
+            if folder.is_symlink():
+                raise InputError(f"{folder} is a link; a run is resumed only if its folders are its own.")
+        return runs[chosen]
+
+    @property
+    def problem(self) -> str:
+        """Why the run can't be resumed, as a sentence; "" if it can."""
+        if not self.state.is_file():
+            return "it has no state, because its first epoch didn't end."
+        try:
+            self.facts()
+        except InputError as error:
+            return str(error)
+        return ""
+
+    def facts(self) -> dict:
+        """Returns what the state records: `epoch`, `steps`, `steps_per_epoch`, `history`, and `random_state`.
+
+        Raises:
+            InputError: If the state is damaged.
+        """
+        facts = checkpoint.read_config(self.state).get("facts", {})
+        check_facts(facts, self.state)
+        return facts
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Keeps other processes from training the run; the system releases it however this process ends.
+
+        Raises:
+            InputError: If another process trains it.
+        """
+        with (self.folder / ".lock").open("ab") as file:
+            try:
+                _lock(file)
+            except OSError as error:
+                if error.errno in HELD:
+                    raise InputError(f"{self.folder} is being trained by another process.") from error
+            yield  # on file systems without locks, too
 
     def write_args(self, args):
         """Writes args.txt, one flag per line."""
@@ -123,6 +199,47 @@ class Run:
             writer.writerows(rows)
         with atomic(self.curve) as temporary:
             curve.draw(rows).save(temporary)
+
+
+def check_facts(facts, path):
+    """Raises InputError if the facts of the checkpoint at `path` aren't those of a run."""
+    epoch, rows = facts.get("epoch"), facts.get("history", [])
+    steps = [facts[name] for name in ("steps", "steps_per_epoch") if name in facts]
+    whole = all(type(number) is int and 0 <= number <= limit for number, limit in [(epoch, MAX_EPOCH), *_steps(steps)])
+    if not whole or not isinstance(rows, list) or not all(_is_row(row) for row in rows):
+        raise InputError(f"{path} isn't the state of a run: its record of epochs is missing or damaged.")
+
+
+def _steps(numbers):
+    return [(number, 2**53) for number in numbers]
+
+
+def _is_row(row):
+    if not isinstance(row, dict) or type(row.get("epoch")) is not int or not 0 < row["epoch"] <= MAX_EPOCH:
+        return False
+    numbers = all(type(value) in (int, float) for value in row.values())
+    return numbers and math.isfinite(row.get("val_psnr", math.nan)) and all(map(str.isidentifier, row))
+
+
+def _until(last, values):
+    """The values up to the first that equals `last`."""
+    found = []
+    for value in values:
+        found.append(value)
+        if value == last:
+            break
+    return found
+
+
+def _lock(file):
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _psnr(checkpoint):

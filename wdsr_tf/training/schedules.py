@@ -12,7 +12,17 @@ from wdsr_tf.training.config import SCHEDULES
 
 
 def create_schedule(
-    name, learning_rate, *, steps, steps_per_epoch, step_size, decay, boundaries=(), maximum=None, warmup_steps=0
+    name,
+    learning_rate,
+    *,
+    steps,
+    steps_per_epoch,
+    step_size,
+    decay,
+    boundaries=(),
+    maximum=None,
+    warmup_steps=0,
+    ahead=0,
 ):
     """Creates the schedule `name`.
 
@@ -30,6 +40,8 @@ def create_schedule(
         steps_per_epoch: Steps of an epoch.
         step_size, decay, boundaries, maximum: See above. `maximum` is by default four times `learning_rate`.
         warmup_steps: Steps before the schedule begins, over which the rate grows linearly from zero.
+        ahead: Steps by which a schedule of epochs is ahead of the optimizer's count, because earlier epochs had fewer
+            steps; negative if they had more.
 
     Raises:
         InputError: If the name is unknown, or multi-step has no boundaries.
@@ -53,7 +65,28 @@ def create_schedule(
     else:
         hint = suggestion(name, SCHEDULES)
         raise InputError(f"Unknown schedule {name!r}. {hint}Choose one of {', '.join(SCHEDULES)}.")
+    if ahead and name != "inverse-time":  # which counts steps, not epochs
+        schedule = Ahead(schedule, ahead)
     return WarmUp(schedule, warmup_steps) if warmup_steps else schedule
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class Ahead(schedules.LearningRateSchedule):
+    """`schedule`, `steps` steps ahead of the optimizer."""
+
+    def __init__(self, schedule, steps):
+        self.schedule = schedule
+        self.steps = steps
+
+    def __call__(self, step):
+        return self.schedule(ops.maximum(step + self.steps, 0))
+
+    def get_config(self):
+        return {"schedule": schedules.serialize(self.schedule), "steps": self.steps}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(schedules.deserialize(config["schedule"]), config["steps"])
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")

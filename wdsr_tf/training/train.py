@@ -5,10 +5,11 @@ import dataclasses
 import random
 from pathlib import Path
 
+from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.system.require import require_keras
 from wdsr_tf.training.config import TrainingConfig
-from wdsr_tf.training.run import Run
+from wdsr_tf.training.run import Run, check_facts
 
 
 def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
@@ -19,25 +20,27 @@ def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
 
     Args:
         config: What to train, on what, and how.
-        resume: The run to continue, as a Run, a folder, or a name in `config.outdir`; True is the newest run there.
-            `config` must describe the same network and optimizer.
+        resume: The run to continue, as a Run, a folder, or a name in `config.outdir`; True is the newest run there that
+            can be resumed. `config` must describe the same network and optimizer. If its steps_per_epoch differs, the
+            schedule continues at the resumed epoch.
         log: Is called with each line of progress; None for silence.
 
     Returns:
         The run: its folder, checkpoints and history. None in processes other than the first of several.
 
     Raises:
-        InputError: If a setting doesn't fit the dataset or the network, there is no such run, or memory ran out.
+        InputError: If a setting doesn't fit the dataset or the network, there is no such run, another process trains
+            it, or memory ran out.
         NotFiniteError: If the loss stays infinite or NaN.
     """
     log = log if log and not config.process_id else _silent
     if resume and not isinstance(resume, Run):
-        resume = Run.find(config.outdir, None if resume is True else resume)
+        resume = Run.find(config.outdir, None if resume is True else resume, log)
     if config.pretrained_model:  # args.txt outlives the link OUTDIR/models, which will point to the new run
         config = dataclasses.replace(config, pretrained_model=Path(config.pretrained_model).resolve())
     batches, validation = _dataset(config, log)
-    with _session(config, log) as (config, shared):
-        return _train(config, shared, batches, validation, resume, log)
+    with _session(config, log) as (config, shared), contextlib.ExitStack() as held:
+        return _train(config, shared, batches, validation, resume, log, held)
 
 
 def find_batch(config: TrainingConfig, *, log=print) -> int:
@@ -119,30 +122,42 @@ def _dataset(config, log):
     return batches, data.sampler("valid", config.validation_images, [config.scale])
 
 
-def _train(config, shared, batches, validation, resumed, log):
+def _train(config, shared, batches, validation, resumed, log, held):
     from wdsr_tf.data import feed
     from wdsr_tf.training import devices, resident, trainer
 
     devices.check(config.batch_size, shared.count)
-    model = _compiled_model(config, log)
-    epoch, rows = _first_weights(config, model, batches, resumed, log)
+    if resumed and shared.writes:
+        held.enter_context(resumed.locked())
+    done = _done(config, resumed)
+    if resumed and done.get("epoch", 0) >= config.epochs:
+        log(f"{resumed.folder} has finished its {done['epoch']} epochs. To train it longer, set more epochs.")
+        return resumed
+    model = _compiled_model(config, log, done)
+    rows = _first_weights(config, model, batches, resumed, done, log)
+    epoch, step = done.get("epoch", 0), done.get("steps", 0)
     if config.device_resident:
         batches = resident.train_from(model, batches)
     run = None
     if shared.writes:
         run = resumed or Run.start(config.outdir, config.flag_lines())
+        if not resumed:
+            held.enter_context(run.locked())
         run.write_args(config.flag_lines())  # of a resumed run too: its config may have changed
         log(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters. Writing to {run.folder}")
+        if not run.is_linked:
+            log(f"This file system has no links: {run.folder.parent / 'models.txt'} names the newest run's models.")
     copies = shared.count // config.num_processes
     trainer.fit(
         model,
         run,
-        feed.endless(batches, start=epoch * config.steps_per_epoch),
+        feed.endless(batches, start=step),
         feed.full_images(validation, copies) if config.benchmark else feed.first(validation, config.validation_steps),
         epochs=config.epochs,
         steps_per_epoch=config.steps_per_epoch,
         batch_size=config.batch_size,
         initial_epoch=epoch,
+        initial_step=step,
         rows=rows,
         best_only=config.save_best_models_only or config.benchmark,
         after_epoch=config.save_models_after_epoch,
@@ -150,6 +165,21 @@ def _train(config, shared, batches, validation, resumed, log):
         shared=shared,
     )
     return run
+
+
+def _done(config, resumed):
+    """The epochs and steps that are done, as the checkpoint to go on from records them; {} if there is none."""
+    if resumed and resumed.state.is_file():
+        source, facts = resumed.state, resumed.facts()
+    elif config.initial_epoch:
+        source = config.pretrained_model
+        facts = {"epoch": config.initial_epoch} | checkpoint.read_config(source).get("facts", {})
+        check_facts(facts, source)
+    else:
+        return {}
+    steps_per_epoch = facts.get("steps_per_epoch", config.steps_per_epoch)
+    steps = facts.get("steps", facts["epoch"] * steps_per_epoch)
+    return {"source": source, "epoch": facts["epoch"], "steps": steps, "steps_per_epoch": steps_per_epoch}
 
 
 def _model(config):
@@ -166,8 +196,8 @@ def _model(config):
         raise InputError(f"{config.model} cannot be built with {given}: {error}") from error
 
 
-def _compiled_model(config, log=_silent):
-    """The network with fresh weights, ready to train."""
+def _compiled_model(config, log=_silent, done=None):
+    """The network with fresh weights, ready to train, with a schedule that continues after what is `done`."""
     from wdsr_tf import losses
     from wdsr_tf.training import multi_scale, trainer
     from wdsr_tf.training.rematerialize import rematerialize
@@ -177,13 +207,13 @@ def _compiled_model(config, log=_silent):
         model.summary(line_length=120, print_fn=log)
     if config.rematerialize:
         log(f"Recomputing activations in {rematerialize(model)} segments.")
-    trainer.compile_model(model, _optimizer(config), losses.get_loss(config.loss))
+    trainer.compile_model(model, _optimizer(config, done or {}), losses.get_loss(config.loss))
     if config.scales != [config.scale]:
         multi_scale.train_at(model, config.scales)
     return model
 
 
-def _optimizer(config):
+def _optimizer(config, done):
     from wdsr_tf.training.optimizers import create_optimizer
     from wdsr_tf.training.schedules import create_schedule
 
@@ -197,6 +227,7 @@ def _optimizer(config):
         boundaries=sorted({*config.learning_rate_boundaries}),
         maximum=config.max_learning_rate,
         warmup_steps=config.warmup_steps,
+        ahead=done.get("epoch", 0) * config.steps_per_epoch - done.get("steps", 0),
     )
     return create_optimizer(
         config.optimizer,
@@ -217,21 +248,31 @@ def _decay(config):
     return 3e-7 * config.batch_size if config.schedule == "inverse-time" else 0.5
 
 
-def _first_weights(config, model, batches, resumed, log):
-    """Gives `model` its first weights; returns the epoch to begin with and the history before it."""
+def _first_weights(config, model, batches, resumed, done, log):
+    """Gives `model` its first weights; returns the history before them."""
     import numpy as np
 
     from wdsr_tf.models import initialize_from_data, transfer
     from wdsr_tf.training import trainer
 
-    if resumed and resumed.state.is_file():
-        facts = trainer.restore(model, resumed.state)
-        log(f"Resuming {resumed.folder} after epoch {facts['epoch']}.")
-        return facts["epoch"], facts["history"]
     path = config.pretrained_model
-    if config.initial_epoch:
-        trainer.restore(model, path)
-    elif path:
+    if done:
+        facts = trainer.restore(model, done["source"])
+        from_state = resumed and done["source"] == resumed.state
+        log(f"Resuming {resumed.folder if from_state else path} after epoch {done['epoch']}.")
+        if not from_state and done["epoch"] != config.initial_epoch:
+            log(f"It records {done['epoch']} epochs, not {config.initial_epoch}, so the schedule continues there.")
+        if facts.get("ema"):
+            log("It contains averaged weights. Training continues from the raw weights that it contains too.")
+        if done["steps_per_epoch"] != config.steps_per_epoch:
+            log(
+                f"Epochs had {done['steps_per_epoch']} steps; from epoch {done['epoch'] + 1} on, they have "
+                f"{config.steps_per_epoch}. The learning rate continues where it was, by epochs."
+            )
+        return facts.get("history", []) if from_state else []
+    if resumed:
+        log(f"{resumed.folder} has no state, because its first epoch didn't end. Starting from the beginning.")
+    if path:
         taken, fresh = transfer(_pretrained(config, log), model)
         if not taken:
             raise InputError(f"{path} has no layer in common with {model.architecture}.")
@@ -242,7 +283,7 @@ def _first_weights(config, model, batches, resumed, log):
         if config.num_processes > 1:
             raise InputError("num_init_batches takes a single process: start with one, and continue with several.")
         initialize_from_data(model, np.concatenate([batches.batch(k)[0] for k in range(config.num_init_batches)]))
-    return config.initial_epoch, []
+    return []
 
 
 def _pretrained(config, log):

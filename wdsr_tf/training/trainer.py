@@ -1,11 +1,14 @@
 """Compiles, restores and fits a model; works on every backend and with any iterable of batches."""
 
 import keras
+import numpy as np
 
 from wdsr_tf import checkpoint
+from wdsr_tf.errors import InputError
 from wdsr_tf.training import callbacks, devices, failures
 from wdsr_tf.training.log import Log
 from wdsr_tf.training.metrics import PSNR, NotFiniteSteps
+from wdsr_tf.training.run import check_facts
 
 
 def compile_model(model, optimizer, loss):
@@ -23,14 +26,22 @@ def compile_model(model, optimizer, loss):
 def restore(model, path):
     """Loads the weights, optimizer and random state of the checkpoint at `path` into the compiled `model`.
 
+    A checkpoint of averaged weights has the raw ones in the optimizer, and training continues from those.
+
     Returns:
         The checkpoint's facts.
 
     Raises:
-        InputError: If the checkpoint has another network, optimizer or dtype policy.
+        InputError: If the checkpoint has another network, optimizer or dtype policy, or is damaged.
     """
     facts = checkpoint.load_state(model, path)
-    callbacks.set_random_state(model, facts.get("random_state", []))
+    check_facts({"epoch": 0} | facts, path)
+    try:
+        callbacks.set_random_state(model, facts.get("random_state", []))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{path} isn't the state of a run: its random state is damaged.") from error
+    if facts.get("ema"):
+        callbacks.swap_averages(model)
     return facts
 
 
@@ -44,6 +55,7 @@ def fit(
     steps_per_epoch,
     batch_size,
     initial_epoch=0,
+    initial_step=None,
     rows=(),
     best_only=False,
     after_epoch=0,
@@ -58,7 +70,8 @@ def fit(
         batches: Endless iterable of (lr, hr), from the first batch of `initial_epoch`.
         validation: Finite iterable of (lr, hr) that can be read repeatedly.
         epochs, steps_per_epoch, batch_size: The extent of the training.
-        initial_epoch: Number of epochs that are done.
+        initial_epoch, initial_step: Numbers of epochs and steps that are done. By default, all epochs had the same
+            number of steps.
         rows: The history of those epochs.
         best_only: Keep only checkpoints that improve validation PSNR.
         after_epoch: Keep no checkpoints up to this epoch.
@@ -66,24 +79,25 @@ def fit(
         shared: The devices that train.
 
     Raises:
-        NotFiniteError: If the loss stays infinite or NaN.
+        NotFiniteError: If the loss stays infinite or NaN, or the last epoch's PSNR is.
         InputError: If memory runs out, or another process of the training ends.
     """
+    clock = callbacks.Clock(initial_epoch, initial_step, steps_per_epoch)
 
     def keep(column, rows):
-        best = max((row[column] for row in rows if row["epoch"] > after_epoch), default=float("-inf"))
+        best = max((row.get(column, -np.inf) for row in rows if row["epoch"] > after_epoch), default=float("-inf"))
         return callbacks.Keep(best_only, after_epoch, best)
 
-    watchers = [callbacks.StopWhenNotFinite(steps_per_epoch)]
+    watchers = [callbacks.StopWhenNotFinite(clock)]
     if _averages(model.optimizer):
-        watchers.append(callbacks.SaveAverage(run, keep("ema_psnr", rows), validation))
+        watchers.append(callbacks.SaveAverage(run, keep("ema_psnr", rows), validation, clock))
     if shared.writes:
-        progress = callbacks.Progress(epochs, steps_per_epoch, batch_size, initial_epoch, log)
+        progress = callbacks.Progress(epochs, clock, batch_size, log)
         shown = None if shared.several_processes else validation  # one of several can't run the network alone
-        save = callbacks.SaveCheckpoints(run, keep("val_psnr", rows[:-1]), rows)
+        save = callbacks.SaveCheckpoints(run, keep("val_psnr", rows[:-1]), rows, clock)
         watchers += [save, progress, Log(run.log, progress, shown)]
     with failures.explained(batch_size, shared.several_processes):
-        return model.fit(
+        trained = model.fit(
             batches,
             validation_data=validation,
             epochs=epochs,
@@ -93,6 +107,8 @@ def fit(
             shuffle=False,
             verbose=0,
         )
+    if not all(np.isfinite(psnr) for psnr in trained.history.get("val_psnr", [])[-1:]):
+        raise callbacks.NotFiniteError(f"The last epoch's PSNR isn't finite. {callbacks.NOT_FINITE} {failures.KEPT}")
 
 
 def _averages(optimizer):
