@@ -13,6 +13,9 @@ export interface Header {
 
 const STANDARD_TABLE = 3685; // the sum of the luma table in the JPEG standard, which libjpeg calls quality 50
 
+/** A profile above this many bytes isn't a display's: the largest published ones have 3 MB. */
+const MAX_PROFILE = 16 * 2 ** 20;
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** How other formats begin (`#` is any byte), so that a message can name them. */
@@ -72,7 +75,7 @@ async function readPng(bytes: Bytes): Promise<Header | undefined> {
     const type = text(bytes, at + 4, 4);
     if (type === "IDAT") return header;
     if (type === "tRNS") header.alpha = true;
-    if (type === "iCCP") {
+    if (type === "iCCP" && !header.profile) {
       const content = bytes.slice(at + 8, at + 8 + view.getUint32(at));
       header.profile = await inflated(content.slice(content.indexOf(0) + 2)).catch(() => undefined); // broken
     }
@@ -97,7 +100,7 @@ function readJpeg(bytes: Bytes): Header | undefined {
         height: view.getUint16(at + 5),
         gray: view.getUint8(at + 9) === 1,
         alpha: false,
-        profile: profile.length > 0 ? new Uint8Array(profile.flatMap((part) => [...part])) : undefined,
+        profile: profile.length > 0 ? joined(Object.values(profile)) : undefined,
         quality,
       };
     }
@@ -158,7 +161,28 @@ function text(bytes: Bytes, at: number, length: number): string {
   return String.fromCharCode(...bytes.subarray(at, at + length));
 }
 
-async function inflated(bytes: Bytes): Promise<Bytes> {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+/** Inflates a PNG's profile; `undefined` if it's damaged or larger than any, which a small file may claim. */
+async function inflated(bytes: Bytes): Promise<Bytes | undefined> {
+  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+  const parts: Bytes[] = [];
+  for (let size = 0; ; ) {
+    const { done, value } = await reader.read();
+    if (done) return joined(parts);
+    size += value.length;
+    if (size > MAX_PROFILE) {
+      await reader.cancel();
+      return undefined;
+    }
+    parts.push(value as Bytes);
+  }
+}
+
+function joined(parts: Bytes[]): Bytes {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
