@@ -18,6 +18,7 @@ from wdsr_tf.commands import fields
 from wdsr_tf.commands.train import COMMAND, config_of, profiles_folder
 from wdsr_tf.errors import InputError
 from wdsr_tf.training.config import TrainingConfig, flag_name, without_effect
+from wdsr_tf.training.run import Run
 
 PROFILES = sorted(path.name for path in (REPOSITORY / "profiles").iterdir())
 
@@ -186,7 +187,7 @@ def test_numbers_out_of_their_range_are_refused(typed):
 
 def test_flags_and_fields_are_in_bijection():
     flags = COMMAND.flags()
-    theirs = {flag.name for flag, _ in flags.described()} - {"profile", "resume", "find_batch"}
+    theirs = {flag.name for flag, _ in flags.described()} - {"profile", "resume", "find_batch", "dry_run"}
     names = [flag_name(field) for field in dataclasses.fields(TrainingConfig)]
     assert len(set(names)) == len(names) and set(names) == theirs
     flags.parse([])
@@ -235,6 +236,24 @@ def test_what_is_typed_beside_resume_is_written_down(train, dataset, finished, t
     ours = (run_of(tmp_path) / "args.txt").read_text()
     assert set(ours.splitlines()) - set(before.splitlines()) == {"--epochs=5", f"--outdir={tmp_path}"}
     assert len(ours.splitlines()) == len(before.splitlines())
+
+
+def test_a_dry_run_tells_what_a_training_takes_and_writes_no_run(train, dataset, tmp_path):
+    ended = train(dataset, tmp_path / "out", *TINY, "--epochs=4", "--dry-run")
+    assert ended.code == 0, ended.err
+    assert "A step of 2 patches takes" in ended.out and "4 epochs of 4 steps take about" in ended.out
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_names_its_protocol_and_compares_with_bicubic(train, dataset, tmp_path):
+    ended = train(dataset, tmp_path, *TINY, "--epochs=5", "--learning-rate=1e-9")
+    assert ended.code == 0, ended.err
+    assert "Validation: 2 crops of 24 x 24 HR pixels, the same in each epoch" in ended.out
+    baseline = float(ended.out.split("bicubic has a PSNR of ")[1].split()[0])
+    assert f"below bicubic's {baseline:.4f} dB" in ended.out
+    assert ended.out.count("still below") == 1
+    rows = Run(run_of(tmp_path)).history
+    assert [row["bicubic_psnr"] for row in rows] == pytest.approx([baseline] * 5, abs=1e-4)
 
 
 def test_a_finished_run_is_not_resumed_but_said_to_be_finished(train, dataset, finished, tmp_path):

@@ -1,8 +1,13 @@
+import io
+
+import numpy as np
 import pytest
 from PIL import Image
 
+from wdsr_tf.evaluation import metrics
+from wdsr_tf.images.resize import imresize
 from wdsr_tf.models import create_model
-from wdsr_tf.training.callbacks import Clock, Keep, SaveCheckpoints
+from wdsr_tf.training.callbacks import Clock, Keep, Progress, SaveCheckpoints, bicubic_psnr
 from wdsr_tf.training.run import Run
 
 
@@ -64,3 +69,29 @@ def test_a_kill_between_state_and_checkpoint_costs_nothing(run):
 def test_a_checkpoint_that_was_not_kept_before_a_kill_is_not_made_after_it(run, options):
     saving(run, rows=[{"epoch": 1, "val_psnr": 30.0}], **options).on_train_begin()
     assert names(run) == []
+
+
+def test_without_a_terminal_a_line_comes_after_seconds_and_then_every_half_minute(monkeypatch):
+    now, said = [0.0], []
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    progress = Progress(3, Clock(0, None, 100), 4, said.append)
+    progress.on_train_begin()
+    progress.on_epoch_begin(0)
+    for batch in range(100):
+        now[0] = 3.0 + batch  # the first step takes three seconds, the others one
+        progress.on_train_batch_end(batch, {"loss": 2.5, "psnr": 30.0})
+    assert [line.split(" of ")[0] for line in said] == [f"step {n}/100" for n in (3, 33, 63, 93)]
+    assert said[0] == "step 3/100 of epoch 1/3  loss 2.500  psnr 30.00  4 images/s  04:57 left"
+
+
+def test_the_psnr_of_bicubic_is_the_mean_over_images():
+    random = np.random.default_rng(0)
+    lr, hr = (random.integers(0, 256, (3, 2, side, side + 1, 3)).astype("uint8") for side in (8, 16))
+    hr = np.pad(hr, [(0, 0)] * 3 + [(0, 1), (0, 0)])  # 8 x 9 and 16 x 18 pixels
+    expected = [
+        metrics.psnr(imresize(one.astype("float32"), 2), other)
+        for lrs, hrs in zip(lr, hr, strict=True)
+        for one, other in zip(lrs, hrs, strict=True)
+    ]
+    assert bicubic_psnr(zip(lr, hr, strict=True)) == pytest.approx(np.mean(expected), abs=1e-4)

@@ -163,3 +163,13 @@ def test_where_links_are_impossible_a_text_file_names_the_newest_models(tmp_path
     assert (tmp_path / (tmp_path / "models.txt").read_text().strip()).samefile(run.models)
     monkeypatch.undo()
     assert Run.start(tmp_path, []).is_linked
+
+
+def test_what_a_kill_left_is_removed_when_the_run_is_trained_on(tmp_path):
+    run = Run.start(tmp_path, [])
+    left = [folder / ".0123456789abcdef.keras" for folder in (run.folder, run.models)]
+    for path in left:
+        path.touch()
+        os.utime(path, (0, 0))
+    with run.locked():
+        assert not any(path.exists() for path in left)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from wdsr_tf import checkpoint
 from wdsr_tf.models import create_model
 from wdsr_tf.training import trainer
 from wdsr_tf.training.callbacks import NotFiniteError
@@ -86,14 +87,14 @@ def test_a_checkpoint_of_averaged_weights_is_trained_on_from_its_raw_weights(tmp
         trainer.compile_model(model, create_optimizer("adam", 1e-2, ema_momentum=0.9), "mae")
         return model
 
-    run, whole = Run.start(tmp_path, []), averaging()
-    trainer.fit(whole, run, batches(), Validation(), **PLAN)
+    run, raw, resumed = Run.start(tmp_path, []), averaging(), averaging()
+    trainer.fit(averaging(), run, batches(), Validation(), **PLAN)
     (averaged,) = run.models.glob("*-ema.keras")
-    for path in (averaged, run.state):
-        resumed = averaging()
-        assert trainer.restore(resumed, path)["epoch"] == 1
-        for ours, theirs in zip(numbers(resumed), numbers(whole), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    trainer.restore(raw, run.state)
+    assert trainer.restore(resumed, averaged)["ema"]
+    for ours, theirs in zip(numbers(resumed), numbers(raw), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(checkpoint.load(averaged).get_weights()[0], raw.get_weights()[0])
 
 
 @pytest.mark.parametrize("steps", [1, 12])

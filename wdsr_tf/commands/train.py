@@ -1,4 +1,4 @@
-"""The train command: trains a network, resumes a run, or finds the largest batch that fits into memory."""
+"""The train command: trains a network, resumes a run, or measures what a training would take."""
 
 import dataclasses
 from pathlib import Path
@@ -22,6 +22,7 @@ def define(flags):
     flags.string("profile", None, "File of flags: a name in profiles/ or a path.", short="p")
     flags.switch("resume", False, "Continue the newest run in --outdir, or RUN.")
     flags.switch("find_batch", False, "Don't train; find the largest --batch-size that fits into memory.")
+    flags.switch("dry_run", False, "Train a few steps, write no run, and print the memory and the hours to expect.")
     fields.define(flags, TrainingConfig)
     flags.alias("iterations_per_epoch", "steps_per_epoch")
     flags.retired("use_multiprocessing", "the input pipeline uses threads", is_switch=True)
@@ -45,9 +46,11 @@ def run(flags, words):
     from wdsr_tf.system.require import require_keras
 
     require_keras("Training")
-    from wdsr_tf.training.train import find_batch, train
+    from wdsr_tf.training.train import dry_run, find_batch, train
 
-    if flags.find_batch:
+    if flags.dry_run:
+        dry_run(config, log=say)
+    elif flags.find_batch:
         say(f"The largest batch that fits is --batch-size={find_batch(config, log=say)}")
     else:
         train(config, resume=resumed, log=say)

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
+from wdsr_tf.images.resize import imresize
 from wdsr_tf.training import devices, failures
 
 
@@ -43,11 +44,16 @@ class Clock:
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar per epoch on a terminal, and a line per epoch for `log`: loss, PSNR, images per second, time left.
+    """Tells how the training goes: steps, loss, PSNR, images per second, time left.
+
+    On a terminal, a bar per epoch. Elsewhere, a line for `log` after a few seconds, and then every half minute. At the
+    end of each epoch, a line for `log` in both cases.
 
     Attributes:
         rate: Images per second in the last epoch.
     """
+
+    FIRST, EVERY = 5, 30  # seconds
 
     def __init__(self, epochs, clock, batch_size, log=print):
         super().__init__()
@@ -58,18 +64,27 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.started = time.monotonic()
+        self.due = self.started + self.FIRST
 
     def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
         self.epoch_started = time.monotonic()
-        title = f"epoch {epoch + 1}/{self.epochs}"
-        self.bar = tqdm(
-            total=self.clock.steps_per_epoch, desc=title, unit="step", leave=False, disable=not sys.stderr.isatty()
-        )
+        total, title = self.clock.steps_per_epoch, f"epoch {epoch + 1}/{self.epochs}"
+        self.bar = tqdm(total=total, desc=title, unit="step", leave=False, disable=not sys.stderr.isatty())
 
     def on_train_batch_end(self, batch, logs=None):
+        now = self.trained = time.monotonic()
+        if not batch:
+            self.compiled = now  # the first step compiles
+        rate = batch * self.batch_size / (now - self.compiled) if now > self.compiled else 0.0
         if self.bar.update(batch + 1 - self.bar.n):  # true when the bar was drawn: only then is a number fetched
-            self.bar.set_postfix(loss=f"{float(logs['loss']):.3f}", psnr=f"{float(logs['psnr']):.2f}", refresh=False)
-        self.trained = time.monotonic()
+            self.bar.set_postfix_str(f"{_figures(logs)}  {rate:.0f} images/s", refresh=False)
+        elif self.bar.disable and now >= self.due and rate:
+            self.due = now + self.EVERY
+            steps = self.clock.steps(self.epochs) - self.clock.steps(self.epoch) - batch - 1
+            left = tqdm.format_interval(steps * self.batch_size / rate)
+            place = f"step {batch + 1}/{self.clock.steps_per_epoch} of epoch {self.epoch + 1}/{self.epochs}"
+            self.log(f"{place}  {_figures(logs)}  {rate:.0f} images/s  {left} left")
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.close()
@@ -79,6 +94,52 @@ class Progress(keras.callbacks.Callback):
         left = tqdm.format_interval(seconds)
         numbers = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "psnr", "val_loss", "val_psnr"))
         self.log(f"epoch {epoch + 1}/{self.epochs}  {numbers}  {self.rate:.0f} images/s  {left} left")
+
+
+def _figures(logs):
+    return f"loss {float(logs['loss']):.3f}  psnr {float(logs['psnr']):.2f}"
+
+
+class Baseline(keras.callbacks.Callback):
+    """Adds the PSNR of bicubic on the validation images to each epoch's figures, to compare with.
+
+    Says so if the network is still below bicubic after `PATIENCE` epochs. Must come before the callbacks that write the
+    figures.
+    """
+
+    PATIENCE = 5
+
+    def __init__(self, validation, log):
+        super().__init__()
+        self.validation = validation
+        self.log = log
+        self.warned = False
+
+    def on_train_begin(self, logs=None):
+        self.psnr = bicubic_psnr(self.validation)
+        self.log(f"On the validation images, bicubic has a PSNR of {self.psnr:.4f} dB.")
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["bicubic_psnr"] = self.psnr
+        best = max(logs["val_psnr"], logs.get("ema_psnr", -np.inf))
+        if epoch + 1 >= self.PATIENCE and best < self.psnr and not self.warned:
+            self.warned = True
+            self.log(
+                f"After {epoch + 1} epochs, the network's {best:.4f} dB are still below bicubic's {self.psnr:.4f} dB. "
+                "Check that the LR images belong to the HR images, and try another learning_rate."
+            )
+
+
+def bicubic_psnr(validation):
+    """Returns the mean PSNR of MATLAB's bicubic on all (lr, hr) of `validation`, computed like `metrics.PSNR`."""
+    found = []
+    for lr, hr in validation:
+        lr, hr = np.asarray(lr, "float32"), np.asarray(hr, "float32")
+        channels = np.moveaxis(lr, 0, 2).reshape(*lr.shape[1:3], -1)  # all images of the batch at once
+        sr = imresize(channels, size=hr.shape[1:3]).reshape(*hr.shape[1:3], len(lr), -1)
+        error = np.square(np.moveaxis(sr, 2, 0) - hr).mean(axis=(1, 2, 3))
+        found += [10 * np.log10(255.0**2 / max(each, 1e-10)) for each in error]
+    return float(np.mean(found))
 
 
 class StopWhenNotFinite(keras.callbacks.Callback):

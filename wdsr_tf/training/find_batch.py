@@ -61,11 +61,25 @@ def largest_batch(make, lr_patch_size, scale, first=1, log=print, free=memory.fr
     return largest
 
 
+def cost(model, sampler):
+    """Returns the seconds of a training step, and the peak of this process's memory in bytes; 0 if it's unknown.
+
+    Args:
+        model: A compiled network, which a few steps train.
+        sampler: The sampler of its batches.
+    """
+    measured = reset_peak()
+    return _shortest(model, sampler), peak() if measured else 0
+
+
 def _seconds(model, size, lr_patch_size, scale):
     """The shortest of a few steps with `size` patches of noise."""
+    return _shortest(model, _Noise(size, lr_patch_size, scale))
+
+
+def _shortest(model, sampler):
     clock = _Clock()
-    batches = feed.endless(_Noise(size, lr_patch_size, scale))
-    model.fit(batches, steps_per_epoch=1 + STEPS, callbacks=[clock], verbose=0, shuffle=False)
+    model.fit(feed.endless(sampler), steps_per_epoch=1 + STEPS, callbacks=[clock], verbose=0, shuffle=False)
     return min(clock.seconds[1:])
 
 

@@ -21,6 +21,7 @@ TAGS = {
     "psnr": "psnr/training",
     "val_psnr": "psnr/validation",
     "ema_psnr": "psnr/validation_averaged_weights",
+    "bicubic_psnr": "psnr/validation_bicubic",
 }
 
 

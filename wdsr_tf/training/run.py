@@ -25,7 +25,7 @@ from pathlib import Path
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic
+from wdsr_tf.files import atomic, sweep
 from wdsr_tf.training import curve
 
 MAX_EPOCH = 10**6
@@ -61,7 +61,10 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """A dictionary per epoch: epoch, learning_rate, loss, psnr, val_loss, val_psnr, and ema_psnr if averaged."""
+        """A dictionary per epoch: epoch, learning_rate, loss, psnr, val_loss, val_psnr, ema_psnr, bicubic_psnr.
+
+        `ema_psnr` is there if the weights are averaged. `bicubic_psnr` is that of bicubic on the same images.
+        """
         if not self.history_file.is_file():
             return []
         with self.history_file.open(newline="", encoding="utf-8") as file:
@@ -162,6 +165,8 @@ class Run:
     def locked(self):
         """Keeps other processes from training the run; the system releases it however this process ends.
 
+        Removes temporary files that a killed process left in the run.
+
         Raises:
             InputError: If another process trains it.
         """
@@ -171,6 +176,8 @@ class Run:
             except OSError as error:
                 if error.errno in HELD:
                     raise InputError(f"{self.folder} is being trained by another process.") from error
+            for folder in (self.folder, self.models):
+                sweep(folder)
             yield  # on file systems without locks, too
 
     def write_args(self, args):

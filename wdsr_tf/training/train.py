@@ -67,6 +67,34 @@ def find_batch(config: TrainingConfig, *, log=print) -> int:
         return found
 
 
+def dry_run(config: TrainingConfig, *, log=print) -> None:
+    """Trains a few steps without writing a run, and tells what the training would take.
+
+    Args:
+        config: The training.
+        log: Is called with each line: the network, seconds per step, memory, and the expected hours.
+
+    Raises:
+        InputError: As `train`.
+    """
+    log = log or _silent
+    batches, _ = _dataset(config, log)
+    with _session(config, log) as (config, shared):
+        from wdsr_tf.training import failures
+        from wdsr_tf.training.find_batch import cost
+
+        model = _compiled_model(config, log)
+        log(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters.")
+        with failures.explained(config.batch_size, shared.several_processes):
+            seconds, peak = cost(model, batches)
+        images = config.batch_size / seconds
+        log(f"A step of {config.batch_size} patches takes {seconds:.3f} s: {images:.0f} images/s.")
+        if peak:
+            log(f"This process uses {peak / 2**30:.1f} GiB of memory at most.")
+        hours = config.epochs * config.steps_per_epoch * seconds / 3600
+        log(f"{config.epochs} epochs of {config.steps_per_epoch} steps take about {hours:.1f} hours, plus validation.")
+
+
 def _silent(*words):
     pass
 
@@ -132,7 +160,7 @@ def _train(config, shared, batches, validation, resumed, log, held):
     done = _done(config, resumed)
     if resumed and done.get("epoch", 0) >= config.epochs:
         log(f"{resumed.folder} has finished its {done['epoch']} epochs. To train it longer, set more epochs.")
-        return resumed
+        return resumed if shared.writes else None
     model = _compiled_model(config, log, done)
     rows = _first_weights(config, model, batches, resumed, done, log)
     epoch, step = done.get("epoch", 0), done.get("steps", 0)
@@ -145,6 +173,7 @@ def _train(config, shared, batches, validation, resumed, log, held):
             held.enter_context(run.locked())
         run.write_args(config.flag_lines())  # of a resumed run too: its config may have changed
         log(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters. Writing to {run.folder}")
+        log(_protocol(config))
         if not run.is_linked:
             log(f"This file system has no links: {run.folder.parent / 'models.txt'} names the newest run's models.")
     copies = shared.count // config.num_processes
@@ -165,6 +194,17 @@ def _train(config, shared, batches, validation, resumed, log, held):
         shared=shared,
     )
     return run
+
+
+def _protocol(config):
+    """Says what the PSNR of an epoch is measured on."""
+    if config.benchmark:
+        return "Validation: full-size images, RGB, no border left out, float; bench.py's protocol krasserm."
+    count, side = config.validation_steps * config.batch_size, config.lr_patch_size * config.scale
+    return (
+        f"Validation: {count} crops of {side} x {side} HR pixels, the same in each epoch; RGB, no border left out. "
+        "Full-size images give other figures: see benchmark, or bench.py."
+    )
 
 
 def _done(config, resumed):
@@ -273,9 +313,13 @@ def _first_weights(config, model, batches, resumed, done, log):
     if resumed:
         log(f"{resumed.folder} has no state, because its first epoch didn't end. Starting from the beginning.")
     if path:
-        taken, fresh = transfer(_pretrained(config, log), model)
+        source = _pretrained(config, log)
+        taken, fresh = transfer(source, model)
         if not taken:
-            raise InputError(f"{path} has no layer in common with {model.architecture}.")
+            raise InputError(
+                f"{path} contains {source.architecture}, which has no layer in common with {model.architecture}. "
+                "Train that network, or start from another file."
+            )
         log(f"Layers from {path}: {len(taken)}. Fresh layers: {', '.join(fresh) or 'none'}.")
     elif config.num_init_batches:
         if not model.hyperparameters.get("weight_norm"):

@@ -40,7 +40,7 @@ def restore(model, path):
         callbacks.set_random_state(model, facts.get("random_state", []))
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"{path} isn't the state of a run: its random state is damaged.") from error
-    if facts.get("ema"):
+    if facts.get("ema") and _averages(model.optimizer):
         callbacks.swap_averages(model)
     return facts
 
@@ -89,6 +89,8 @@ def fit(
         return callbacks.Keep(best_only, after_epoch, best)
 
     watchers = [callbacks.StopWhenNotFinite(clock)]
+    if shared.writes and not shared.several_processes:  # of which each has a part of the validation images
+        watchers.append(callbacks.Baseline(validation, log))
     if _averages(model.optimizer):
         watchers.append(callbacks.SaveAverage(run, keep("ema_psnr", rows), validation, clock))
     if shared.writes:
