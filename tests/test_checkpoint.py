@@ -92,6 +92,15 @@ def test_a_truncated_file_is_refused(saved, part):
     assert_refused(saved, "not a complete .keras file")
 
 
+@pytest.mark.parametrize(
+    "head, what",
+    [(b"<!DOCTYPE html><html>", "web page"), (b"version https://git-lfs.github.com/spec/v1", "git-lfs pointer")],
+)
+def test_a_file_that_people_take_for_a_checkpoint_is_named(tmp_path, head, what):
+    (tmp_path / "model.keras").write_bytes(head)
+    assert_refused(tmp_path / "model.keras", what)
+
+
 def test_a_zip_file_of_something_else_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         archive.writestr("letter.txt", "Dear Sir")

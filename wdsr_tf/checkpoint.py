@@ -136,7 +136,13 @@ def _config(path):
     except KeyError:
         raise CheckpointError(f"{path}: not a complete .keras file (it has no {CONFIG})") from None
     except Exception as error:  # zipfile and zlib raise many types for damaged files
-        raise CheckpointError(f"{path}: not a complete .keras file ({_line(error)})") from error
+        from wdsr_tf.importers.formats import mistaken
+
+        with path.open("rb") as file:
+            what = mistaken.named(file.read(512))
+        raise CheckpointError(
+            f"{path} {what}" if what else f"{path}: not a complete .keras file ({_line(error)})"
+        ) from error
     if not isinstance(config, dict) or config.get("registered_name") != "wdsr_tf>SRModel":
         raise CheckpointError(f"{path}: a Keras file, but not a model of wdsr_tf")
     recipe = config.get("config")
@@ -194,7 +200,7 @@ def _is_shallow(value, depth):
 
 def _shapes(path):
     """Returns {path in the file: (kind's letter, shape)} of all arrays, which a child process reads."""
-    # The one import that points up: reading containers safely is the importers' work, and depends on nothing of ours.
+    # These imports point up: reading containers safely is the importers' work, and depends on nothing of ours.
     from wdsr_tf.importers.formats import confined
 
     try:
