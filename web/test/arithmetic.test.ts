@@ -1,6 +1,7 @@
 // The page computes the same values as the package.
 
 import { execFileSync } from "node:child_process";
+import { deflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { bleed } from "../src/alpha";
 import { Bicubic } from "../src/bicubic";
@@ -55,6 +56,24 @@ test.each(reference.bleed)("colors under transparent pixels equal the package's:
 test.each(reference.jpegs)("the quality of a JPEG equals the package's: $quality", async ({ data, quality }) => {
   const header = await readHeader(new Blob([Buffer.from(data, "base64")]));
   expect(header.quality).toBeCloseTo(quality, 9);
+});
+
+test.each([
+  [2 ** 20, 2 ** 20],
+  [2 ** 26, undefined],
+])("a color profile of %i bytes is read or left out", async (size, found) => {
+  const name = (text: string) => Buffer.from(text, "latin1");
+  const chunk = (type: string, content: Buffer) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(content.length);
+    return Buffer.concat([length, name(type), content, Buffer.alloc(4)]);
+  };
+  const head = Buffer.from([0, 0, 0, 16, 0, 0, 0, 16, 8, 2, 0, 0, 0]);
+  const profile = Buffer.concat([name("x\0\0"), deflateSync(Buffer.alloc(size))]);
+  const chunks = [chunk("IHDR", head), chunk("iCCP", profile), chunk("IDAT", Buffer.alloc(0))];
+  const header = await readHeader(new Blob([name("\x89PNG\r\n\x1a\n"), ...chunks]));
+  expect(header.profile?.length).toBe(found);
+  expect([header.width, header.height]).toEqual([16, 16]);
 });
 
 test("the first method follows the package's routes, where they need a single pass", () => {
