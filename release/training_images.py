@@ -11,6 +11,7 @@ from wdsr_tf import images
 from wdsr_tf.data import cache, div2k
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic, sha256
+from wdsr_tf.images import fingerprint
 
 MANIFEST = "MANIFEST.tsv"  # next to the images or one folder above: columns file, author, license
 SPLIT = re.compile(r"[^/]+_(train|valid)_HR(?=/|$)")
@@ -94,7 +95,7 @@ def hr_folders(root):
 
 def describe(path, split, name):
     """Returns the `TrainingImage` for the file at `path`."""
-    bits = leaks.perceptual_hash(images.read(path))
+    bits = fingerprint.perceptual_hash(images.read(path))
     return leaks.TrainingImage(split, name, *author_and_license(path), sha256(path), f"{bits:016x}")
 
 

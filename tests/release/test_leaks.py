@@ -12,6 +12,7 @@ from release.training_images import hr_images
 from wdsr_tf import images, weights
 from wdsr_tf.data.degrade import jpeg
 from wdsr_tf.files import sha256
+from wdsr_tf.images import fingerprint
 from wdsr_tf.images.resize import imresize
 
 LISTED = weights.FOLDER / "training-pictures.csv"
@@ -44,29 +45,29 @@ def copies(rgb):
 
 
 def hashes(named):
-    return [(leaks.perceptual_hash(rgb), name) for name, rgb in named]
+    return [(fingerprint.perceptual_hash(rgb), name) for name, rgb in named]
 
 
 def test_copies_of_an_image_are_near_and_other_images_far():
     scenes = {f"scene {seed}": scene(seed) for seed in range(25)}
     known = hashes(scenes.items())
     for a, b in itertools.combinations(known, 2):
-        assert leaks.distance(a[0], b[0]) > leaks.NEAR
+        assert fingerprint.distance(a[0], b[0]) > fingerprint.NEAR
     for what, copy in copies(scenes["scene 0"]).items():
-        bits, nearest = leaks.nearest(copy, known)
-        assert nearest == "scene 0" and bits <= leaks.NEAR, what
+        bits, nearest = fingerprint.nearest(copy, known)
+        assert nearest == "scene 0" and bits <= fingerprint.NEAR, what
 
 
 @pytest.mark.parametrize("orientation", range(8))
 def test_an_image_is_found_in_any_orientation(orientation):
-    view = list(leaks.orientations(scene(0)))[orientation]
-    assert leaks.nearest(view, hashes([("scene", scene(0))])) == (pytest.approx(0, abs=2), "scene")
+    view = list(fingerprint.orientations(scene(0)))[orientation]
+    assert fingerprint.nearest(view, hashes([("scene", scene(0))])) == (pytest.approx(0, abs=2), "scene")
 
 
 def test_equal_files_are_found_by_checksum_and_copies_by_their_hash(tmp_path):
     rgb = scene(3)
     images.write(tmp_path / "trained/a.png", rgb)
-    bits = f"{leaks.perceptual_hash(rgb):016x}"
+    bits = f"{fingerprint.perceptual_hash(rgb):016x}"
     seen = [leaks.TrainingImage("train", "a.png", "", "", sha256(tmp_path / "trained/a.png"), bits)]
     file = io.BytesIO()
     Image.fromarray(rgb[::2, ::2]).save(file, "JPEG", quality=60)
@@ -97,12 +98,12 @@ def test_training_images_are_far_from_benchmark_images_and_their_copies_are_foun
     known = [(int(each.hash, 16), each.name) for each in seen]
     paths = hr_images(reference / "images" / "benchmark" / "Set14" / "image_SRF_2")
     # Different images of these datasets are at least 14 bits apart; none are between NEAR and that.
-    assert min(leaks.nearest(images.read(path), known) for path in paths)[0] >= 14
+    assert min(fingerprint.nearest(images.read(path), known) for path in paths)[0] >= 14
     for each in seen[60::100]:
         rgb = images.read(reference / "images" / each.name)
         assert leaks.find_leaks([each], [reference / "images" / each.name]) == [
             (reference / "images" / each.name, each.name, 0)
         ]
         for what, copy in copies(rgb).items():
-            bits, name = leaks.nearest(copy, known)
-            assert bits <= leaks.NEAR and name == each.name, f"{each.name}, {what}: {bits}"
+            bits, name = fingerprint.nearest(copy, known)
+            assert bits <= fingerprint.NEAR and name == each.name, f"{each.name}, {what}: {bits}"
