@@ -103,7 +103,7 @@ def test_upscaling_does_not_import_keras_where_it_is_installed(folder):
 def test_every_verb_has_help(environment, tmp_path):
     done = wdsr_tf(environment, tmp_path, "--help")
     assert done.returncode == 0, done.stderr
-    for verb in ("upscale", "train", "bench", "convert", "export"):
+    for verb in ("upscale", "train", "bench", "convert", "export", "doctor"):
         assert verb in done.stdout
         helped = wdsr_tf(environment, tmp_path, verb, "--help")
         assert helped.returncode == 0 and helped.stdout.startswith("Usage: wdsr-tf"), helped.stderr

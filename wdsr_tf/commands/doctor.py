@@ -135,11 +135,11 @@ def _accelerators():
         yield Finding("Keras", "isn't installed: no training, no conversions")
         return
     try:
-        import keras
-
         from wdsr_tf.system.quiet import load_keras
 
         load_keras()
+        import keras
+
         devices = ", ".join(keras.distribution.list_devices())
         yield Finding("Keras", f"backend {keras.backend.backend()}; devices: {devices}")
     except Exception as error:
