@@ -244,7 +244,8 @@ def cunet(scale, names=True):
     shapes |= conv("unet2.conv4_up", 64, 64, 2) | conv("unet2.conv5", 64, 64, 3) | conv("unet2.conv_bottom", 3, 64, 3)
     if not names:
         shapes = {f"{i // 2}.{name.rpartition('.')[2]}": shape for i, (name, shape) in enumerate(shapes.items())}
-    project = "nagadomi/nunif" if names else IN_ORDER
+    nunif = "nagadomi/nunif or bilibili/ailab (Real-CUGAN)" if scale == 2 else "nagadomi/nunif"
+    project = nunif if names else IN_ORDER
     return file(shapes, project, "upcunet" if scale == 2 else "cunet", scale, luma=False)
 
 
