@@ -139,7 +139,7 @@ def test_every_flag_in_the_documentation_exists():
     ]:
         known |= {flag.replace("_", "-") for flag in importlib.import_module(name).COMMAND.flags()}
     for page in PAGES:
-        for flag in re.findall(r"`[^`\n]*?--(?:no-)?([a-z][a-z-]+)", page.read_text(encoding="utf-8")):
+        for flag in re.findall(r"`[^`\n]*?--(?:no-)?([a-z][a-z0-9-]+)", page.read_text(encoding="utf-8")):
             assert flag in known, f"{page.name}: --{flag}"
 
 
