@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from wdsr_tf.commands import fields
+from wdsr_tf.commands import downloads, fields
 from wdsr_tf.commands.command import Command, complain, say
 from wdsr_tf.commands.flags import hyphenated
 from wdsr_tf.errors import InputError
@@ -23,6 +23,7 @@ def define(flags):
     flags.switch("resume", False, "Continue the newest run in --outdir, or RUN.")
     flags.switch("find_batch", False, "Don't train; find the largest --batch-size that fits into memory.")
     flags.switch("dry_run", False, "Train a few steps, write no run, and print the memory and the hours to expect.")
+    downloads.define(flags, "--pretrained-model")
     fields.define(flags, TrainingConfig)
     flags.alias("iterations_per_epoch", "steps_per_epoch")
     flags.retired("use_multiprocessing", "the input pipeline uses threads", is_switch=True)
@@ -43,6 +44,9 @@ def run(flags, words):
     config = config_of(flags)
     if resumed:  # args.txt may come from another machine
         config = dataclasses.replace(config, outdir=resumed.folder.parent)
+    else:
+        pretrained = downloads.fetched(config.pretrained_model, flags, flags.sha256)
+        config = dataclasses.replace(config, pretrained_model=pretrained)
     from wdsr_tf.system.require import require_keras
 
     require_keras("Training")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers.download import is_url, local
 from wdsr_tf.system.require import require_keras
 from wdsr_tf.training.config import TrainingConfig
 from wdsr_tf.training.run import Run, check_facts
@@ -36,7 +37,8 @@ def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
     log = log if log and not config.process_id else _silent
     if resume and not isinstance(resume, Run):
         resume = Run.find(config.outdir, None if resume is True else resume, log)
-    if config.pretrained_model:  # args.txt outlives the link OUTDIR/models, which will point to the new run
+    if config.pretrained_model and not is_url(config.pretrained_model):
+        # args.txt outlives the link OUTDIR/models, which will point to the new run
         config = dataclasses.replace(config, pretrained_model=Path(config.pretrained_model).resolve())
     batches, validation = _dataset(config, log)
     with _session(config, log) as (config, shared), contextlib.ExitStack() as held:
@@ -212,7 +214,7 @@ def _done(config, resumed):
     if resumed and resumed.state.is_file():
         source, facts = resumed.state, resumed.facts()
     elif config.initial_epoch:
-        source = config.pretrained_model
+        source = local(config.pretrained_model)
         facts = {"epoch": config.initial_epoch} | checkpoint.read_config(source).get("facts", {})
         check_facts(facts, source)
     else:
