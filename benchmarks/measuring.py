@@ -13,24 +13,30 @@ from importlib import metadata
 from pathlib import Path
 
 from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.system import cpu
 
 PACKAGES = ("tensorflow", "jax", "keras", "onnxruntime", "openvino", "torch", "numpy")
 
 
 def protocol(text):
-    """Prints what reproduces a measurement: the command, the versions, the CPU cores and their load, and `text`."""
+    """Prints what reproduces a measurement: the command, the versions, the CPU and its load, and `text`."""
+    spec = sys.modules["__main__"].__spec__
+    command = f"python -m {spec.name}" if spec else Path(sys.argv[0]).name
+    print(" ".join(["$", command, *sys.argv[1:]]))
+    print(machine())
+    print(text, flush=True)
+
+
+def machine():
+    """The versions of the packages, the CPU, and its load."""
     versions = [f"Python {platform.python_version()}"]
     for name in PACKAGES:
         try:
             versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             continue
-    spec = sys.modules["__main__"].__spec__
-    command = f"python -m {spec.name}" if spec else Path(sys.argv[0]).name
     load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(" ".join(["$", command, *sys.argv[1:]]))
-    print(f"{', '.join(versions)}; {os.cpu_count()} CPU cores{load}")
-    print(text, flush=True)
+    return f"{', '.join(versions)}; {os.cpu_count()} CPU cores, {cpu.name()}{load}"
 
 
 def interleaved(contestants, rounds, warmup=1):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.document import section, write_section
 from release.saved import SavedFigures
 from wdsr_tf import images
 from wdsr_tf.commands.command import Command, say
@@ -17,14 +18,13 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation import datasets, measure
 from wdsr_tf.evaluation.metrics import psnr
 from wdsr_tf.evaluation.networks import Network
-from wdsr_tf.files import atomic
 from wdsr_tf.images import rgb_to_y
 from wdsr_tf.images.resize import imresize
 from wdsr_tf.system.quiet import load_keras
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- release.reproduce writes from here -->", "<!-- to here -->"
+MARK = "release.reproduce"
 DESCRIPTION = """\
 FOLDER contains weights/MANIFEST.json, the weights files that it lists with their figures, and images/benchmark/Set5 \
 and Set14. Measures every file at each of its scales on both benchmarks, and writes tables into docs/benchmarks.md. \
@@ -97,7 +97,7 @@ def run(flags, words):
     if len(words) != 1:
         raise InputError("Name one folder: python -m release.reproduce FOLDER")
     shared = Path(words[0])
-    section(DOCUMENT)  # finds a document without its marks now, not in an hour
+    section(DOCUMENT, MARK)  # finds a document without its marks now, not in an hour
     entries = chosen(read_manifest(shared / "weights" / "MANIFEST.json"), flags.only)
     saved = SavedFigures(Path(flags.saved), resume=flags.resume, others=bool(flags.only))
     load_keras()
@@ -112,12 +112,12 @@ def run(flags, words):
                 missed += [f"{line.file} on {line.what} x{line.scale}: {line.psnr:.3f}"] if line.missed else []
                 say(line)
                 if not flags.only:  # now, because a run may be interrupted
-                    write_section(DOCUMENT, document(bicubic, lines, missed, saved.seconds, finished=False))
+                    write_section(DOCUMENT, MARK, document(bicubic, lines, missed, saved.seconds, finished=False))
         except InputError as error:
             missed.append(f"{entry['file']}: {error}")
         missed += not_measured(entry, lines[before:])
     if not flags.only:
-        write_section(DOCUMENT, document(bicubic, lines, missed, saved.seconds))
+        write_section(DOCUMENT, MARK, document(bicubic, lines, missed, saved.seconds))
     say("\n".join(["", *verdict(lines, missed)]))
     return 1 if missed else 0
 
@@ -283,25 +283,6 @@ def verdict(lines, missed, finished=True):
     if not any(line.expected is not None for line in lines):
         return [f"No figure was compared{so_far}: the manifest has none."]
     return [f"No figure was missed{so_far}; the bar is {BAR} dB."]
-
-
-def section(path):
-    """The parts of the document before, between and after the marks."""
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise InputError(
-            f"{path} must contain the lines {BEGIN} and {END} once each, in this order; the tables go between."
-        )
-    before, _, rest = text.partition(BEGIN)
-    between, _, after = rest.partition(END)
-    return before, between, after
-
-
-def write_section(path, text):
-    """Puts `text` between the marks of the document."""
-    before, _, after = section(path)
-    with atomic(path) as temporary:
-        temporary.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
 def _figure(value):

@@ -204,8 +204,10 @@ def test_real_cugan_gives_its_reference_output_with_both_borders(real, file, nam
     output = "output" if pad == "reflect" else "output_edge"
     if output in arrays:
         assert_equals_golden(sr, nhwc(arrays[output]))
-    else:  # Only in bytes: ours rounds to another one where it lies up to 0.058 beyond the middle; why is unknown.
-        assert (np.abs(255 * sr[0].clip(0, 1) - arrays[f"{output}_u8"]) - 0.5).max() <= 0.1
+    else:  # Only in bytes, which were rounded from float16: that moves 1.6 % of them. A few are still ties.
+        rounded = np.rint(255 * sr[0].clip(0, 1).astype("float16").astype("float32"))
+        difference = np.abs(rounded - arrays[f"{output}_u8"])
+        assert difference.max() <= 1 and (difference > 0).mean() < 1e-3
 
 
 @pytest.mark.slow

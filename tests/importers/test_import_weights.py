@@ -78,33 +78,6 @@ def test_quantized_weights_are_refused():
         converted(arrays | {"head.0.weight": arrays["head.0.weight"].astype("int8")})
 
 
-def test_another_mean_shift_is_refused():
-    file = published.edsr(2)
-    with pytest.raises(InputError, match=r"sub_mean.bias is \[-0.4"):
-        converted(file.arrays | published.mean_shift(1))
-
-
-@pytest.mark.parametrize("name", ["sub_mean.bias", "add_mean.bias", "sub_mean.weight"])
-def test_a_trained_mean_shift_is_refused_instead_of_replaced(name):
-    file = published.edsr(2)
-    for drift, refused in ((1e-7, False), (1e-5, True), (1e-3, True)):
-        arrays = file.arrays | {name: file.arrays[name] * np.float32(1 + drift)}
-        if refused:
-            with pytest.raises(InputError, match=rf"{name} is .*color shift was trained or changed"):
-                converted(arrays)
-        else:
-            converted(arrays)
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_a_mean_shift_in_a_file_of_16_bit_floats_is_taken(dtype):
-    ml_dtypes = pytest.importorskip("ml_dtypes")
-    kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
-    for file in (published.edsr(2), published.EVERY["carn-m all"]):
-        halved = {name: array.astype(kind).astype("float32") for name, array in file.arrays.items()}
-        converted(halved, 2)
-
-
 def test_a_model_for_one_scale_ignores_the_other_upsamplers_of_a_multi_scale_file():
     model = converted(published.EVERY["carn all"].arrays, 3)
     assert (model.scale, model.hyperparameters["multi_scale"]) == (3, False)

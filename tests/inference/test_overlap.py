@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from tests.helpers.engines import Fake
-from wdsr_tf import checkpoint, images
+from wdsr_tf import checkpoint, export, images
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.load import checkpoint_of
 from wdsr_tf.inference.engines import open_engine
 from wdsr_tf.inference.engines.keras import of_model
-from wdsr_tf.inference.overlap import drawn_image, measure, measured_overlap, overlapping
+from wdsr_tf.inference.engines.metadata import describe
+from wdsr_tf.inference.overlap import CHOICES, FACT, drawn_image, measure, measured_overlap, overlapping
 from wdsr_tf.inference.strips import upscale
 from wdsr_tf.inference.upscaler import Upscaler
 from wdsr_tf.models import create_model
@@ -80,17 +81,17 @@ def test_a_measured_overlap_is_kept_by_checksum_and_precision(cache):
     ]
     runs = len(far.tiles)
     (cache / "a.pth").rename(cache / "b.pth")
-    assert measured_overlap(far.engine, cache / "b.pth", lines.append) == 24
-    assert len(lines) == 1 and len(far.tiles) == runs
+    assert measured_overlap(far.engine, cache / "b.pth", lines.append, "a.pth") == 24
+    assert lines[0] == lines[1] and len(far.tiles) == runs
     measured_overlap(dataclasses.replace(far.engine, precision="int8"), cache / "b.pth", lines.append)
     (cache / "b.pth").write_bytes(b"b")
     measured_overlap(far.engine, cache / "b.pth", lines.append)
-    assert len(lines) == 3
-    for broken in ("", "[]", json.dumps({"overlap": 7})):
+    assert len(far.tiles) == 3 * runs
+    for broken in ("", "[]", json.dumps({"overlap": 7, "difference": 0}), json.dumps({"overlap": 24})):
         for kept in (cache / "cache/wdsr-tf/overlaps").iterdir():
             kept.write_text(broken)
         assert measured_overlap(far.engine, cache / "b.pth", lines.append) == 24
-    assert len(lines) == 6
+    assert len(far.tiles) == 7 * runs
 
 
 def test_a_network_that_sees_far_is_tiled_with_the_measured_overlap():
@@ -160,21 +161,53 @@ def test_an_upscaler_measures_once_and_only_if_an_image_needs_tiles():
 
 def test_an_upscaler_keeps_the_overlap_of_a_checkpoint(cache, monkeypatch):
     checkpoint.save(create_model("rrdbnet", 2, num_filters=4, num_res_blocks=1, growth=2), cache / "a.keras")
-    monkeypatch.setattr("wdsr_tf.inference.strips.LARGEST", 4)  # the network's radius is above that
-    for count in (1, 0):
+    monkeypatch.setattr("wdsr_tf.inference.overlap.LARGEST", 4)  # the network's radius is above that
+    measured = []
+    monkeypatch.setattr("wdsr_tf.inference.overlap.measure", lambda engine: measured.append(engine) or measure(engine))
+    for _ in range(2):
         lines = []
         Upscaler(cache / "a.keras", engine="keras", memory="3MiB", log=lines.append).upscale(RGB)
-        assert sum("tiles overlap by" in line for line in lines) == count
-    assert len(list((cache / "cache/wdsr-tf/overlaps").iterdir())) == 1
+        assert sum("tiles overlap by" in line for line in lines) == 1
+    assert len(measured) == 1 and len(list((cache / "cache/wdsr-tf/overlaps").iterdir())) == 1
+
+
+def exported_with_overlap(path, folder, monkeypatch):
+    """Exports a checkpoint to ONNX, then upscales with the file, which nothing measures again; the card."""
+    (card,) = export(path, folder)
+    recorded = {key: card["receptive_field"][key] for key in ("overlap", "difference")}
+    assert describe(folder / f"{path.stem}.onnx").facts[FACT] == recorded
+    assert f"overlap by {recorded['overlap']} LR pixels" in (folder / f"{path.stem}.onnx.md").read_text()
+    monkeypatch.setattr("wdsr_tf.inference.overlap.measure", lambda engine: pytest.fail("it was measured again"))
+    lines = []
+    engine = open_engine(folder / f"{path.stem}.onnx")
+    overlap = measured_overlap(engine, folder / f"{path.stem}.onnx", lines.append, "a.onnx")
+    assert overlap == recorded["overlap"]
+    (line,) = lines
+    assert f"tiles overlap by {overlap} pixels" in line and f"{recorded['difference']:.2g} of 255" in line
+    return card
+
+
+def test_an_export_records_the_overlap_and_the_difference(cache, monkeypatch):
+    checkpoint.save(create_model("rrdbnet", 2, num_filters=4, num_res_blocks=1, growth=2), cache / "a.keras")
+    (card,) = export(cache / "a.keras", cache / "exact")
+    assert "overlap" not in card["receptive_field"] and FACT not in describe(cache / "exact/a.onnx").facts
+    monkeypatch.setattr("wdsr_tf.inference.overlap.LARGEST", 4)
+    card = exported_with_overlap(cache / "a.keras", cache / "exported", monkeypatch)
+    assert card["receptive_field"]["overlap"] in CHOICES and card["receptive_field"]["difference"] <= 0.5
 
 
 @pytest.mark.slow
-def test_real_weights_in_tiles_of_the_measured_overlap_differ_by_half_a_level(reference, cache):
+def test_real_weights_in_tiles_of_the_measured_overlap_differ_by_half_a_level(reference, cache, monkeypatch):
     weights = reference / "weights/esrgan_family/ncnn/realesrgan-x4plus-anime.param"
     engine = open_engine(checkpoint_of(weights))
     assert engine.receptive_field.radius == 94
     overlap, difference = measure(engine)
     assert 48 <= overlap < 94 and difference <= 0.5
+    with monkeypatch.context() as patch:
+        patch.setattr("wdsr_tf.inference.overlap.LARGEST", 93)
+        card = exported_with_overlap(checkpoint_of(weights), cache / "exported", patch)
+    assert card["receptive_field"]["overlap"] == overlap
+    assert card["receptive_field"]["difference"] == pytest.approx(difference, abs=1e-3)
     photo = reference / "images/benchmark/Set14/image_SRF_2/img_001_SRF_2_HR.png"
     rgb = images.read(photo)[40:340, 40:136]
     whole = upscale(engine, rgb, memory="4GiB")

@@ -62,7 +62,8 @@ def test_tiled_output_equals_untiled_output(name, scale):
     tiled, count = in_tiles(engine, rgb, (3 * radius + 6) ** 2)
     assert count >= 4
 
-    assert np.abs(tiled - whole).max() <= 1e-3  # float32 rounds sums of another shape otherwise
+    # float32 rounds sums of another shape otherwise; fresh weights may give values of thousands.
+    assert np.abs(tiled - whole).max() <= 1e-3 * max(1, np.abs(whole).max() / 255)
     tiled, whole = (np.clip(np.round(sr), 0, 255) for sr in (tiled, whole))
     assert np.abs(tiled - whole).max() <= 1
     # 99.999 % of a photograph; of the few values here one may lie on a half by chance.

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.document import END, begin
 from release import reproduce
 from release.reproduce import COMMAND, Line
 from release.saved import SavedFigures
@@ -32,25 +33,6 @@ def test_a_line_is_a_row_with_the_figures_of_paper_manifest_and_ours():
     assert str(Line("a", "b", "Set5", 2, 30.0, 0.9)) == "| a | b | Set5 | x2 |  |  | 30.000 |  | 0.9000 |"
 
 
-def test_the_section_is_replaced_and_the_rest_of_the_document_kept(tmp_path):
-    path = tmp_path / "doc.md"
-    path.write_text(f"before\n{reproduce.BEGIN}\nold\n{reproduce.END}\nafter\n")
-    reproduce.write_section(path, "new")
-    reproduce.write_section(path, "newer")
-    assert path.read_text() == f"before\n{reproduce.BEGIN}\n\nnewer\n\n{reproduce.END}\nafter\n"
-
-
-@pytest.mark.parametrize("text", ["", reproduce.BEGIN, f"{reproduce.END} {reproduce.BEGIN}", reproduce.BEGIN * 2])
-def test_a_document_without_the_marks_is_refused(tmp_path, text):
-    (tmp_path / "doc.md").write_text(text)
-    with pytest.raises(InputError, match="once each"):
-        reproduce.section(tmp_path / "doc.md")
-
-
-def test_docs_benchmarks_has_the_marks_once():
-    reproduce.section(reproduce.DOCUMENT)
-
-
 @pytest.fixture
 def shared(tmp_path, monkeypatch):
     """A folder of weights and images: SRCNN under two names, and a benchmark of two images at x2."""
@@ -62,7 +44,7 @@ def shared(tmp_path, monkeypatch):
     (tmp_path / "weights").mkdir()
     for name in ("a.npz", "b.npz"):
         write_srcnn(tmp_path / "weights" / name)
-    (tmp_path / "doc.md").write_text(f"{reproduce.BEGIN}\n{reproduce.END}")
+    (tmp_path / "doc.md").write_text(f"{begin(reproduce.MARK)}\n{END}")
     monkeypatch.setattr(reproduce, "DOCUMENT", tmp_path / "doc.md")
     monkeypatch.setattr(reproduce, "BENCHMARKS", {"Set14": ["baboon", "barbara"]})
     monkeypatch.setattr(reproduce, "bicubic_lines", lambda folder: (["bicubic"], []))

@@ -39,3 +39,10 @@ def test_instruction_sets_are_whole_words(tmp_path):
 def test_a_system_that_does_not_tell_has_no_fast_bfloat16(tmp_path):
     assert cpu.instruction_sets(tmp_path / "nowhere") == frozenset()
     assert not cpu.multiplies_bfloat16(tmp_path / "nowhere")
+
+
+def test_the_name_is_what_linux_says(tmp_path):
+    (tmp_path / "cpuinfo").write_text(INTEL.format("", ""))
+    assert cpu.name(tmp_path / "cpuinfo") == "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz"
+    (tmp_path / "cpuinfo").write_text(ARM)
+    assert cpu.name(tmp_path / "cpuinfo")

@@ -32,9 +32,8 @@ def card(model: SRModel, name: str | None = None) -> dict[str, Any]:
         name: the name of its file without suffix, by default its architecture and scale.
     """
     from wdsr_tf.models.multiply_adds import multiply_adds
-    from wdsr_tf.models.receptive_field import of_graph
 
-    receptive_field, facts = of_graph(model), model.facts
+    facts = model.facts
     name = name or f"{model.architecture}-x{model.scale}"
     image = {"layout": "NHWC", "channels": "RGB", "range": [0, 255], "dtype": "float32"}
     card = {
@@ -46,11 +45,7 @@ def card(model: SRModel, name: str | None = None) -> dict[str, Any]:
         "hyperparameters": model.hyperparameters,
         "parameters": model.count_params(),
         "multiply_adds_per_pixel": multiply_adds(model),
-        "receptive_field": {
-            "radius": receptive_field.radius,
-            "multiple": receptive_field.multiple,
-            "global_mean": receptive_field.global_mean,
-        },
+        "receptive_field": receptive_field(model),
         "input": image,
         "output": dict(image),
         "license": facts.get("license", "not stated"),
@@ -61,6 +56,15 @@ def card(model: SRModel, name: str | None = None) -> dict[str, Any]:
         card["source"] = origin
     card["versions"] = {"wdsr_tf": __version__, "keras": metadata.version("keras")}
     return json.loads(json.dumps(card))  # a deep copy with plain values
+
+
+def receptive_field(model: SRModel) -> dict[str, Any]:
+    """Returns what a card says about tiles, with the measured `overlap` and `difference` if the facts have them."""
+    from wdsr_tf.models.receptive_field import of_graph
+
+    known = of_graph(model)
+    known = {"radius": known.radius, "multiple": known.multiple, "global_mean": known.global_mean}
+    return known | model.facts.get("tiles", {})
 
 
 def write(card: dict[str, Any], path: str | Path) -> None:
@@ -115,6 +119,12 @@ def _facts(card):
         f"{receptive_field['radius']} LR pixels on each side"
         + (", and means over the whole input" if receptive_field["global_mean"] else ""),
     )
+    if "overlap" in receptive_field:
+        yield (
+            "tiles",
+            f"overlap by {receptive_field['overlap']} LR pixels; a tiled test image differs from the whole by "
+            f"{receptive_field['difference']:.2g} of 255 at most",
+        )
     if receptive_field["multiple"] > 1:
         yield "tile positions", f"multiples of {receptive_field['multiple']} LR pixels"
     low, high = image["range"]

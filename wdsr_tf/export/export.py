@@ -16,6 +16,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.export import card as cards
 from wdsr_tf.export import formats, parity
 from wdsr_tf.files import ABANDONED, TEMPORARY, sha256
+from wdsr_tf.inference import overlap
 from wdsr_tf.models import SRModel, fold
 from wdsr_tf.models.receptive_field import of_graph
 from wdsr_tf.receptive_field import ReceptiveField
@@ -46,7 +47,9 @@ class Export:
         sha256: str | None = None,
     ):
         self.model, self.name = exact(model), name
+        overlap.record(self.model, sha256)
         self.card = cards.card(model, name)
+        self.card["receptive_field"] = cards.receptive_field(self.model)
         self.half, self.image, self.tile, self.sha256 = half, image, tile, sha256
         self.samples = functools.cache(functools.partial(parity.samples, self.model))
 

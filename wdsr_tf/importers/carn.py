@@ -1,8 +1,9 @@
 """CARN: nmhkahn/CARN-pytorch."""
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers import mean_shift
 from wdsr_tf.importers.project import Candidate, MismatchError, Project, ratio
-from wdsr_tf.importers.tensors import mean_shift, stages
+from wdsr_tf.importers.tensors import stages
 
 SCALES = (2, 3, 4)
 
@@ -12,8 +13,8 @@ def official(tensors, model):
 
     A multi-scale file also fits a model for one scale, which takes that scale's upsampler; the others are only checked.
     """
-    tensors.constants(mean_shift(1, module=".shifter"))
-    weights = {"head": tensors.conv("entry"), "tail": tensors.conv("exit"), "upsampler": _upsamplers(tensors, model)}
+    weights = tensors.mean_shift(model, tensors.conv("entry"), tensors.conv("exit"), 1, module=".shifter")
+    weights["upsampler"] = _upsamplers(tensors, model)
     mobile = model.architecture == "carn-m"
     for i in range(3):
         weights[f"body_fuse_{i}"] = tensors.conv(f"c{i + 1}.body.0")
@@ -58,6 +59,7 @@ def _detect(contents):
     mobile = contents.has("b1.b1.body.4.weight")
     name = "carn-m" if mobile else "carn"
     options = {"num_filters": filters, "multi_scale": False}
+    options |= mean_shift.hyperparameters(contents, 1, module=".shifter")
     if mobile:
         options["groups"] = ratio("entry.weight", filters, contents.shape("b1.b1.body.0.weight")[1])
     contents.expect("b1.b1.body.0.weight", filters, filters // options.get("groups", 1), 3, 3)

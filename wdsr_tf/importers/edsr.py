@@ -1,18 +1,15 @@
 """EDSR: sanghyun-son/EDSR-PyTorch."""
 
+from wdsr_tf.importers import mean_shift
 from wdsr_tf.importers.project import Candidate, Project
-from wdsr_tf.importers.tensors import mean_shift, stages
+from wdsr_tf.importers.tensors import stages
 
 
 def official(tensors, model):
     """sanghyun-son/EDSR-PyTorch: `head.0`, `body.{i}.body.{0,2}`, `body.{B}`, `tail.0.{0[,2]}`, `tail.1`."""
-    tensors.constants(mean_shift(255))
     blocks = model.hyperparameters["num_res_blocks"]
-    weights = {
-        "head": tensors.conv("head.0"),
-        "body_out": tensors.conv(f"body.{blocks}"),
-        "tail": tensors.conv("tail.1"),
-    }
+    weights = tensors.mean_shift(model, tensors.conv("head.0"), tensors.conv("tail.1"), 255)
+    weights["body_out"] = tensors.conv(f"body.{blocks}")
     for i in range(blocks):
         weights[f"body_{i}_conv_1"] = tensors.conv(f"body.{i}.body.0")
         weights[f"body_{i}_conv_2"] = tensors.conv(f"body.{i}.body.2")
@@ -27,7 +24,7 @@ def _detect(contents):
     filters = contents.filters("head.0.weight", 3, 3)
     options = {"num_filters": filters, "variant": "official"}
     options["num_res_blocks"] = contents.count("body.{}.body.0.weight", (filters, filters, 3, 3))
-    options |= residual_scaling(filters)
+    options |= residual_scaling(filters) | mean_shift.hyperparameters(contents, 255)
     scale = contents.upsampling("tail.0.{}.weight", filters)
     yield Candidate("edsr", (scale,), options, note=scaling_note(options))
 

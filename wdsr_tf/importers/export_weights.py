@@ -13,9 +13,9 @@ import numpy as np
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
-from wdsr_tf.importers import carn, edsr, ours, wdsr
+from wdsr_tf.importers import carn, edsr, mean_shift, ours, wdsr
 from wdsr_tf.importers.formats import pytorch_writer
-from wdsr_tf.importers.tensors import unshuffled
+from wdsr_tf.importers.tensors import shifted_mean, unshuffled
 from wdsr_tf.system import extras
 
 if TYPE_CHECKING:
@@ -146,9 +146,12 @@ class Recorder:
     def __init__(self):
         self.arrays = {}
 
-    def constants(self, arrays):
-        """Adds constants that the published model stores among its weights."""
-        self.arrays |= arrays
+    def mean_shift(self, model, head, tail, value_range, *, module=""):
+        """Adds the model's mean as the convolutions that the authors' code has."""
+        mean = shifted_mean(model, value_range).astype("float32")
+        identity = np.eye(3, dtype="float32").reshape(3, 3, 1, 1)
+        self.arrays |= dict(zip(mean_shift.names(module), (identity, -mean, identity, mean), strict=True))
+        return {"head": head, "tail": tail}
 
     def has(self, name):
         """Returns True, so that layouts take the first of alternative names."""

@@ -14,6 +14,7 @@ import numpy as np
 MAX_NUMBER = 4096  # of filters, blocks, ...
 MAX_LAYERS = 256  # blocks times units; Keras needs some milliseconds to build each
 MAX_LETTERS = 64
+MAX_LIST = 3  # values of a hyperparameter that is a list, such as a color
 COUNTS = ("num_res_blocks", "num_groups", "num_units", "num_layers")
 WIDTHS = ("num_filters", "min_filters", "nin_filters", "nin_filters_2", "upsampler_filters", "res_expansion")
 INTEGERS = (*COUNTS, *WIDTHS, "growth", "reduction", "groups", "fusion_size", "fusion_groups", "body_size")
@@ -107,7 +108,8 @@ def _is_plausible(name, value):
         return (1 if name.startswith("num_") else 0) <= value <= MAX_NUMBER
     if isinstance(value, str):
         return value.isprintable() and len(value) <= MAX_LETTERS
-    return value is None or (isinstance(value, float) and math.isfinite(value))
+    values = value if isinstance(value, list) and len(value) <= MAX_LIST else [value]
+    return value is None or all(isinstance(each, float) and math.isfinite(each) for each in values)
 
 
 class Contents:

@@ -2,8 +2,9 @@
 
 import math
 
+from wdsr_tf.importers import mean_shift
 from wdsr_tf.importers.project import Candidate, Project
-from wdsr_tf.importers.tensors import dense, mean_shift, stages
+from wdsr_tf.importers.tensors import dense, stages
 
 OFFICIAL = {
     "head": "head.0",
@@ -29,9 +30,9 @@ def named(names):
     """The layout with these names, as `Project` takes it."""
 
     def layout(tensors, model):
-        tensors.constants(mean_shift(255))
         groups, blocks = (model.hyperparameters[key] for key in ("num_groups", "num_res_blocks"))
-        weights = {ours: tensors.conv(names[ours].format(groups=groups)) for ours in ("head", "tail", "body_out")}
+        weights = tensors.mean_shift(model, tensors.conv(names["head"]), tensors.conv(names["tail"]), 255)
+        weights["body_out"] = tensors.conv(names["body_out"].format(groups=groups))
         for i, factor in enumerate(stages(model.scale)):
             theirs = names["upsampler"].format(k=2 * i)
             weights[f"upsampler_x{factor}_{i + 1}"] = tensors.conv(theirs, shuffle=factor)
@@ -61,6 +62,7 @@ def detects(names):
         how["num_groups"] = contents.count(names["block"].format(g="{}", b=0) + first)
         how["num_res_blocks"] = contents.count(counted.format(b="{}").format("{}", g=0) + first)
         how["reduction"] = math.ceil(filters / contents.shape(squeeze)[0])
+        how |= mean_shift.hyperparameters(contents, 255)
         yield Candidate("rcan", (contents.upsampling(names["upsampler"].format(k="{}") + ".weight", filters),), how)
 
     return detect

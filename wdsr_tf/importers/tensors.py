@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers import mean_shift
 
 MAX_LINES = 40  # of a message
-ROUNDING = 1e-6  # of a constant's largest value, in float32
 
 
 class Tensors:
@@ -45,21 +45,25 @@ class Tensors:
         for name in names:
             self._left.pop(name, None)
 
-    def constants(self, arrays: dict[str, np.ndarray]) -> None:
-        """Removes arrays that must equal constants of our model, such as a mean shift.
+    def mean_shift(
+        self, model, head: list, tail: list, value_range: float, *, bgr: bool = False, module: str = ""
+    ) -> dict[str, list[np.ndarray]]:
+        """Returns {"head": [kernel, bias], "tail": ...} with what `mean_shift` says about `sub_mean` and `add_mean`.
 
-        A file may omit all of them. Raises InputError if it has only some, or if they differ from ours.
+        A file may omit all of their arrays, but not only some. The colors of `head` and `tail` are in the file's order,
+        which is BGR if `bgr`; the result is in RGB.
         """
-        missing = [name for name in arrays if name not in self._left]
-        if 0 < len(missing) < len(arrays):
-            raise InputError(f"the file lacks {', '.join(missing)}; expected all of {', '.join(arrays)}, or none")
-        for name, ours in () if missing else arrays.items():
-            theirs = self._left.pop(name)
-            if np.shape(theirs) != np.shape(ours) or not _is_constant(theirs, ours):
-                raise InputError(
-                    f"{name} is {np.ravel(theirs)[:9].tolist()}; expected {np.ravel(ours)[:9].tolist()}. "
-                    "The file's color shift was trained or changed; our model's is fixed, so its output would differ"
-                )
+        names = mean_shift.names(module)
+        missing = [name for name in names if name not in self._left]
+        if 0 < len(missing) < len(names):
+            raise InputError(f"the file lacks {', '.join(missing)}; expected all of {', '.join(names)}, or none")
+        if not missing:
+            shift = [self.take(name) for name in names]
+            is_linear = not model.hyperparameters.get("last_relu")
+            head, tail = mean_shift.folded(shift, head, tail, shifted_mean(model, value_range, bgr), is_linear)
+        if bgr:
+            head, tail = [head[0][:, :, ::-1], head[1]], [weight[..., ::-1] for weight in tail]
+        return {"head": head, "tail": tail}
 
     def conv(self, name: str, shuffle: int = 1, bias: bool = True) -> list[np.ndarray]:
         """Returns `name.weight` (out, in, height, width) and `name.bias` as a Conv2D's [kernel, bias].
@@ -86,15 +90,6 @@ class Tensors:
         return {name: tuple(array.shape) for name, array in self._left.items()}
 
 
-def _is_constant(theirs, ours):
-    """Whether values are constants of ours, or these rounded to float16 or bfloat16, as a file of 16-bit floats has."""
-    largest = np.abs(ours).max()
-    bits = np.asarray(ours, "float32").view("u4")
-    bfloat16 = ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype("u4").view("f4")  # to the nearest, ties to even
-    stored = (ours, np.asarray(ours, "float16").astype("float32"), bfloat16)
-    return any(np.abs(theirs - each).max() <= ROUNDING * largest for each in stored)
-
-
 def stages(scale: int) -> list[int]:
     """Returns the factors of a model's pixel shuffles."""
     from wdsr_tf.models.blocks import STAGES
@@ -102,16 +97,12 @@ def stages(scale: int) -> list[int]:
     return STAGES[scale]
 
 
-def mean_shift(value_range: float, bgr: bool = False, module: str = "") -> dict[str, np.ndarray]:
-    """Returns `sub_mean` and `add_mean` of PyTorch projects: 1x1 convolutions that shift by DIV2K's mean color."""
-    from wdsr_tf.models.blocks import DIV2K_MEAN
-
-    mean = (DIV2K_MEAN / 255).astype("float32")[:: -1 if bgr else 1] * np.float32(value_range)
-    arrays = {}
-    for name, sign in (("sub_mean", -1), ("add_mean", 1)):
-        arrays[f"{name}{module}.weight"] = np.eye(3, dtype="float32").reshape(3, 3, 1, 1)
-        arrays[f"{name}{module}.bias"] = sign * mean
-    return arrays
+def shifted_mean(model, value_range: float, bgr: bool = False) -> np.ndarray:
+    """Returns the color that the model subtracts, for values in 0..`value_range`."""
+    mean = model.hyperparameters["mean"]
+    if mean is None:
+        return mean_shift.div2k_mean(value_range, bgr)
+    return np.asarray(mean, "float64")[:: -1 if bgr else 1] * value_range / 255
 
 
 def channels_last(kernel: np.ndarray) -> np.ndarray:

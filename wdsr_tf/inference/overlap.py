@@ -9,17 +9,25 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError, OutOfMemory
 from wdsr_tf.files import atomic, sha256
 from wdsr_tf.inference.engines import Engine
+from wdsr_tf.inference.engines.metadata import describe
+from wdsr_tf.receptive_field import ReceptiveField
 from wdsr_tf.system import caches
+
+if TYPE_CHECKING:
+    from wdsr_tf.models import SRModel
 
 LARGEST = 96  # LR pixels: up to that radius tiles are exact
 CHOICES = (8, 16, 24, 32, 48, 64, LARGEST)
 TOLERANCE = 0.5  # levels
+FACT = "tiles"  # what a model's facts call its overlap and the difference that remains
 SIDE, CUT = 160, 128  # LR pixels of the test image, and of the tile that starts where it does
 METHOD = 1  # raise it with every change of the measurement: older results are then not used
 
@@ -55,39 +63,84 @@ def measure(engine: Engine) -> tuple[int, float]:
 def measured_overlap(
     engine: Engine, model: Path | None = None, log: Callable[[str], None] | None = None, name: str = "model"
 ) -> int:
-    """Returns the overlap that `measure` finds; for a model file, it is kept in the user's cache folder.
+    """Returns the overlap that `measure` finds.
+
+    For a file, that is what the file records (see `record`), or what an earlier call kept in the user's cache folder.
 
     Args:
         engine: runs the model.
         model: its file.
-        log: called with one line if the overlap is measured now.
+        log: called with one line about the overlap and the difference that remains.
         name: of the model, for that line.
     """
     log = log or (lambda line: None)
-    kept = model and caches.user_cache() / "overlaps" / f"{sha256(model)}-{engine.precision}-{METHOD}.json"
-    if kept and (overlap := _read(kept)):
-        return overlap
-    try:
-        overlap, most = measure(engine)
-    except OutOfMemory:
+    recorded = engine.precision == "float32" and _checked(_facts(model).get(FACT))
+    tiles = recorded or _measured(engine, model and sha256(model))
+    if not tiles:
         log(f"{name}: tiles overlap by {LARGEST} pixels; there isn't enough memory to measure a smaller overlap.")
         return LARGEST
-    note = "" if most <= TOLERANCE else ", and more would need too much memory"
+    note = "" if tiles["difference"] <= TOLERANCE else ", and more would need too much memory"
     log(
-        f"{name}: tiles overlap by {overlap} pixels; a tiled test image differs from the whole by {most:.2g} of 255 at "
-        f"most{note}."
+        f"{name}: tiles overlap by {tiles['overlap']} pixels; a tiled test image differs from the whole by "
+        f"{tiles['difference']:.2g} of 255 at most{note}."
     )
+    return tiles["overlap"]
+
+
+def record(model: "SRModel", digest: str | None = None) -> None:
+    """Measures the overlap of a model that sees beyond LARGEST pixels, and adds it to the model's facts as FACT.
+
+    Args:
+        model: in float32.
+        digest: SHA-256 of its checkpoint, under which an earlier measurement may be kept.
+    """
+    from wdsr_tf.inference.engines.keras import of_model
+
+    engine = of_model(model)
+    if is_deep(engine.receptive_field) and not _checked(model.facts.get(FACT)) and (tiles := _measured(engine, digest)):
+        model.facts[FACT] = tiles
+
+
+def is_deep(receptive_field: ReceptiveField) -> bool:
+    """Whether tiles overlap by what is measured, because the radius is too large."""
+    return receptive_field.radius > LARGEST
+
+
+def _measured(engine, digest):
+    """{"overlap", "difference"}, kept under the checksum of the model's file; None if memory doesn't suffice."""
+    kept = digest and caches.user_cache() / "overlaps" / f"{digest}-{engine.precision}-{METHOD}.json"
+    if kept:
+        with contextlib.suppress(OSError, ValueError):
+            if tiles := _checked(json.loads(kept.read_text(encoding="utf-8"))):
+                return tiles
+    try:
+        overlap, difference = measure(engine)
+    except OutOfMemory:
+        return None
+    tiles = {"overlap": overlap, "difference": round(difference, 4)}
     if kept:
         with contextlib.suppress(OSError), atomic(kept) as temporary:  # else it's measured again next time
-            temporary.write_text(json.dumps({"overlap": overlap, "difference": most}), encoding="utf-8")
-    return overlap
+            temporary.write_text(json.dumps(tiles), encoding="utf-8")
+    return tiles
 
 
-def _read(path):
-    """The overlap that is kept there, or None."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        overlap = json.loads(path.read_text(encoding="utf-8"))["overlap"]
-        return overlap if overlap in CHOICES else None
+def _facts(model):
+    """What a checkpoint or an ONNX file of ours records."""
+    if model is None:
+        return {}
+    if model.suffix == ".onnx":
+        description = describe(model)
+        return description.facts if description else {}
+    with contextlib.suppress(InputError):
+        return checkpoint.read_config(model)["facts"]
+    return {}
+
+
+def _checked(tiles):
+    """The recorded value if it is one, else None."""
+    with contextlib.suppress(KeyError, TypeError):
+        if tiles["overlap"] in CHOICES and tiles["difference"] >= 0:
+            return tiles
     return None
 
 

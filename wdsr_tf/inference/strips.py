@@ -8,7 +8,7 @@ from wdsr_tf.errors import InputError, OutOfMemory
 from wdsr_tf.inference import budget
 from wdsr_tf.inference.ensemble import POSITIONS
 from wdsr_tf.inference.ensemble import self_ensemble as ensemble
-from wdsr_tf.inference.overlap import CHOICES, LARGEST, measured_overlap, overlapping
+from wdsr_tf.inference.overlap import CHOICES, is_deep, measured_overlap, overlapping
 from wdsr_tf.inference.tiling import plan
 
 COPIES = 4  # of a strip in memory: itself, and what is made of it on its way to a file
@@ -70,7 +70,7 @@ class _Tiles:
     def _set_overlap(self):
         if not callable(self.overlap):
             self.engine = overlapping(self.engine, self.overlap)
-        elif self.engine.receptive_field.radius > LARGEST:
+        elif is_deep(self.engine.receptive_field):
             self.engine = overlapping(self.engine, self.overlap(self.engine))
 
     def strips(self, part):

@@ -1,25 +1,40 @@
 """Blocks that several networks share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from wdsr_tf.errors import InputError
 from wdsr_tf.layers import GroupedConv2D, PixelShuffle, WeightNormConv2D
 
 STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # scale -> factors of its pixel shuffles
 DIV2K_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # RGB, of the 800 training images
 
 
-def normalize(lr, mean=DIV2K_MEAN, std: float = 127.5):
-    """Returns `(lr - mean) / std` in float32, whatever the dtype policy."""
+def normalize(lr, mean: Sequence[float] | None = None, std: float = 127.5):
+    """Returns `(lr - mean) / std` in float32, whatever the dtype policy; the default mean is DIV2K's."""
+    mean = _mean(mean)
     return layers.Rescaling(1 / std, offset=(-mean / std).tolist(), dtype="float32", name="normalize")(lr)
 
 
-def denormalize(x, mean=DIV2K_MEAN, std: float = 127.5):
+def denormalize(x, mean: Sequence[float] | None = None, std: float = 127.5):
     """Returns `x * std + mean` in float32, whatever the dtype policy: the last step of a network."""
-    return layers.Rescaling(std, offset=mean.tolist(), dtype="float32", name="sr")(x)
+    return layers.Rescaling(std, offset=_mean(mean).tolist(), dtype="float32", name="sr")(x)
+
+
+def _mean(mean):
+    """The color as an array, DIV2K's for None."""
+    if mean is None:
+        return DIV2K_MEAN
+    try:
+        color = np.array(mean, "float64")
+    except (TypeError, ValueError):
+        color = np.array(np.nan)
+    if color.shape != (3,) or not np.isfinite(color).all():
+        raise InputError(f"mean must be three numbers in 0..255, red, green and blue; it is {mean!r}.")
+    return color
 
 
 def tanh_output(x):

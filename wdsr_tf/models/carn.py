@@ -26,27 +26,36 @@ SCALES = (2, 3, 4)
 
 
 @register("carn", scales=SCALES)
-def carn(scale: int, *, num_filters: int = 64, multi_scale: bool = False) -> keras.Model:
-    """Builds CARN. The published weights are multi-scale."""
-    return network(scale, num_filters, block, Upsampler(scale, multi_scale, name="upsampler"))
+def carn(
+    scale: int, *, num_filters: int = 64, multi_scale: bool = False, mean: list[float] | None = None
+) -> keras.Model:
+    """Builds CARN. The published weights are multi-scale. `mean`, in 0..255, is by default DIV2K's."""
+    return network(scale, num_filters, block, Upsampler(scale, multi_scale, name="upsampler"), mean)
 
 
 @register("carn-m", scales=SCALES)
-def carn_m(scale: int, *, num_filters: int = 64, groups: int = 4, multi_scale: bool = False) -> keras.Model:
-    """Builds CARN-M. The published weights are multi-scale, with 4 groups."""
+def carn_m(
+    scale: int,
+    *,
+    num_filters: int = 64,
+    groups: int = 4,
+    multi_scale: bool = False,
+    mean: list[float] | None = None,
+) -> keras.Model:
+    """Builds CARN-M. The published weights are multi-scale, with 4 groups. `mean`, in 0..255, is by default DIV2K's."""
     if num_filters % groups:
         raise InputError(f"num_filters={num_filters} isn't divisible into {groups} groups.")
     upsampler = Upsampler(scale, multi_scale, groups, order="pytorch", name="upsampler")
-    return network(scale, num_filters, partial(shared_block, groups=groups), upsampler)
+    return network(scale, num_filters, partial(shared_block, groups=groups), upsampler, mean)
 
 
-def network(scale, num_filters, block, upsampler):
+def network(scale, num_filters, block, upsampler, mean):
     lr = keras.Input((None, None, 3), name="lr")
-    x = conv(normalize(lr, std=255.0), num_filters, 3, name="head", init="pytorch")
+    x = conv(normalize(lr, mean, 255.0), num_filters, 3, name="head", init="pytorch")
     x = cascade(x, [partial(block, name=f"body_{i}") for i in range(3)], fuse, name="body")
     x = upsampler(x)
     x = conv(x, 3, 3, name="tail", init="pytorch")
-    return keras.Model(lr, denormalize(x, std=255.0))
+    return keras.Model(lr, denormalize(x, mean, 255.0))
 
 
 def block(x, name):

@@ -31,17 +31,19 @@ def edsr(
     variant: str = "krasserm",
     scale_identity: bool = False,
     tanh: bool = False,
+    mean: list[float] | None = None,
 ) -> keras.Model:
     """Builds EDSR. The defaults are the paper's baseline; the full model is 256 / 32 / 0.1.
 
     `scale_identity` scales after the addition, as krasserm's code did before July 2019. `tanh` ends the network like
-    the generators of krasserm's GANs (profile edsr-gen).
+    the generators of krasserm's GANs (profile edsr-gen). `mean` is the RGB color that the network subtracts and adds,
+    in 0..255; by default DIV2K's.
     """
     std, init = VARIANTS[check_choice("EDSR variant", variant, VARIANTS)]
     conv = partial(blocks.conv, weight_norm=weight_norm, init=init)
 
     lr = keras.Input((None, None, 3), name="lr")
-    x = head = conv(normalize(lr, std=std), num_filters, 3, name="head")
+    x = head = conv(normalize(lr, mean, std), num_filters, 3, name="head")
     for i in range(num_res_blocks):
         x = res_block(x, conv, res_scaling, scale_identity, name=f"body_{i}")
     x = conv(x, num_filters, 3, name="body_out")
@@ -49,7 +51,7 @@ def edsr(
 
     x = upsampler(x, scale, num_filters, weight_norm=weight_norm, init=init)
     x = conv(x, 3, 3, name="tail")
-    return keras.Model(lr, tanh_output(x) if tanh else denormalize(x, std=std))
+    return keras.Model(lr, tanh_output(x) if tanh else denormalize(x, mean, std))
 
 
 def res_block(x, conv, res_scaling, scale_identity, name):

@@ -47,19 +47,23 @@ def msrn(
     num_res_blocks: int = 8,
     variant: str = "official",
     last_relu: bool = False,
+    mean: list[float] | None = None,
 ) -> keras.Model:
     """Builds MSRN.
 
     The code of harish-vnkt has a ReLU after the tail, so its output can't go below the mean color. `last_relu=True`
     reproduces this defect for its weights. That network takes BGR; ours takes RGB, and the importer swaps the channels
-    of the first and the last kernel.
+    of the first and the last kernel. `mean` is the RGB color that the network subtracts and adds, in 0..255; by default
+    DIV2K's.
     """
     options = VARIANTS[check_choice("MSRN variant", variant, VARIANTS)]
     if last_relu and variant != "harish-vnkt":
         raise InputError("last_relu=True is for the variant 'harish-vnkt' only.")
+    if mean is not None and options.luma:
+        raise InputError(f"The variant {variant!r} is a network on luma, which has no mean.")
 
     lr = keras.Input((None, None, 3), name="lr")
-    x = Luma(name="luma")(lr) if options.luma else normalize(lr, std=1.0)
+    x = Luma(name="luma")(lr) if options.luma else normalize(lr, mean, 1.0)
     x = conv(x, num_filters, 3, name="head", init="pytorch")
     x = head = layers.ReLU(name="head_relu")(x) if options.relu else x
     blocks = []
@@ -82,7 +86,7 @@ def msrn(
     x = layers.ReLU(dtype="float32", name="tail_relu")(x) if last_relu else x
     if options.luma:
         return keras.Model(lr, ReplaceLuma(name="sr")([PreUpscale(scale, name="enlarged")(lr), x]))
-    return keras.Model(lr, denormalize(x, std=1.0))
+    return keras.Model(lr, denormalize(x, mean, 1.0))
 
 
 def block(x, sizes, name):

@@ -13,16 +13,20 @@ from wdsr_tf.models.registry import register
 
 
 @register("rcan", scales=(2, 3, 4, 8), global_mean=True)
-def rcan(scale, *, num_filters=64, num_groups=10, num_res_blocks=20, reduction=16, res_scaling=1.0):
-    """Builds RCAN; the defaults are the paper's. `reduction` divides the channels inside the attention."""
+def rcan(scale, *, num_filters=64, num_groups=10, num_res_blocks=20, reduction=16, res_scaling=1.0, mean=None):
+    """Builds RCAN; the defaults are the paper's.
+
+    `reduction` divides the channels inside the attention. `mean` is the RGB color that the network subtracts and adds,
+    in 0..255; by default DIV2K's.
+    """
     lr = keras.Input((None, None, 3), name="lr")
-    x = head = conv(normalize(lr, std=1.0), num_filters, 3, name="head", init="pytorch")
+    x = head = conv(normalize(lr, mean, 1.0), num_filters, 3, name="head", init="pytorch")
     for i in range(num_groups):
         x = group(x, num_res_blocks, reduction, res_scaling, name=f"body_{i}")
     x = layers.Add(name="body_add")([conv(x, num_filters, 3, name="body_out", init="pytorch"), head])
     x = upsampler(x, scale, num_filters, init="pytorch")
     x = conv(x, 3, 3, name="tail", init="pytorch", dtype="float32")
-    return keras.Model(lr, denormalize(x, std=1.0))
+    return keras.Model(lr, denormalize(x, mean, 1.0))
 
 
 def group(x, num_res_blocks, reduction, res_scaling, name):

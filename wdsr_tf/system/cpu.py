@@ -1,5 +1,6 @@
 """What this machine's CPU can do."""
 
+import platform
 import re
 from pathlib import Path
 
@@ -7,13 +8,23 @@ CPUINFO = Path("/proc/cpuinfo")
 FAST_BFLOAT16 = {"amx_bf16", "avx512_bf16"}
 
 
+def name(cpuinfo: Path = CPUINFO) -> str:
+    """Returns the CPU's name as Linux gives it, or what Python knows on other systems."""
+    return _value("model name", cpuinfo) or platform.processor() or platform.machine()
+
+
 def instruction_sets(cpuinfo: Path = CPUINFO) -> frozenset[str]:
     """Returns the CPU's feature flags as Linux names them, such as "avx2"; empty on other systems."""
+    return frozenset(_value("(?:flags|Features)", cpuinfo).split())
+
+
+def _value(key, cpuinfo):
+    """The first value of a key, a regular expression; empty if there is none."""
     try:
-        found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE)
+        found = re.search(rf"^{key}\s*:(.*)$", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE)
     except (OSError, UnicodeDecodeError):
-        return frozenset()
-    return frozenset(found[1].split() if found else ())
+        return ""
+    return found[1].strip() if found else ""
 
 
 def multiplies_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
