@@ -262,7 +262,7 @@ class Manifest:
 
 def _record(line):
     """The record on a line of the manifest; None if the line is incomplete or not ours: the image is done again."""
-    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
         record = json.loads(line)
         texts = [record["recipe"], record["source"]["path"]]
         files = record["files"].values()
@@ -282,7 +282,10 @@ def _is_nested(value):
 def _is_inside(root, file):
     """Whether a recorded file is one that conversions make, and lies in `root` with all links followed."""
     path = root / file
-    return path.suffix in MADE and path.resolve().is_relative_to(root.resolve())
+    try:
+        return path.suffix in MADE and path.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):  # a name with a null character, or links in a circle
+        return False
 
 
 def _is_made(path, facts):
