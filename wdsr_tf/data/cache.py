@@ -1,22 +1,18 @@
 """Converts many images in parallel. Each output is atomic, nothing is done twice, and an interrupted run is resumed.
 
-The output folder has a manifest, `convert-manifest.jsonl`: one line per image, appended once its files are complete,
-with the source, its size, time and SHA-256, the recipe, and the size, shape and SHA-256 of each file. Datasets are
-handed on, so a manifest isn't trusted: a file is replaced or removed only if it lies in the output folder and is, byte
-for byte, what the manifest says or what its image gives.
+A file that exists is replaced or removed only if it is, byte for byte, what the manifest says or what its image gives.
 """
 
 import contextlib
 import errno
 import functools
 import itertools
-import json
 import multiprocessing
 import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -27,13 +23,11 @@ from tqdm import tqdm
 
 from wdsr_tf import images
 from wdsr_tf.data import div2k
+from wdsr_tf.data.manifest import MANIFEST, Manifest, is_made
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic, sha256, sweep
 from wdsr_tf.system import cores
 
-MANIFEST = "convert-manifest.jsonl"
-FACTS = {"bytes", "shape", "sha256"}  # what the manifest records of a file
-MADE = {".npy", ".jpg"}  # the suffixes of what conversions make
 FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # errors that every other image would meet, too
 
 
@@ -101,22 +95,31 @@ def convert_tree(
     Raises:
         InputError: if there is no image, or if two images would become one file.
     """
-    tasks = mirror(indir, ".npy", "numpy", save_array)
-    return run_mirror(tasks, indir, outdir, jobs, verify, progress, prune)
+    sources, left_out = listing(indir)
+    tasks = mirror(sources, indir, ".npy", "numpy", save_array)
+    return run_mirror(tasks, indir, outdir, jobs, verify, progress, prune)._replace(left_out=left_out)
 
 
-def mirror(indir: Path | str, suffix: str, recipe: str, make: Callable, below: str = "") -> list[Task]:
-    """Returns a task for each image below `indir`: one file at the same place in the output folder's folder `below`."""
-    sources = require_images(images.find(indir), indir)
+def listing(indir: Path | str) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """Returns the images below `indir`, and (file, reason) for each image of a format that isn't read.
+
+    Raises:
+        InputError: if there is no image.
+    """
+    left_out = []
+    found = images.find(indir, lambda path, form: left_out.append((path, f"{path}: {form} files aren't supported")))
+    if not found:
+        named = "".join(f"\n  {reason}" for _, reason in left_out[: div2k.LISTED])
+        raise InputError(f"{indir}: no images found. Supported suffixes: {', '.join(images.SUFFIXES)}.{named}")
+    return found, sorted(left_out)
+
+
+def mirror(
+    sources: list[Path], indir: Path | str, suffix: str, recipe: str, make: Callable, below: str = ""
+) -> list[Task]:
+    """Returns a task for each of the images below `indir`: one file at the same place below `below` in the output."""
     files = [(Path(below) / source.relative_to(indir).with_suffix(suffix)).as_posix() for source in sources]
     return [Task(source, (file,), recipe, make) for source, file in zip(sources, files, strict=True)]
-
-
-def require_images(found: list, folder: Path | str) -> list:
-    """Returns `found`, the images of `folder`; raises InputError if there are none."""
-    if not found:
-        raise InputError(f"{folder}: no images found. Supported suffixes: {', '.join(images.SUFFIXES)}.")
-    return found
 
 
 def run_mirror(
@@ -216,86 +219,6 @@ def reject_collisions(files: dict) -> None:
         raise InputError("Different images would become one file. Rename one of them:\n  " + "\n  ".join(several))
 
 
-class Manifest:
-    """Records of what was made, by the first file of each task.
-
-    Lines are appended, so that an interrupted run loses no finished image. Opening the manifest removes incomplete
-    lines and lines that later ones replaced.
-    """
-
-    def __init__(self, path: Path):
-        if path.is_symlink():
-            raise InputError(f"{path}: the manifest is a link. Remove it, or choose another output folder.")
-        self.path = path
-        self.records = {}
-        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        for line in text.splitlines():
-            record = _record(line)
-            if record and all(_is_inside(path.parent, file) for file in record["files"]):
-                self.records[next(iter(record["files"]))] = record
-        if text != self._text():
-            self._rewrite()
-
-    def add(self, record: dict) -> None:
-        """Appends the record of a finished task."""
-        self.records[next(iter(record["files"]))] = record
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-
-    def remove(self, keys: Iterable[str]) -> None:
-        """Removes the records of these tasks, and those of their files that are as they were made."""
-        for key in keys:
-            for file, facts in self.records.pop(key)["files"].items():
-                if _is_made(self.path.parent / file, facts):
-                    (self.path.parent / file).unlink()
-        if keys:
-            self._rewrite()
-
-    def _text(self):
-        return "".join(json.dumps(record) + "\n" for record in self.records.values())
-
-    def _rewrite(self):
-        with atomic(self.path) as temporary:
-            temporary.write_text(self._text(), encoding="utf-8")
-
-
-def _record(line):
-    """The record on a line of the manifest; None if the line is incomplete or not ours: the image is done again."""
-    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        record = json.loads(line)
-        texts = [record["recipe"], record["source"]["path"]]
-        files = record["files"].values()
-        source = record["source"]
-        numbers = [source["bytes"], source["mtime_ns"], *(facts["bytes"] for facts in files)]
-        if not all(isinstance(number, int) for number in numbers) or any(map(_is_nested, source.values())):
-            return None
-        if files and all(facts.keys() >= FACTS for facts in files) and all(isinstance(text, str) for text in texts):
-            return record
-    return None
-
-
-def _is_nested(value):
-    return isinstance(value, list | dict)
-
-
-def _is_inside(root, file):
-    """Whether a recorded file is one that conversions make, and lies in `root` with all links followed."""
-    path = root / file
-    try:
-        return path.suffix in MADE and path.resolve().is_relative_to(root.resolve())
-    except (OSError, ValueError, RuntimeError):  # a name with a null character, or links in a circle
-        return False
-
-
-def _is_made(path, facts):
-    """Whether a file is byte for byte what the manifest says."""
-    try:
-        return path.stat().st_size == facts["bytes"] and not path.is_symlink() and sha256(path) == facts["sha256"]
-    except OSError:
-        return False
-
-
 def _guarded(task, root, record, verify):
     """The task's files that exist and aren't what the manifest says, except for damaged ones that it knows."""
     known = record["files"] if record else {}
@@ -304,7 +227,7 @@ def _guarded(task, root, record, verify):
         path = root / file
         if file not in known:
             return False
-        return verify or _is_made(path, known[file]) or not _is_readable(path)
+        return verify or is_made(path, known[file]) or not _is_readable(path)
 
     return tuple(file for file in task.files if os.path.lexists(root / file) and not is_ours(file))
 

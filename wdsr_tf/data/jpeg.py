@@ -43,13 +43,15 @@ def jpeg_tree(
     """
     indir, outdir = Path(indir), Path(outdir)
     make = functools.partial(write_jpeg, quality)
-    tasks = []
+    tasks, left_out = [], []
     for source, below in destinations(indir, outdir, quality):
         target = outdir / below
         if target.resolve().is_relative_to(source.resolve()):
             raise InputError(f"{target}: the output folder lies in {source}, whose images are copied. Choose another.")
-        tasks += cache.mirror(source, ".jpg", f"jpeg {quality}", make, below)
-    return cache.run_mirror(tasks, indir, outdir, jobs, verify, progress, prune)
+        sources, others = cache.listing(source)
+        left_out += others
+        tasks += cache.mirror(sources, source, ".jpg", f"jpeg {quality}", make, below)
+    return cache.run_mirror(tasks, indir, outdir, jobs, verify, progress, prune)._replace(left_out=left_out)
 
 
 def destinations(indir: Path, outdir: Path, quality: int) -> list[tuple[Path, str]]:

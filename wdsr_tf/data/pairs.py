@@ -99,7 +99,9 @@ def cached_hr(indir: Path | str, folder: Path | str) -> tuple[Path, cache.Report
 
 
 def find_split(indir: Path) -> tuple[list[tuple[str | None, Path, Path]], list[tuple[Path, str]]]:
-    """Returns the images below `indir`, and (image, reason) for each LR image among them that has its HR image there.
+    """Returns the images below `indir` to use, and (image, reason) for each that is left out.
+
+    That is each LR image whose HR image is there too, and each image of a format that isn't read.
 
     Each of the former is (split or None, folder that names are relative to, image).
     """
@@ -110,13 +112,14 @@ def find_split(indir: Path) -> tuple[list[tuple[str | None, Path, Path]], list[t
             f"{indir}: has a folder {present[0]} without the other one of train and valid. Give {indir / present[0]} "
             "as the input folder to split its images."
         )
-    lows, found = {}, []
+    lows, found, left_out = {}, [], []
     for folder in folders if present else [indir]:
-        entries = layouts.entries(folder)
+        sources, others = cache.listing(folder)
+        left_out += others
+        entries = layouts.entries(folder, sources)
         lows |= layouts.partners(entries)
         found += [(folder.name if present else None, folder, entry.path) for entry in entries]
-    cache.require_images(found, indir)
-    left_out = [(low, f"{low}: is the LR image of {high}") for low, high in sorted(lows.items())]
+    left_out += [(low, f"{low}: is the LR image of {high}") for low, high in sorted(lows.items())]
     return [each for each in found if each[2] not in lows], left_out
 
 
