@@ -89,6 +89,21 @@ def test_bench_reads_each_layout_as_two_folders(tmp_path, row):
     assert high.shape == (low.shape[0] * scale, low.shape[1] * scale, 3)
 
 
+def test_folders_of_a_dataset_may_be_links(tmp_path):
+    build(tmp_path / "in", ROWS[0])
+    convert_tree(tmp_path / "in", tmp_path / "out", jobs=1, progress=False)
+    away = (tmp_path / "out" / "DIV2K_valid_LR_bicubic" / "X2").rename(tmp_path / "away")
+    (tmp_path / "out" / "DIV2K_valid_LR_bicubic" / "X2").symlink_to(away)
+    (away / "loop").symlink_to(tmp_path / "out" / "DIV2K_valid_LR_bicubic")
+    assert len(div2k.pairs(tmp_path / "out", "valid", 2)) == 1
+
+
+def test_a_dataset_that_was_not_converted_is_named_as_such(tmp_path):
+    build(tmp_path, ROWS[0])
+    with pytest.raises(InputError, match=r"no \.npy files; convert\.py makes them"):
+        div2k.pairs(tmp_path, "valid", 2)
+
+
 @pytest.mark.parametrize("names", [("input/001", "target/001"), ("baby_small", "baby"), ("low/baby", "high/baby")])
 def test_lr_is_never_taken_for_hr(tmp_path, names):
     for name, side in zip(names, (12, 24), strict=True):

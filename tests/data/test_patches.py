@@ -258,7 +258,7 @@ def count(path):
 
 def test_image_that_vanishes_during_the_run_fails_alone(folder, tmp_path, monkeypatch):
     found = images.find(folder)
-    monkeypatch.setattr(images, "find", lambda _: [*found, folder / "gone.png"])
+    monkeypatch.setattr(images, "find", lambda *_: [*found, folder / "gone.png"])
     report = make_store(folder, tmp_path / "store.sqlite", PLAIN, jobs=1)
     assert report.done == len(found)
     assert [path.name for path, _ in report.failed] == ["gone.png"]

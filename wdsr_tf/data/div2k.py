@@ -5,6 +5,7 @@ NAME_train_LR_{downgrade}/X2/0001x2.npy    the same image at half its size
 NAME_valid_HR/..., NAME_valid_LR_{downgrade}/...
 """
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -110,8 +111,9 @@ def pairs(
     found = [entry for entry in _entries(root, name, f"{split}_LR_*") if entry.split == split]
     lows = [entry for entry in found if entry.downgrade in _same(downgrade, scale)]
     by_high, by_low = layouts.group(highs, lows, scale)
+    _require_arrays(hr_dir, by_high)
     if not by_low:
-        has = sorted({path.relative_to(root).as_posix() for path in root.glob("*_LR_*/**") if _has_files(path)})
+        has = sorted({entry.path.parent.relative_to(root).as_posix() for entry in _entries(root, name, "*_LR_*")})
         raise InputError(
             f"{root / lr_folder(name, split, downgrade, scale)}: no such folder; for LR, {root} has "
             f"{', '.join(has) or 'none'}\n  {layouts.patterns()}"
@@ -136,6 +138,7 @@ def hr_images(root: Path | str, split: str, ids: Iterable[int] | None = None) ->
     """Returns the HR files of one split of a dataset, which needs no LR for it; `ids` and checks as in `pairs`."""
     root = dataset_root(root)
     hr_dir, highs = _arrays(root, dataset_name(root), split)
+    _require_arrays(hr_dir, highs)
     paths = {entry.key: entry.path for entry in highs}
     chosen = [paths[stem] for stem in _chosen(hr_dir, paths, ids)]
     _report(f"{len(chosen)} HR images of {root}", [fault for path in chosen for fault in _shape(path)[1]])
@@ -185,6 +188,7 @@ def match(lr_dir: Path, hr_dir: Path, highs: list, lows: list, scale: int | None
     both = by_low.keys() & by_high.keys()
     several = [found for key in both for found in (*by_low[key].values(), by_high[key]) if len(found) > 1]
     wrong += [f"{', '.join(map(str, found))}: are one image by their names" for found in several]
+    wrong.sort()
     found = [
         Pair(key + variant, paths[0], by_high[key][0])
         for key in sorted(both)
@@ -194,7 +198,7 @@ def match(lr_dir: Path, hr_dir: Path, highs: list, lows: list, scale: int | None
         shapes = [(pair, images.size(pair.lr), images.size(pair.hr)) for pair in found]
         wrong = [fault for pair, lr, hr in shapes for fault in _misfits(pair, lr, hr, scale, may_be_smaller=True)]
     elif wrong and len(wrong) >= len(by_low.keys() | by_high.keys()):
-        wrong = [*sorted(wrong)[: LISTED - 1], layouts.patterns()]
+        wrong = [*wrong[: LISTED - 1], layouts.patterns()]
     _report(f"the images of {lr_dir} and {hr_dir}", wrong)
     if not found:
         raise InputError(f"{lr_dir}: has no LR image with a partner in {hr_dir}")
@@ -210,9 +214,19 @@ def _arrays(root, name, split):
 
 
 def _entries(root, name, folders):
-    found = (path for folder in root.glob(f"{name}_{folders}") for path in folder.rglob("*.npy"))
-    shown = [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
-    return [layouts.classify(path, root) for path in sorted(shown)]
+    found = (path for folder in root.glob(f"{name}_{folders}") for path in _files(folder) if path.suffix == ".npy")
+    return [layouts.classify(path, root) for path in sorted(found)]
+
+
+def _files(folder):
+    """The files below `folder` that aren't hidden; links to folders are followed, except in circles."""
+    seen = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(here)
+        folders[:] = [] if place in seen else [name for name in folders if not name.startswith(".")]
+        if place not in seen:
+            yield from (Path(here) / name for name in names if not name.startswith("."))
+        seen.add(place)
 
 
 def _same(downgrade, scale):
@@ -220,15 +234,13 @@ def _same(downgrade, scale):
     return {downgrade, f"x{scale}"} if downgrade == "bicubic" else {downgrade}
 
 
-def _has_files(folder):
-    return any(path.is_file() for path in folder.iterdir())
+def _require_arrays(hr_dir, found):
+    if not found:
+        raise InputError(f"{hr_dir}: has no .npy files; convert.py makes them from images")
 
 
 def _chosen(hr_dir, stems, ids):
     """Those of `stems` that `ids` name, in their order; all of them without `ids`."""
-    stems = set(stems)
-    if not stems:
-        raise InputError(f"{hr_dir}: has no .npy files; convert.py makes them from images")
     numbered = _by_id(stems)
     missing = [i for i in ids or () if i not in numbered]
     if missing:
