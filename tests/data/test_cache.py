@@ -197,9 +197,10 @@ def test_replaced_manifest_lines_are_removed(tree):
     assert len(manifest(tree).read_text().splitlines()) == 3
 
 
-def test_full_disk_stops_the_run(tree, monkeypatch):
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError("648 requested and 0 written")])
+def test_full_disk_stops_the_run(tree, monkeypatch, error):
     def full(path, array, **options):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(OSError, match="No space left"):

@@ -115,7 +115,9 @@ def test_lr_is_never_taken_for_hr(tmp_path, names):
 def test_equal_names_of_unrelated_images_are_hr(tmp_path):
     draw(tmp_path / "cats" / "1.png", 24, 24)
     draw(tmp_path / "dogs" / "1.png", 24, 30)
-    assert datasets.of_benchmark(tmp_path, 2).names == ["cats/1", "dogs/1"]
+    draw(tmp_path / "dogs" / "100.png", 24, 24)
+    draw(tmp_path / "dogs" / "1001.png", 48, 48)
+    assert datasets.of_benchmark(tmp_path, 2).names == ["cats/1", "dogs/1", "dogs/100", "dogs/1001"]
 
 
 def test_the_message_lists_the_patterns_if_no_name_fits(tmp_path):

@@ -161,7 +161,12 @@ def save_array(source: Path, paths: list[Path]) -> None:
 def write_array(path: Path, array: np.ndarray) -> None:
     """Writes `array` to `path` (suffix `.npy`), atomically."""
     with atomic(path) as temporary:
-        np.save(temporary, array, allow_pickle=False)
+        try:
+            np.save(temporary, array, allow_pickle=False)
+        except OSError as error:
+            if error.errno is None:  # NumPy's own "N requested and M written"
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+            raise
 
 
 def run(

@@ -179,6 +179,8 @@ def refuse_mixture(folder: Path | str, found: Iterable[Entry]) -> None:
         by_stem.setdefault(entry.path.stem, []).append(entry.path)
     for stem, paths in by_stem.items():
         for length in range(3, len(stem) + 1):
+            if stem[length - 1].isdigit() and stem[length:][:1].isdigit():
+                continue  # 1001 has nothing to do with 100
             for first in by_stem.get(stem[:length], ()):
                 for second in paths:
                     if first != second and _is_multiple(images.size(first), images.size(second)):
