@@ -8,7 +8,7 @@ from pathlib import Path
 
 from release import leaks
 from wdsr_tf import images
-from wdsr_tf.data import cache, div2k
+from wdsr_tf.data import cache, div2k, layouts
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic, sha256
 from wdsr_tf.images import fingerprint
@@ -56,7 +56,7 @@ def gather(training, validation, folder, benchmarks):
 
 def hr_images(benchmarks):
     """The HR images in the benchmarks' folders."""
-    return [path for path in images.find(benchmarks) if not div2k.LR_MARK.search(path.stem)]
+    return [entry.path for entry in layouts.entries(benchmarks) if entry.role != layouts.LR]
 
 
 def of_dataset(root):

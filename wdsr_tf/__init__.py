@@ -161,6 +161,7 @@ def evaluate(
     jpeg_quality: int | None = None,
     self_ensemble: bool = False,
     protocol: str | Sequence[str] = "krasserm",
+    save_images: PathLike | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Ranking:
@@ -179,7 +180,9 @@ def evaluate(
         jpeg_quality: compress LR in memory with this JPEG quality, 1 to 100.
         self_ensemble: average over eight flips and rotations of each image.
         protocol: "krasserm" (RGB, no border, float output), "ntire" (RGB, border scale + 6, rounded), "paper" (Y,
-            border scale, rounded), several of them, or "all". The first one ranks.
+            border scale, rounded), "paper-gray" (the same, but a gray image is its own Y), several of them, or "all"
+            of the first three. The first one ranks.
+        save_images: folder that gets the upscaled images as PNG, in one subfolder per model and one for bicubic.
         progress: called as progress(model's name, images done, images in total).
         log: called with a line per model.
 
@@ -204,6 +207,7 @@ def evaluate(
         jpeg_quality=jpeg_quality,
         self_ensemble=self_ensemble,
         protocol=protocol,
+        save_images=save_images,
         progress=progress,
         log=log,
     )

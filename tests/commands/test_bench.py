@@ -9,6 +9,7 @@ from tests.evaluation.test_networks import write_srcnn
 from tests.helpers.commands import runner
 from wdsr_tf import images
 from wdsr_tf.commands.bench import COMMAND
+from wdsr_tf.images.resize import imresize
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -95,6 +96,23 @@ def test_bench_ranks_named_files_on_hr_alone_and_compares_with_an_earlier_run(be
     change = new["bicubic"]["krasserm"]["psnr"] - old["bicubic"]["krasserm"]["psnr"]
     assert re.search(rf"{re.escape(f'{change:+.4f}')} \S+ +\S+ +- +-  krasserm  bicubic", against)
     assert run.stdout.splitlines()[-1] == f"Best PSNR = {new['psnr']['first']:.4f} for model first"
+
+
+def test_bench_saves_the_upscaled_images_of_every_model_and_of_bicubic(bench, tmp_path):
+    save_network(tmp_path / "a.keras")
+    hr = np.random.default_rng(0).integers(0, 256, (24, 20, 3), "uint8")
+    images.write(tmp_path / "hr" / "deeper" / "a.png", hr)
+    common = ["--benchmark", "hr", "--models", "runs/a=a.keras"]
+    assert bench(tmp_path, *common, "--save-images", "out").returncode == 0
+    lr = imresize(hr, 1 / 2, edges="repeat")
+    np.testing.assert_array_equal(
+        images.read(tmp_path / "out/bicubic/deeper/a.png"), images.to_uint8(imresize(lr.astype("float32"), 2))
+    )
+    assert images.read(tmp_path / "out/runs/a/deeper/a.png").shape == hr.shape
+    run = bench(tmp_path, *common, "--save-images", "hr/out")
+    assert run.returncode == 1 and "can't be saved in hr" in run.stderr
+    run = bench(tmp_path, "--benchmark", "hr", "--models", "../a=a.keras", "--save-images", "out")
+    assert run.returncode == 1 and not (tmp_path / "a").exists()
 
 
 def test_bench_ranks_published_weights_directly(bench, tmp_path):

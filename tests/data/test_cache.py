@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 
@@ -22,6 +23,10 @@ def tree(tmp_path):
 
 def convert(tree, **options):
     return convert_tree(tree, tree.parent / "out", **{"jobs": 1} | options)
+
+
+def mirrored(tree, recipe, make):
+    return cache.mirror(images.find(tree), tree, ".npy", recipe, make)
 
 
 def out(tree, name):
@@ -69,6 +74,7 @@ def test_manifest_records_sources_and_files(tree):
         "path": str(tree / "cat.jpg"),
         "bytes": source.st_size,
         "mtime_ns": source.st_mtime_ns,
+        "sha256": hashlib.sha256((tree / "cat.jpg").read_bytes()).hexdigest(),
     }
     facts = record["files"]["cat.npy"]
     assert facts["shape"] == [11, 7, 3] and facts["bytes"] == out(tree, "cat.npy").stat().st_size
@@ -82,10 +88,23 @@ def test_changed_source_is_converted_again(tree):
     assert np.load(out(tree, "cat.npy")).shape == (20, 20, 3)
 
 
-def test_source_with_another_time_is_converted_again(tree):
+def test_source_of_equal_size_and_other_content_is_converted_again(tree):
+    convert(tree)
+    content = (tree / "LR/X2/0001x2.bmp").read_bytes()
+    (tree / "LR/X2/0001x2.bmp").write_bytes(content[:-4] + bytes([content[-4] ^ 1]) + content[-3:])
+    os.utime(tree / "LR/X2/0001x2.bmp", ns=(0, 0))  # older than before, as after a move
+    assert counts(convert(tree)) == (1, 2, 0)
+
+
+def test_source_that_was_moved_or_touched_is_not_converted_again(tree):
     convert(tree)
     os.utime(tree / "cat.jpg", ns=(0, 0))
-    assert counts(convert(tree)) == (1, 2, 0)
+    assert counts(convert(tree)) == (0, 3, 0)
+    moved = tree.rename(tree.parent / "elsewhere")
+    assert counts(convert(moved)) == (0, 3, 0)
+    records = Manifest(manifest(tree)).records
+    assert records["cat.npy"]["source"]["path"] == str(moved / "cat.jpg")
+    assert records["cat.npy"]["source"]["mtime_ns"] == 0
 
 
 def cut(path):
@@ -178,9 +197,10 @@ def test_replaced_manifest_lines_are_removed(tree):
     assert len(manifest(tree).read_text().splitlines()) == 3
 
 
-def test_full_disk_stops_the_run(tree, monkeypatch):
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError("648 requested and 0 written")])
+def test_full_disk_stops_the_run(tree, monkeypatch, error):
     def full(path, array, **options):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(OSError, match="No space left"):
@@ -189,7 +209,7 @@ def test_full_disk_stops_the_run(tree, monkeypatch):
 
 
 def test_image_that_vanishes_fails_alone(tree):
-    tasks = cache.mirror(tree, ".npy", "numpy", cache.save_array)
+    tasks = mirrored(tree, "numpy", cache.save_array)
     cache.run(tasks, tree.parent / "out", jobs=1)
     (tree / "cat.jpg").unlink()
     report = cache.run(tasks, tree.parent / "out", jobs=1)
@@ -200,10 +220,90 @@ def test_image_that_vanishes_fails_alone(tree):
 def test_array_of_an_image_that_is_gone_is_removed(tree):
     convert(tree)
     (tree / "cat.jpg").unlink()
-    assert convert(tree).removed == 1
+    assert convert(tree, prune=True).removed == 1
     assert not out(tree, "cat.npy").exists()
     assert len(Manifest(manifest(tree)).records) == 2
     assert convert(tree).removed == 0
+
+
+@pytest.mark.parametrize("total, removed", [(10, 1), (9, 0)])
+def test_more_than_a_tenth_is_only_removed_on_request(tmp_path, total, removed):
+    for i in range(total):
+        images.write(tmp_path / "in" / f"{i}.png", np.full((4, 4, 3), i, "uint8"))
+    convert(tmp_path / "in")
+    (tmp_path / "in" / "3.png").unlink()
+    report = convert(tmp_path / "in")
+    assert (report.removed, report.unpruned) == (removed, 1 - removed)
+    assert out(tmp_path / "in", "3.npy").exists() == (not removed)
+
+
+@pytest.mark.parametrize("file", ["../mine/diary.npy", "{}/mine/diary.npy", "link/diary.npy", "\0.npy", "text.txt"])
+def test_no_recorded_path_leads_outside_or_to_other_kinds_of_files(tree, file):
+    mine = tree.parent / "mine"
+    mine.mkdir()
+    for path in (mine / "diary.npy", tree.parent / "out" / "text.txt"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("diary")
+    (tree.parent / "out" / "link").symlink_to(mine)
+    facts = {"bytes": 5, "shape": [1], "sha256": hashlib.sha256(b"diary").hexdigest()}
+    source = {"path": str(tree / "gone.png"), "bytes": 1, "mtime_ns": 1}
+    record = {"source": source, "recipe": "numpy", "files": {file.format(tree.parent): facts}}
+    manifest(tree).write_text(json.dumps(record) + "\n")
+    assert convert(tree, prune=True).removed == 0
+    assert (mine / "diary.npy").read_text() == (tree.parent / "out" / "text.txt").read_text() == "diary"
+
+
+def test_a_file_that_was_changed_since_is_not_removed(tree):
+    convert(tree)
+    (tree / "cat.jpg").unlink()
+    np.save(out(tree, "cat.npy"), np.ones(3))
+    convert(tree, prune=True)
+    np.testing.assert_array_equal(np.load(out(tree, "cat.npy")), np.ones(3))
+
+
+def test_a_manifest_that_is_a_link_is_refused(tree):
+    (tree.parent / "out").mkdir()
+    manifest(tree).symlink_to(tree.parent / "mine.jsonl")
+    with pytest.raises(InputError, match="is a link"):
+        convert(tree)
+    assert not (tree.parent / "mine.jsonl").exists()
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_file_of_the_users_own_is_never_replaced(tree, recorded):
+    if recorded:
+        convert(tree)
+    np.save(tree.parent / "mine.npy", np.ones(3))
+    out(tree, "x").parent.mkdir(exist_ok=True)
+    (tree.parent / "mine.npy").replace(out(tree, "cat.npy"))
+    report = convert(tree)
+    assert counts(report) == (0 if recorded else 2, 2 if recorded else 0, 1)
+    assert f"{out(tree, 'cat.npy')}: already exists" in report.failed[0][1]
+    np.testing.assert_array_equal(np.load(out(tree, "cat.npy")), np.ones(3))
+
+
+def test_files_without_a_manifest_are_recognized_by_their_content(tree):
+    convert(tree)
+    manifest(tree).unlink()
+    assert counts(convert(tree)) == (3, 0, 0)
+    assert counts(convert(tree)) == (0, 3, 0)
+
+
+def test_every_image_is_converted_or_named(tree):
+    (tree / "cat.jpg").rename(tree / "cat.jfif")
+    (tree / "HR/0001.png").rename(tree / "no suffix")
+    Image.new("RGB", (4, 4)).save(tree / "a.ppm")
+    Image.new("RGB", (4, 4)).save(tree / "b.tga")
+    (tree / "text.txt").write_text("not an image")
+    away = tree.parent / "away"
+    images.write(away / "dog.png", np.zeros((4, 4, 3), "uint8"))
+    (tree / "linked").symlink_to(away)
+    (away / "loop").symlink_to(tree)
+    report = convert(tree)
+    assert counts(report) == (4, 0, 0)
+    assert out(tree, "linked/dog.npy").exists()
+    assert [path.name for path, _ in report.left_out] == ["a.ppm", "b.tga"]
+    assert "a.ppm: PPM files aren't supported" in report.left_out[0][1]
 
 
 def test_arrays_of_other_folders_and_of_existing_images_are_kept(tree):
@@ -229,4 +329,4 @@ def end_process(source, paths):
 
 def test_killed_worker_process_raises_input_error(tree):
     with pytest.raises(InputError, match="--jobs 1"):
-        cache.run(cache.mirror(tree, ".npy", "end", end_process), tree.parent / "out", jobs=2)
+        cache.run(mirrored(tree, "end", end_process), tree.parent / "out", jobs=2)

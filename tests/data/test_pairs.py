@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -168,9 +170,20 @@ def test_image_is_never_in_both_splits(folder):
 def test_files_of_an_image_that_is_gone_are_removed(folder):
     pairs_of(folder)
     (folder / "a.png").unlink()
-    assert pairs_of(folder).removed == 1
+    report = pairs_of(folder)
+    assert report.unpruned == 1 and list((folder.parent / "out").rglob("a*.npy"))  # one of four: more than a tenth
+    assert pairs_of(folder, prune=True).removed == 1
     assert not list((folder.parent / "out").rglob("a*.npy"))
     assert pairs_of(folder).removed == 0
+
+
+def test_names_that_are_not_unicode_are_kept(folder):
+    name = os.fsdecode(b"caf\xe9")
+    (folder / "a.png").rename(folder / f"{name}.png")
+    assert pairs_of(folder).done == 4
+    found = [path for path in (folder.parent / "out").rglob("*.npy") if name in path.name]
+    assert len(found) == 4  # HR and three scales
+    assert pairs_of(folder).kept == 4
 
 
 def test_dataset_made_from_another_folder_is_not_touched(folder):

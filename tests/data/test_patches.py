@@ -119,12 +119,23 @@ def test_unchanged_images_are_kept_changed_ones_redone_and_missing_ones_removed(
     before = content(path)
     (folder / "a" / "0.png").unlink()
     images.write(folder / "b" / "1.png", np.zeros((40, 50, 3), "uint8"))
-    report = make_store(folder, path, PLAIN, jobs=1)
+    with pytest.raises(InputError, match=r"1 of its 6 images are no longer in .*, such as a/0\.png"):
+        make_store(folder, path, PLAIN, jobs=1)
+    report = make_store(folder, path, PLAIN, jobs=1, prune=True)
     assert (report.done, report.kept, report.removed) == (1, 4, 1)
     after = content(path)
     assert after.keys() == before.keys() - {"a/0.png"}
     assert [name for name in after if after[name] != before[name]] == ["b/1.png"]
     assert make_store(folder, path, PLAIN, jobs=1).kept == 5
+
+
+def test_names_that_are_not_unicode_are_stored_and_found_again(folder, path):
+    named = (folder / "a" / "0.png").rename(folder / "a" / os.fsdecode(b"caf\xe9.png"))
+    assert make_store(folder, path, PLAIN, jobs=1).done == 6
+    assert make_store(folder, path, PLAIN, jobs=1).kept == 6
+    assert len(Stored(path, "train", 2, 4).rows) > 0
+    named.rename(folder / "a" / "0.png")
+    assert make_store(folder, path, PLAIN, jobs=1, prune=True).removed == 1
 
 
 def test_store_made_with_another_config_is_not_touched(folder, path):
@@ -247,7 +258,7 @@ def count(path):
 
 def test_image_that_vanishes_during_the_run_fails_alone(folder, tmp_path, monkeypatch):
     found = images.find(folder)
-    monkeypatch.setattr(images, "find", lambda _: [*found, folder / "gone.png"])
+    monkeypatch.setattr(images, "find", lambda *_: [*found, folder / "gone.png"])
     report = make_store(folder, tmp_path / "store.sqlite", PLAIN, jobs=1)
     assert report.done == len(found)
     assert [path.name for path, _ in report.failed] == ["gone.png"]

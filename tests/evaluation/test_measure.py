@@ -9,6 +9,7 @@ from wdsr_tf.evaluation import measure
 from wdsr_tf.evaluation.datasets import ImagePairs, of_benchmark
 from wdsr_tf.evaluation.networks import Network
 from wdsr_tf.images import rgb_to_y
+from wdsr_tf.images.resize import imresize
 
 HEIGHTS_AND_WIDTHS = [(9, 12), (14, 10), (11, 11), (16, 9)]  # of LR; not square, to detect swapped axes
 SET14 = [  # heights and widths of its LR at x4, divided by four
@@ -221,7 +222,8 @@ def test_lr_made_from_hr_is_float_for_luma_networks_and_rounded_for_rgb_networks
     from wdsr_tf.inference import strips as upscale
     from wdsr_tf.models import create_model
 
-    images.write(tmp_path / "hr" / "a.png", np.random.default_rng(0).integers(0, 256, (24, 20, 3), "uint8"))
+    hr = np.random.default_rng(0).integers(0, 256, (24, 20, 3), "uint8")
+    images.write(tmp_path / "hr" / "a.png", hr)
     checkpoint.save(create_model("srcnn", 2, num_filters=2), tmp_path / "luma.keras")
     save_network(tmp_path / "rgb.keras")
     given = {}
@@ -230,7 +232,8 @@ def test_lr_made_from_hr_is_float_for_luma_networks_and_rounded_for_rgb_networks
     rows, _ = measured(paths, of_benchmark(tmp_path / "hr", 2))
     assert {row.name: row.rounded for row in rows} == {"luma.keras": False, "rgb.keras": True}
     assert given["srcnn"].dtype == "float32" and given["wdsr-a"].dtype == "uint8"
-    np.testing.assert_array_equal(np.clip(np.floor(given["srcnn"] + 0.5), 0, 255), given["wdsr-a"])
+    np.testing.assert_array_equal(given["wdsr-a"], imresize(hr, 1 / 2, edges="repeat"))
+    np.testing.assert_array_equal(given["srcnn"], imresize(hr.astype("float32"), 1 / 2, edges="repeat"))
     rows, _ = measured(paths, of_benchmark(tmp_path / "hr", 2, jpeg_quality=90))
     assert all(row.rounded for row in rows)
     assert given["srcnn"].dtype == "uint8"

@@ -3,7 +3,7 @@ import pytest
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.metrics import PROTOCOLS, ms_ssim, protocol_names, psnr, similarities, ssim
-from wdsr_tf.images import rgb_to_y
+from wdsr_tf.images import rgb_to_y, to_uint8
 
 RNG = np.random.default_rng(0)
 HR = RNG.integers(0, 256, (40, 30, 3), dtype="uint8")
@@ -100,6 +100,16 @@ def test_a_protocol_measures_all_figures_on_the_same_pair():
         *both, third = protocol.measure_all(sr[:, :-2], hr, 2)
         assert tuple(both) == protocol.measure(sr[:, :-2], hr, 2)
         assert 0 < third < 1
+
+
+def test_a_gray_image_is_its_own_luma_by_the_papers_convention():
+    gray = np.repeat(HR[..., :1], 3, axis=-1)
+    sr = np.repeat(SR[..., :1], 3, axis=-1)
+    expected = psnr(to_uint8(SR[..., 0]), HR[..., 0], 2)
+    assert PROTOCOLS["paper-gray"].measure(sr, gray, 2)[0] == pytest.approx(expected)
+    converted = 20 * np.log10(255 / (235 - 16))  # Y of gray has a smaller range, so its errors look smaller
+    assert PROTOCOLS["paper"].measure(sr, gray, 2)[0] == pytest.approx(expected + converted)
+    assert PROTOCOLS["paper-gray"].measure(SR, HR, 2) == PROTOCOLS["paper"].measure(SR, HR, 2)  # in color
 
 
 def test_ms_ssim_of_opposites_is_a_number():

@@ -60,6 +60,12 @@ def test_the_table_says_what_was_measured_and_how():
     ]
 
 
+def test_the_table_says_if_no_model_is_as_good_as_bicubic():
+    assert "No model" not in ranking(row("a", 24.0), bicubic=24.0).table()
+    last = ranking(row("a", 24.0), row("b", 23.0), bicubic=24.5).table().splitlines()[-1]
+    assert last == "No model is as good as bicubic upscaling, 25.5000 dB under krasserm."
+
+
 def test_the_table_fits_in_100_columns_and_keeps_the_end_of_a_long_name():
     long = "a/very/long/path/to/a/folder/of/models/output/models/epoch-012-psnr-34.5212.keras"
     table = ranking(row(long, 30.0, seconds=12345.6, peak_memory=2**36)).table()

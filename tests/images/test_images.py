@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -161,6 +163,47 @@ def test_find_sorts_recurses_and_skips_hidden_files(tmp_path):
     assert images.find(tmp_path) == [tmp_path / "a/c.jpeg", tmp_path / "b.PNG"]
     with pytest.raises(InputError, match="no such folder"):
         images.find(tmp_path / "nowhere")
+
+
+def test_find_judges_by_content_and_names_what_cannot_be_read(tmp_path):
+    for name, form in (("a.jfif", "JPEG"), ("b", "PNG"), ("c.dat", "WEBP"), ("d.ico", "GIF")):
+        Image.fromarray(RGB).save(tmp_path / name, form)
+    (tmp_path / "notes.txt").write_text("BM is not an image")
+    (tmp_path / "layers.psd").write_bytes(b"8BPS" + bytes(60))
+    Image.fromarray(RGB).save(tmp_path / "raw.dng", "TIFF")
+    skipped = []
+    found = images.find(tmp_path, lambda path, form: skipped.append((path.name, form)))
+    assert [path.name for path in found] == ["a.jfif", "b", "c.dat", "d.ico"]
+    assert sorted(skipped) == [("layers.psd", "Photoshop"), ("raw.dng", "camera raw")]
+
+
+def test_find_follows_links_to_folders_once(tmp_path):
+    for name in ("in/a.png", "elsewhere/b.png", "elsewhere/deep/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in/again").symlink_to(tmp_path / "elsewhere/deep")
+    (tmp_path / "in/loop").symlink_to(tmp_path / "in")
+    (tmp_path / "elsewhere/up").symlink_to(tmp_path)
+    found = images.find(tmp_path / "in")
+    assert sorted(path.name for path in found) == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize("form, module, name", [("HEIF", "pillow_heif", "a.HEIC"), ("JXL", "pillow_jxl", "a.jxl")])
+def test_heic_and_jpeg_xl_are_read_or_the_missing_package_is_named(tmp_path, monkeypatch, form, module, name):
+    start = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" if form == "HEIF" else b"\xff\x0a"
+    (tmp_path / name).write_bytes(start + bytes(50))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, module, None)
+        with pytest.raises(InputError, match=rf"{name}.*needs pillow-.*pip install .*\[pictures\]"):
+            images.read_picture(tmp_path / name)
+    plugin = pytest.importorskip(module)
+    if form == "HEIF":
+        plugin.register_heif_opener()
+    Image.fromarray(RGB).save(tmp_path / name, form, quality=100)
+    picture = images.read_picture(tmp_path / name)
+    assert np.abs(picture.rgb.astype(int) - RGB).mean() < 12  # HEIC stores color at half the resolution
+    assert images.size(tmp_path / name) == RGB.shape[:2]
 
 
 def test_to_uint8_clips_and_rounds():

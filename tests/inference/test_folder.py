@@ -45,6 +45,21 @@ def test_animations_keep_their_format_unless_another_is_requested(tmp_path):
     assert planned(tmp_path, tmp_path / "out", "WEBP") == {"moves.gif": "moves-sr.webp", "still.gif": "still-sr.webp"}
 
 
+def test_a_wrong_or_missing_suffix_is_replaced_by_that_of_the_content(tmp_path):
+    images.write_animation(tmp_path / "moves.gif", [(images.Picture(RGB), 100), (images.Picture(RGB[::-1]), 50)])
+    (tmp_path / "moves.gif").rename(tmp_path / "moves.jpg")
+    for name, form in (("a.jfif", "JPEG"), ("b", "WEBP"), ("c.jpg", "TIFF")):
+        Image.fromarray(RGB).save(tmp_path / name, form)
+    (tmp_path / "d.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    assert planned(tmp_path, tmp_path / "out") == {
+        "a.jfif": "a-sr.png",
+        "b": "b-sr.webp",
+        "c.jpg": "c-sr.tif",
+        "d.heic": "d-sr.png",
+        "moves.jpg": "moves-sr.gif",
+    }
+
+
 def test_no_two_images_share_a_name(tmp_path):
     touch(tmp_path, "a.jpg", "a.png", "a.jpeg", "A.Jpg", "a-jpg.png")
     targets = [target.lower() for target in planned(tmp_path, tmp_path / "out").values()]

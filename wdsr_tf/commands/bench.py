@@ -37,11 +37,14 @@ def define(flags):
         "jpeg_quality", None, "Compress LR in memory with this JPEG quality, 1 to 100.", minimum=1, maximum=100
     )
     flags.section("Measurement")
-    flags.list("protocol", "krasserm", "krasserm, ntire, paper, several with commas, or all; the first one ranks.")
+    flags.list(
+        "protocol", "krasserm", "krasserm, ntire, paper, paper-gray, several with commas, or all; the first one ranks."
+    )
     flags.switch("self_ensemble", False, "Average over eight flips and rotations of each image.")
     flags.section("Results")
     flags.string("outfile", "./bench.json", "JSON file for all figures.", short="o")
     flags.string("csv", None, "CSV file for the means.")
+    flags.string("save_images", None, "Folder for the upscaled images, in one subfolder per model.")
     flags.string("compare", None, "An earlier bench.json, to print what changed.")
     flags.retired("gpu_memory_fraction", "frameworks take GPU memory as they need it")
 
@@ -62,6 +65,7 @@ def run(flags, words):
         jpeg_quality=flags.jpeg_quality,
         self_ensemble=flags.self_ensemble,
         protocol=flags.protocol,
+        save_images=flags.save_images,
         progress=ProgressBar(),
         log=complain,
     )

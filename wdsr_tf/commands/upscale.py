@@ -72,7 +72,7 @@ def run(flags, words):
     if flags.model is None and Path(OWN_MODELS).exists():
         say(f"Using the bundled models; -m {OWN_MODELS} uses your own.")
     suffix = suffix_of(flags.format)
-    sources = find(flags.indir, flags.outdir)
+    sources = find(flags.indir, flags.outdir, say)
     upscaler = Upscaler(
         downloads.fetched(flags.model, flags, flags.sha256),
         scale=flags.scale,

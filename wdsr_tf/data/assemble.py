@@ -18,7 +18,7 @@ def with_arrays(path: Path | str, cache: Path | str, log: Callable = print) -> P
     Args:
         path: a dataset's folder, a patch store, or a plain folder of images.
         cache: folder whose subfolder gets the converted images, once.
-        log: is called with a line for each image that can't be read.
+        log: is called with a line for each image that can't be used.
 
     Returns:
         `path`, or the folder of the converted images.
@@ -27,7 +27,7 @@ def with_arrays(path: Path | str, cache: Path | str, log: Callable = print) -> P
     if not path.is_dir() or div2k.dataset_names(path):
         return path
     found, report = cached_hr(path, cache)
-    for _, reason in report.failed:
+    for _, reason in (*report.failed, *report.left_out):
         log(f"left out: {reason}")
     return found
 

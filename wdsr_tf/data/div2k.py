@@ -5,6 +5,7 @@ NAME_train_LR_{downgrade}/X2/0001x2.npy    the same image at half its size
 NAME_valid_HR/..., NAME_valid_LR_{downgrade}/...
 """
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,14 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from wdsr_tf import images
+from wdsr_tf.data import layouts
 from wdsr_tf.errors import InputError
 
 SPLITS = ("train", "valid")
 LISTED = 20  # faults that one message lists; the rest are counted
-
-HR_MARK = re.compile(r"(?:_SRF_(?P<scale>\d+))?_HR$")
-LR_MARK = re.compile(r"(?:_SRF_(?P<scale>\d+))?_LR$")
-SCALE_MARK = re.compile(r"x(?P<scale>\d+)$")
 
 
 class Pair(NamedTuple):
@@ -32,7 +30,10 @@ class Pair(NamedTuple):
 
     def batch(self, copies: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Returns (lr, hr), each as a batch of `copies` equal images."""
-        return tuple(np.stack([load(path)] * copies) for path in (self.lr, self.hr))
+        lr, hr = load(self.lr), load(self.hr)
+        scale = hr.shape[0] // lr.shape[0]
+        hr = hr[: lr.shape[0] * scale, : lr.shape[1] * scale]  # it may be wider by less than the scale
+        return np.stack([lr] * copies), np.stack([hr] * copies)
 
 
 def load(path: Path | str) -> np.ndarray:
@@ -65,6 +66,16 @@ def dataset_names(root: Path | str) -> list[str]:
     return sorted({name.removesuffix(mark) for name, mark in found})
 
 
+def dataset_root(root: Path | str) -> Path:
+    """Returns `root`, or its only subfolder with datasets if it has none itself, as in `DIV2K/DIV2K/DIV2K_train_HR`."""
+    root = Path(root)
+    if root.is_dir() and not dataset_names(root):
+        nested = [path for path in root.iterdir() if path.is_dir() and dataset_names(path)]
+        if len(nested) == 1:
+            return nested[0]
+    return root
+
+
 def dataset_name(root: Path | str) -> str:
     """Returns the name of the one dataset in the folder `root`; raises InputError if there is none, or several."""
     if not Path(root).is_dir():
@@ -92,29 +103,44 @@ def pairs(
 
     Raises:
         InputError: if images or ids are missing, or if files are incomplete, not uint8 H x W x 3, or of sizes that
-            don't match. One message lists all faults.
+            don't match. One message lists all faults. HR may be wider or higher than LR by less than the scale.
     """
-    root = Path(root)
+    root = dataset_root(root)
     name = dataset_name(root)
-    hr_dir, lr_dir = root / hr_folder(name, split), root / lr_folder(name, split, downgrade, scale)
-    for folder in (hr_dir, lr_dir):
-        if not folder.is_dir():
-            has = sorted(path.relative_to(root).as_posix() for path in root.glob("*_LR_*/X*"))
-            raise InputError(f"{folder}: no such folder; for LR, {root} has {', '.join(has) or 'none'}")
-
-    stems = _chosen(hr_dir, _stems(hr_dir, "") | _stems(lr_dir, f"x{scale}"), ids)
-    chosen = [Pair(stem, lr_dir / f"{stem}x{scale}.npy", hr_dir / f"{stem}.npy") for stem in stems]
+    hr_dir, highs = _arrays(root, name, split)
+    found = [entry for entry in _entries(root, name, f"{split}_LR_*") if entry.split == split]
+    lows = [entry for entry in found if entry.downgrade in _same(downgrade, scale)]
+    by_high, by_low = layouts.group(highs, lows, scale)
+    _require_arrays(hr_dir, by_high)
+    if not by_low:
+        has = sorted({entry.path.parent.relative_to(root).as_posix() for entry in _entries(root, name, "*_LR_*")})
+        raise InputError(
+            f"{root / lr_folder(name, split, downgrade, scale)}: no such folder; for LR, {root} has "
+            f"{', '.join(has) or 'none'}\n  {layouts.patterns()}"
+        )
+    lr_dir = next(path for variants in by_low.values() for paths in variants.values() for path in paths).parent
+    several = [
+        f"{', '.join(map(str, paths))}: are one image by their names"
+        for paths in (*by_high.values(), *(paths for variants in by_low.values() for paths in variants.values()))
+        if len(paths) > 1
+    ]
+    _report(f"the images of {root}", several)
+    chosen = [
+        Pair(stem + variant, path, by_high.get(stem, [hr_dir / f"{stem}.npy"])[0])
+        for stem in _chosen(hr_dir, by_high.keys() | by_low.keys(), ids)
+        for variant, (path,) in sorted(by_low.get(stem, {"": [lr_dir / f"{stem}x{scale}.npy"]}).items())
+    ]
     _report(f"{len(chosen)} pairs of {root}", [fault for pair in chosen for fault in _faults(pair, scale)])
     return chosen
 
 
 def hr_images(root: Path | str, split: str, ids: Iterable[int] | None = None) -> list[Path]:
     """Returns the HR files of one split of a dataset, which needs no LR for it; `ids` and checks as in `pairs`."""
-    root = Path(root)
-    hr_dir = root / hr_folder(dataset_name(root), split)
-    if not hr_dir.is_dir():
-        raise InputError(f"{hr_dir}: no such folder; training needs both splits, {' and '.join(SPLITS)}")
-    chosen = [hr_dir / f"{stem}.npy" for stem in _chosen(hr_dir, _stems(hr_dir, ""), ids)]
+    root = dataset_root(root)
+    hr_dir, highs = _arrays(root, dataset_name(root), split)
+    _require_arrays(hr_dir, highs)
+    paths = {entry.key: entry.path for entry in highs}
+    chosen = [paths[stem] for stem in _chosen(hr_dir, paths, ids)]
     _report(f"{len(chosen)} HR images of {root}", [fault for path in chosen for fault in _shape(path)[1]])
     return chosen
 
@@ -130,8 +156,7 @@ def parse_ids(text: str) -> range:
 def folder_pairs(lr_dir: Path | str, hr_dir: Path | str, scale: int | None = None) -> list[Pair]:
     """Returns the pairs in plain folders of images, such as Set5.
 
-    Partners are in the same subfolder and have the same stem without `_HR` or `_SRF_2_HR` in the HR name and `_LR`,
-    `_SRF_2_LR` or `x2` in the LR name.
+    Partners have the same name, and are in the same subfolder, after the marks in the table of `layouts` are removed.
 
     Args:
         lr_dir: folder of LR images, searched recursively.
@@ -142,46 +167,80 @@ def folder_pairs(lr_dir: Path | str, hr_dir: Path | str, scale: int | None = Non
         InputError: if an image has no partner, or several.
     """
     lr_dir, hr_dir = Path(lr_dir), Path(hr_dir)
-    together = lr_dir.resolve() == hr_dir.resolve()
-    highs = {}
-    for path in images.find(hr_dir):
-        mark = HR_MARK.search(path.stem)
-        if not LR_MARK.search(path.stem) and _fits(mark, scale):
-            highs.setdefault(_key(path, hr_dir, mark), []).append(path)
-    lows = {}
-    for path in images.find(lr_dir):
-        mark = LR_MARK.search(path.stem) or _scale_mark(path, lr_dir, highs, together)
-        if (mark or not together) and not HR_MARK.search(path.stem):
-            if together and highs.get(_key(path, hr_dir, None)) == [path]:
-                del highs[_key(path, hr_dir, None)]  # `0001x2.png` next to `0001.png` isn't an HR image
-            if _fits(mark, scale):
-                lows.setdefault(_key(path, lr_dir, mark), []).append(path)
+    if lr_dir.resolve() == hr_dir.resolve():
+        highs, lows = layouts.roles(layouts.entries(hr_dir))
+    else:
+        highs = [entry for entry in layouts.entries(hr_dir) if entry.role != layouts.LR]
+        lows = [entry for entry in layouts.entries(lr_dir) if entry.role != layouts.HR]
+    return match(lr_dir, hr_dir, highs, lows, scale)
 
-    wrong = [f"{path}: has no HR image" for key in lows.keys() - highs.keys() for path in lows[key]]
-    wrong += [f"{path}: has no LR image" for key in highs.keys() - lows.keys() for path in highs[key]]
-    both = lows.keys() & highs.keys()
-    several = [found for key in both for found in (lows[key], highs[key]) if len(found) > 1]
+
+def match(lr_dir: Path, hr_dir: Path, highs: list, lows: list, scale: int | None) -> list[Pair]:
+    """Returns the pairs of `layouts.Entry` lists; `scale` and errors as in `folder_pairs`."""
+    by_high, by_low = layouts.group(highs, lows, scale)
+    lows_of = {key: [path for paths in variants.values() for path in paths] for key, variants in by_low.items()}
+    if lows and not by_low:
+        raise InputError(
+            f"{lr_dir}: has LR images for {', '.join(layouts.scales(lows))} only, but the scale is {scale}."
+        )
+    wrong = [f"{path}: has no HR image" for key in by_low.keys() - by_high.keys() for path in lows_of[key]]
+    wrong += [f"{path}: has no LR image" for key in by_high.keys() - by_low.keys() for path in by_high[key]]
+    both = by_low.keys() & by_high.keys()
+    several = [found for key in both for found in (*by_low[key].values(), by_high[key]) if len(found) > 1]
     wrong += [f"{', '.join(map(str, found))}: are one image by their names" for found in several]
-    found = [Pair(key, lows[key][0], highs[key][0]) for key in sorted(both)]
+    wrong.sort()
+    found = [
+        Pair(key + variant, paths[0], by_high[key][0])
+        for key in sorted(both)
+        for variant, paths in sorted(by_low[key].items())
+    ]
     if scale and not wrong:
         shapes = [(pair, images.size(pair.lr), images.size(pair.hr)) for pair in found]
-        wrong = [fault for pair, lr, hr in shapes for fault in _misfits(pair, lr, hr, scale)]
-    _report(f"the images of {lr_dir} and {hr_dir}", sorted(wrong))
+        wrong = [fault for pair, lr, hr in shapes for fault in _misfits(pair, lr, hr, scale, may_be_smaller=True)]
+    elif wrong and len(wrong) >= len(by_low.keys() | by_high.keys()):
+        wrong = [*wrong[: LISTED - 1], layouts.patterns()]
+    _report(f"the images of {lr_dir} and {hr_dir}", wrong)
     if not found:
         raise InputError(f"{lr_dir}: has no LR image with a partner in {hr_dir}")
     return found
 
 
-def _stems(folder, mark):
-    names = (path.name for path in folder.iterdir())
-    end = f"{mark}.npy"
-    return {name.removesuffix(end) for name in names if name.endswith(end) and not name.startswith(".")}
+def _arrays(root, name, split):
+    """The HR folder of a split, and its entries."""
+    hr_dir = root / hr_folder(name, split)
+    if not hr_dir.is_dir():
+        raise InputError(f"{hr_dir}: no such folder; training needs both splits, {' and '.join(SPLITS)}")
+    return hr_dir, _entries(root, name, f"{split}_HR")
+
+
+def _entries(root, name, folders):
+    found = (path for folder in root.glob(f"{name}_{folders}") for path in _files(folder) if path.suffix == ".npy")
+    return [layouts.classify(path, root) for path in sorted(found)]
+
+
+def _files(folder):
+    """The files below `folder` that aren't hidden; links to folders are followed, except in circles."""
+    seen = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(here)
+        folders[:] = [] if place in seen else [name for name in folders if not name.startswith(".")]
+        if place not in seen:
+            yield from (Path(here) / name for name in names if not name.startswith("."))
+        seen.add(place)
+
+
+def _same(downgrade, scale):
+    """The names of a downgrade: DIV2K's bicubic x8 is in `LR_x8`."""
+    return {downgrade, f"x{scale}"} if downgrade == "bicubic" else {downgrade}
+
+
+def _require_arrays(hr_dir, found):
+    if not found:
+        raise InputError(f"{hr_dir}: has no .npy files; convert.py makes them from images")
 
 
 def _chosen(hr_dir, stems, ids):
     """Those of `stems` that `ids` name, in their order; all of them without `ids`."""
-    if not stems:
-        raise InputError(f"{hr_dir}: has no .npy files; convert.py makes them from images")
     numbered = _by_id(stems)
     missing = [i for i in ids or () if i not in numbered]
     if missing:
@@ -224,32 +283,16 @@ def _shape(path):
     return array.shape, []
 
 
-def _misfits(pair, lr, hr, scale):
-    if (lr[0] * scale, lr[1] * scale) == hr[:2]:
+def _misfits(pair, lr, hr, scale, may_be_smaller=False):
+    least = 1 - scale if may_be_smaller else 0
+    if all(least <= high - low * scale < scale for low, high in zip(lr[:2], hr[:2], strict=True)):
         return []
-    return [f"{pair.hr}: is {hr[0]} x {hr[1]}, but {pair.lr} is {lr[0]} x {lr[1]} and needs x{scale} of it"]
+    other = hr[0] // lr[0]
+    hint = f"; they fit x{other}" if other not in (0, scale) and not _misfits(pair, lr, hr, other) else ""
+    return [f"{pair.hr}: is {hr[0]} x {hr[1]}, but {pair.lr} is {lr[0]} x {lr[1]} and needs x{scale} of it{hint}"]
 
 
 def _report(what, faults):
     if faults:
         listed = [*faults[:LISTED], *([f"and {len(faults) - LISTED} more"] if len(faults) > LISTED else [])]
         raise InputError(f"Can't use {what}:\n  " + "\n  ".join(listed))
-
-
-def _fits(mark, scale):
-    marked = mark and mark["scale"]
-    return not (marked and scale) or int(marked) == scale
-
-
-def _key(path, folder, mark):
-    """The image's name without its mark, with its subfolder."""
-    stem = path.stem[: mark.start()] if mark else path.stem
-    return (path.relative_to(folder).parent / stem).as_posix()
-
-
-def _scale_mark(path, folder, highs, together):
-    """The `x2` of an LR name, if it is one: `matrix2.png` is an image of its own unless there is a `matri.png`."""
-    mark = SCALE_MARK.search(path.stem)
-    if mark and not together and _key(path, folder, None) in highs:
-        return None
-    return mark if mark and _key(path, folder, mark) in highs else None

@@ -21,6 +21,7 @@ def jpeg_tree(
     jobs: int | None = None,
     verify: bool = False,
     progress: bool = True,
+    prune: bool = False,
 ) -> cache.Report:
     """Copies a tree of images as JPEG files, with Pillow's default chroma subsampling.
 
@@ -32,22 +33,25 @@ def jpeg_tree(
             - any other tree of images, which is copied to `outdir`.
         outdir: folder to write to; may be the root of the dataset.
         quality: of the JPEG files, 1 to 100.
-        jobs: number of processes. Default: one per core.
+        jobs: number of processes. Default: one per core that this process may use.
         verify: whether to check existing files by checksum and not only by size and header.
         progress: whether to show a progress bar on stderr.
+        prune: whether to remove the copies of images that are gone even if they are more than a tenth.
 
     Raises:
         InputError: if there is no image, if `outdir` is named after another quality, or if it lies among the images.
     """
     indir, outdir = Path(indir), Path(outdir)
     make = functools.partial(write_jpeg, quality)
-    tasks = []
+    tasks, left_out = [], []
     for source, below in destinations(indir, outdir, quality):
         target = outdir / below
         if target.resolve().is_relative_to(source.resolve()):
             raise InputError(f"{target}: the output folder lies in {source}, whose images are copied. Choose another.")
-        tasks += cache.mirror(source, ".jpg", f"jpeg {quality}", make, below)
-    return cache.run_mirror(tasks, indir, outdir, jobs, verify, progress)
+        sources, others = cache.listing(source)
+        left_out += others
+        tasks += cache.mirror(sources, source, ".jpg", f"jpeg {quality}", make, below)
+    return cache.run_mirror(tasks, indir, outdir, jobs, verify, progress, prune)._replace(left_out=left_out)
 
 
 def destinations(indir: Path, outdir: Path, quality: int) -> list[tuple[Path, str]]:
@@ -55,13 +59,17 @@ def destinations(indir: Path, outdir: Path, quality: int) -> list[tuple[Path, st
     if not indir.is_dir():
         raise InputError(f"{indir}: no such folder")
     name, ending = indir.resolve().name, f"_jpeg_{quality}"
+
+    def copies(folder):  # of DIV2K_train_LR_bicubic_X2 are in DIV2K_train_LR_bicubic_jpeg_90_X2
+        return re.sub(r"(_X\d+)?$", rf"{ending}\1", folder, count=1, flags=re.IGNORECASE)
+
     other = re.search(r"_jpeg_(\d+)$", outdir.name)
     if other and other[0] != ending:
         raise InputError(f"{outdir}: the folder is named after quality {other[1]}, but the quality is {quality}")
     if LR_FOLDER.search(name) and not other:
-        return [(indir, name + ending)]
+        return [(indir, copies(name))]
     folders = sorted(path for path in indir.iterdir() if path.is_dir() and LR_FOLDER.search(path.name))
-    return [(folder, folder.name + ending) for folder in folders] or [(indir, "")]
+    return [(folder, copies(folder.name)) for folder in folders] or [(indir, "")]
 
 
 def write_jpeg(quality: int, source: Path, paths: list[Path]) -> None:

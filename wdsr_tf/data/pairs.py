@@ -3,12 +3,13 @@
 import functools
 import hashlib
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from wdsr_tf import images
-from wdsr_tf.data import cache, div2k
+from wdsr_tf.data import cache, div2k, layouts
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.resize import imresize
 
@@ -25,12 +26,13 @@ def make_pairs(
     jobs: int | None = None,
     verify: bool = False,
     progress: bool = True,
+    prune: bool = False,
 ) -> cache.Report:
     """Makes a dataset of HR and LR images: `outdir`/NAME_{train,valid}_{HR,LR_bicubic/X2,...}/*.npy.
 
     HR loses rows at the bottom and columns at the right until every scale divides its size. `cats/1.png` becomes
-    `cats-1.npy`. Images that were converted before and haven't changed are kept. Files of images that are gone, or are
-    now in the other split, are removed.
+    `cats-1.npy`. Images that were converted before and haven't changed are kept. Files of images that are now in the
+    other split are removed; those of images that are gone too, unless they are more than a tenth.
 
     Args:
         indir: folder of images, searched recursively. If it has folders `train` and `valid`, they are the split.
@@ -40,9 +42,10 @@ def make_pairs(
         valid: number of validation images (12), or their share (0.05, the default). They are chosen by a hash of their
             names, the same in every run.
         lr_patch_size: side of an LR patch in pixels; images too small for one at the largest scale are left out.
-        jobs: number of processes. Default: one per core.
+        jobs: number of processes. Default: one per core that this process may use.
         verify: whether to check existing files by checksum and not only by size and header.
         progress: whether to show a progress bar on stderr.
+        prune: whether to remove the files of images that are gone however many they are.
 
     Returns:
         A `Report`, which names the images that failed or were left out.
@@ -59,8 +62,8 @@ def make_pairs(
     if others:
         raise InputError(f"{outdir}: already holds the dataset {', '.join(others)}. Choose another output folder.")
 
-    found = find_split(indir)
-    fitting, left_out, failed = {}, [], []
+    found, left_out = find_split(indir)
+    fitting, failed = {}, []
     for split, folder, path in found:
         try:
             shortage = too_small(images.size(path), scales, lr_patch_size)
@@ -78,9 +81,10 @@ def make_pairs(
     cache.reject_collisions({path: f"{split or name}/{stem}" for path, (split, stem) in fitting.items()})
     chosen = choose_split(fitting, valid)
     tasks = [_task(path, *chosen[path], name, scales) for path in fitting]
-    removed = _remove_strays(tasks, indir, outdir, scales)
+    removed, unpruned = _remove_strays(tasks, indir, outdir, scales, prune)
     report = cache.run(tasks, outdir, jobs, verify, progress)
-    return report._replace(failed=sorted(report.failed + failed), left_out=left_out, removed=removed)
+    failed = sorted(report.failed + failed)
+    return report._replace(failed=failed, left_out=left_out, removed=removed, unpruned=unpruned)
 
 
 def cached_hr(indir: Path | str, folder: Path | str) -> tuple[Path, cache.Report]:
@@ -90,12 +94,17 @@ def cached_hr(indir: Path | str, folder: Path | str) -> tuple[Path, cache.Report
         The root of the dataset, and the `Report` of the conversion.
     """
     indir = Path(indir).resolve()
-    root = Path(folder) / f"{indir.name}-{hashlib.sha256(str(indir).encode()).hexdigest()[:8]}"
-    return root, make_pairs(indir, root, (), name="HR", lr_patch_size=1)
+    root = Path(folder) / f"{indir.name}-{hashlib.sha256(os.fsencode(indir)).hexdigest()[:8]}"
+    return root, make_pairs(indir, root, (), name="HR", lr_patch_size=1, prune=True)
 
 
-def find_split(indir: Path) -> list[tuple[str | None, Path, Path]]:
-    """Returns (split or None, folder that names are relative to, image) for every image below `indir`."""
+def find_split(indir: Path) -> tuple[list[tuple[str | None, Path, Path]], list[tuple[Path, str]]]:
+    """Returns the images below `indir` to use, and (image, reason) for each that is left out.
+
+    That is each LR image whose HR image is there too, and each image of a format that isn't read.
+
+    Each of the former is (split or None, folder that names are relative to, image).
+    """
     folders = [indir / split for split in div2k.SPLITS]
     present = [folder.name for folder in folders if folder.is_dir()]
     if len(present) == 1:
@@ -103,11 +112,15 @@ def find_split(indir: Path) -> list[tuple[str | None, Path, Path]]:
             f"{indir}: has a folder {present[0]} without the other one of train and valid. Give {indir / present[0]} "
             "as the input folder to split its images."
         )
-    if not present:
-        found = [(None, indir, path) for path in images.find(indir)]
-    else:
-        found = [(folder.name, folder, path) for folder in folders for path in images.find(folder)]
-    return cache.require_images(found, indir)
+    lows, found, left_out = {}, [], []
+    for folder in folders if present else [indir]:
+        sources, others = cache.listing(folder)
+        left_out += others
+        entries = layouts.entries(folder, sources)
+        lows |= layouts.partners(entries)
+        found += [(folder.name if present else None, folder, entry.path) for entry in entries]
+    left_out += [(low, f"{low}: is the LR image of {high}") for low, high in sorted(lows.items())]
+    return [each for each in found if each[2] not in lows], left_out
 
 
 def too_small(size: tuple[int, int], scales: Sequence[int], lr_patch_size: int) -> str | None:
@@ -124,7 +137,7 @@ def choose_split(listing: dict, valid: str | int | float | None) -> dict:
         if valid is not None:
             raise InputError("The folders train and valid are the split already; leave valid (--valid) out.")
         return listing
-    order = sorted(listing, key=lambda path: hashlib.sha256(listing[path][1].encode()).digest())
+    order = sorted(listing, key=lambda path: hashlib.sha256(os.fsencode(listing[path][1])).digest())
     count = validation_count(VALID if valid is None else str(valid), len(order))
     return {path: (div2k.SPLITS[i < count], listing[path][1]) for i, path in enumerate(order)}
 
@@ -156,8 +169,12 @@ def _task(source, split, stem, name, scales):
     return cache.Task(source, (hr, *lrs), recipe, functools.partial(write_pairs, scales))
 
 
-def _remove_strays(tasks, indir, outdir, scales):
-    """Removes what earlier runs made of images below `indir` and `tasks` don't make; returns for how many images."""
+def _remove_strays(tasks, indir, outdir, scales, prune):
+    """Removes what earlier runs made of images below `indir` and `tasks` don't make.
+
+    Returns:
+        (number of images whose files were removed, number of those that are gone and need `prune`).
+    """
     manifest = cache.Manifest(outdir / cache.MANIFEST)
     expected = {task.files[0] for task in tasks}
     strays = []
@@ -176,5 +193,9 @@ def _remove_strays(tasks, indir, outdir, scales):
                     "Choose another output folder."
                 )
             strays.append(key)
-    manifest.remove(strays)
-    return len(strays)
+    sources = {str(task.source.absolute()) for task in tasks}
+    gone = [key for key in strays if manifest.records[key]["source"]["path"] not in sources]
+    unpruned = [] if prune or cache.may_remove(len(gone), len(gone) + len(tasks)) else gone
+    removed = [key for key in strays if key not in unpruned]
+    manifest.remove(removed)
+    return len(removed), len(unpruned)

@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+import os
 import sqlite3
 import threading
 import urllib.parse
@@ -26,7 +27,7 @@ from PIL import Image
 from wdsr_tf import images
 from wdsr_tf.data import degrade
 from wdsr_tf.data.augment import augment, crop
-from wdsr_tf.data.cache import Report, in_processes
+from wdsr_tf.data.cache import Report, in_processes, may_remove
 from wdsr_tf.data.pairs import choose_split, find_split
 from wdsr_tf.data.sources import degraded, hr_side, patch_shapes
 from wdsr_tf.errors import InputError
@@ -66,7 +67,7 @@ class StoreConfig:
 
     def cut(self, name: str, image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields the patches (lr, hr) of one image; they depend on its name and pixels alone."""
-        rng = np.random.Generator(np.random.Philox(key=int.from_bytes(hashlib.sha256(name.encode()).digest()[:16])))
+        rng = np.random.Generator(np.random.Philox(key=int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:16])))
         recipe = degrade.parse(self.degrade, self.scale)
         side = hr_side(recipe, self.hr_patch_size // self.scale)
         hr = degrade.limit_size(image, self.longest) if self.longest else image
@@ -89,44 +90,54 @@ def make_store(
     valid: str | int | float | None = None,
     jobs: int | None = None,
     progress: bool = True,
+    prune: bool = False,
 ) -> Report:
     """Makes or updates a patch store.
 
-    Patches of images that haven't changed are kept, and those of images that are gone are removed.
+    Patches of images that haven't changed are kept, and those of images that are gone are removed, if these are at most
+    a tenth.
 
     Args:
         indir: folder of images, searched recursively. If it has folders `train` and `valid`, they are the split.
         path: the SQLite file.
         config: how patches are made.
         valid: number or share of the validation images, as in `make_pairs`.
-        jobs: number of processes. Default: one per core.
+        jobs: number of processes. Default: one per core that this process may use.
         progress: whether to show a progress bar on stderr.
+        prune: whether to remove the patches of images that are gone however many they are.
 
     Returns:
         A `Report`, which names the images that failed or gave no patch.
 
     Raises:
-        InputError: if no image gives a patch, if the store was made with another config, or if SQLite can't use it.
+        InputError: if no image gives a patch, if the store was made with another config, if more than a tenth of its
+            images are gone and `prune` isn't set, or if SQLite can't use it.
     """
     indir, path = Path(indir), Path(path)
     if config.hr_patch_size % config.scale:
         raise InputError(f"hr_patch_size {config.hr_patch_size} isn't a multiple of the scale, {config.scale}.")
     config = dataclasses.replace(config, degrade=degrade.canonical(config.degrade))
     degrade.parse(config.degrade, config.scale)
-    sources = {file.relative_to(indir).as_posix(): (split, file) for split, _, file in find_split(indir)}
+    found, left_out = find_split(indir)
+    sources = {file.relative_to(indir).as_posix(): (split, file) for split, _, file in found}
     choose_split({name: (split, name) for name, (split, _) in sources.items()}, valid)  # rejects a wrong `valid`
     path.parent.mkdir(parents=True, exist_ok=True)
     with _sqlite_errors(path), contextlib.closing(_connect(path, "rwc")) as db:
         _prepare(db, path, config)
-        recorded = {name: rest for name, *rest in db.execute("SELECT name, bytes, mtime_ns FROM images")}
+        recorded = {_name(name): rest for name, *rest in db.execute("SELECT name, bytes, mtime_ns FROM images")}
         gone = sorted(recorded.keys() - sources.keys())
+        if not (prune or may_remove(len(gone), len(recorded))):
+            raise InputError(
+                f"{path}: {len(gone)} of its {len(recorded)} images are no longer in {indir}, such as {gone[0]}. If "
+                "they are meant to be removed, set prune (--prune)."
+            )
         todo = [name for name, (_, file) in sources.items() if not file.is_file() or recorded.get(name) != _facts(file)]
         if gone or todo:
             with _transaction(db):
                 db.execute("INSERT OR REPLACE INTO about VALUES ('complete', 0)")
                 for name in gone:
                     _remove(db, name)
-                    db.execute("DELETE FROM images WHERE name = ?", (name,))
+                    db.execute("DELETE FROM images WHERE name = ?", (_key(name),))
         failed = []
         make = functools.partial(_make, config, indir)
         for name, (facts, patches, reason) in in_processes(make, todo, jobs, progress):
@@ -135,10 +146,10 @@ def make_store(
             else:
                 _add(db, name, facts, patches)
         _finish(db, path, {name: split for name, (split, _) in sources.items()}, valid)
-        empty = [name for (name,) in db.execute("SELECT name FROM images WHERE count = 0 ORDER BY name")]
+        empty = [_name(name) for (name,) in db.execute("SELECT name FROM images WHERE count = 0 ORDER BY name")]
     least = f" of {config.min_bytes} bytes in LR" if config.min_bytes else ""
     reason = f"has no patch of {config.hr_patch_size} x {config.hr_patch_size}{least}"
-    left_out = [(name, f"{indir / name}: {reason}") for name in empty]
+    left_out += [(name, f"{indir / name}: {reason}") for name in empty]
     return Report(len(todo) - len(failed), len(sources) - len(todo), sorted(failed), left_out, len(gone))
 
 
@@ -169,6 +180,19 @@ def _make(config, indir, name):
         return None, None, f"{indir / name}: {error}"
 
 
+def _key(name):
+    """How a file name is stored: as text, or as bytes if it isn't valid Unicode."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name
+
+
+def _name(key):
+    return os.fsdecode(key) if isinstance(key, bytes) else key
+
+
 def _facts(path):
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]
@@ -179,23 +203,27 @@ def _add(db, name, facts, patches):
         _remove(db, name)
         (first,) = db.execute("SELECT ifnull(max(id), 0) + 1 FROM patches").fetchone()
         db.executemany("INSERT INTO patches VALUES (?, ?, ?)", [(first + i, *pair) for i, pair in enumerate(patches)])
-        db.execute("INSERT OR REPLACE INTO images VALUES (?, NULL, ?, ?, ?, ?)", (name, *facts, first, len(patches)))
+        db.execute(
+            "INSERT OR REPLACE INTO images VALUES (?, NULL, ?, ?, ?, ?)", (_key(name), *facts, first, len(patches))
+        )
 
 
 def _remove(db, name):
     """Removes the patches of an image."""
-    for first, count in db.execute("SELECT first, count FROM images WHERE name = ?", (name,)).fetchall():
+    for first, count in db.execute("SELECT first, count FROM images WHERE name = ?", (_key(name),)).fetchall():
         db.execute("DELETE FROM patches WHERE id >= ? AND id < ?", (first, first + count))
 
 
 def _finish(db, path, splits, valid):
     """Splits the images that have patches, and marks the store as complete."""
-    usable = [name for (name,) in db.execute("SELECT name FROM images WHERE count > 0")]
+    usable = [_name(name) for (name,) in db.execute("SELECT name FROM images WHERE count > 0")]
     if not usable:
         raise InputError(f"{path}: no image gave a patch. Try a smaller hr_patch_size or min_bytes.")
     chosen = choose_split({name: (splits[name], name) for name in usable}, valid)
     with _transaction(db):
-        db.executemany("UPDATE images SET split = ? WHERE name = ?", [(split, name) for split, name in chosen.values()])
+        db.executemany(
+            "UPDATE images SET split = ? WHERE name = ?", [(split, _key(name)) for split, name in chosen.values()]
+        )
         db.execute("INSERT OR REPLACE INTO about VALUES ('complete', 1)")
 
 
@@ -257,7 +285,7 @@ class Stored:
 
 
 def _connect(path, mode, **options):
-    address = f"file:{urllib.parse.quote(str(path))}?mode={mode}"
+    address = f"file:{urllib.parse.quote(os.fsencode(path))}?mode={mode}"
     return sqlite3.connect(address, uri=True, isolation_level=None, **options)
 
 

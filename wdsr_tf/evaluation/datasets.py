@@ -1,15 +1,11 @@
-"""Finds the full-size images to measure on, by the layout of their folder.
+"""Finds the full-size images to measure on, by the layout of their folder (see `wdsr_tf.data.layouts`).
 
-    dataset     NAME_valid_HR and NAME_valid_LR_{downgrade}/X2, as convert.py writes them, or DIV2K as published
-    SelfExSR    image_SRF_2/img_001_SRF_2_{HR,LR}.png; name either folder
-    HR and LR   HR/ and LR_{downgrade}/X2
-    plain       HR and LR files in one folder, told apart by _HR and _LR in their names
-    HR alone    any other folder of images, or one that only has HR/: LR is made with MATLAB's bicubic
+If nothing in a folder is LR by its names, LR is made from HR with MATLAB's bicubic.
 
-LR made here is rounded to 8 bits, as in a file, or stays float for luma models, as in their papers; HR is cropped to
-multiples of the scale first. If LR and HR are files and the scale doesn't divide HR, the rows and columns at its right
-and bottom without a counterpart are left out. Animations are measured by their first frame, 16-bit images in 8 bits,
-and transparency is dropped.
+LR made here equals the LR files of Set5, Set14, BSD100, and Urban100 bit for bit; for luma models it stays float, as in
+their papers. HR is cropped to multiples of the scale first. If LR and HR are files and the scale doesn't divide HR, the
+rows and columns at its right and bottom without a counterpart are left out. Animations are measured by their first
+frame, 16-bit images in 8 bits, and transparency is dropped.
 """
 
 import dataclasses
@@ -19,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from wdsr_tf import images
-from wdsr_tf.data import div2k
+from wdsr_tf.data import div2k, layouts
 from wdsr_tf.data.degrade import jpeg
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.resize import imresize
 
 SPLIT = "valid"
 BICUBIC = "bicubic"
+EDGES = "repeat"  # as in the LR files of the benchmarks
 SUBSAMPLING = "4:2:0"  # of JPEG's chroma
 SRF = re.compile(r"image_SRF_(\d+)")
 
@@ -71,7 +68,7 @@ class ImagePairs:
                 raise InputError(f"{pair.hr}: {hr.shape[0]} x {hr.shape[1]} pixels are too few for x{self.scale}.")
             hr = hr[:height, :width]
             rounded = rounded or not self.may_be_float
-            lr = imresize(hr if rounded else hr.astype("float32"), 1 / self.scale)
+            lr = imresize(hr if rounded else hr.astype("float32"), 1 / self.scale, edges=EDGES)
         else:
             lr = np.array(div2k.load(pair.lr))
             hr = hr[: lr.shape[0] * self.scale, : lr.shape[1] * self.scale]
@@ -92,7 +89,7 @@ def of_two_folders(lr_dir, hr_dir, scale, jpeg_quality=None):
 
 
 def of_benchmark(folder, scale, downgrade=None, ids=None, jpeg_quality=None):
-    """Returns the images of a benchmark's folder, in any layout that this module's docstring lists.
+    """Returns the images of a benchmark's folder, in any layout of `wdsr_tf.data.layouts`.
 
     Args:
         folder: such as Set5.
@@ -107,50 +104,51 @@ def of_benchmark(folder, scale, downgrade=None, ids=None, jpeg_quality=None):
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: No such folder.")
-    pairs = _by_downgrade(folder, scale, downgrade or BICUBIC)
-    if pairs is None:
-        pairs = _without_downgrade(folder, scale)
-        _refuse_downgrade(folder, downgrade, made=any(pair.lr is None for pair in pairs))
+    root = div2k.dataset_root(folder)
+    names = div2k.dataset_names(root)
+    if names and any((root / div2k.hr_folder(div2k.dataset_name(root), SPLIT)).rglob("*.npy")):
+        pairs = div2k.pairs(root, SPLIT, scale, downgrade or BICUBIC)
+    else:
+        pairs = _of_images(folder, scale, downgrade)
     if ids is not None:
         pairs = _chosen(pairs, ids, folder)
     return ImagePairs(pairs, scale, {"benchmark": str(folder)}, jpeg_quality)
 
 
-def _by_downgrade(folder, scale, downgrade):
-    """The pairs of a layout with one LR folder per downgrade, or None for other layouts."""
-    if _has_srf_folders(folder):
-        return None
-    if names := div2k.dataset_names(folder):
-        name = names[0] if len(names) == 1 else div2k.dataset_name(folder)  # which raises
-        hr = _existing(folder, div2k.hr_folder(name, SPLIT), "*_HR")
-        if any(hr.glob("*.npy")):
-            return div2k.pairs(folder, SPLIT, scale, downgrade)
-        return _partners(_existing(folder, div2k.lr_folder(name, SPLIT, downgrade, scale), "*_LR_*/X*"), hr, scale)
-    hr = folder / "HR"
-    if hr.is_dir() and any(folder.glob("LR_*")):
-        return _partners(_existing(folder, f"LR_{downgrade}/X{scale}", "LR_*/X*"), hr, scale)
-    return None
+def _of_images(folder, scale, downgrade):
+    """The pairs of a folder of image files, by the table of `layouts`."""
+    if (srf := SRF.fullmatch(folder.resolve().name)) and int(srf[1]) != scale:
+        raise InputError(f"{folder}: The images are for x{srf[1]}, but the scale is {scale}.")
+    found = [entry for entry in layouts.cropped(layouts.entries(folder)) if entry.split in (None, SPLIT)]
+    if not found:
+        raise InputError(f"{folder}: There are no images ({', '.join(images.SUFFIXES)}).")
+    highs, lows = layouts.roles(found)
+    if not lows:
+        pairs = _alone(folder, highs)
+    else:
+        if not highs:
+            raise InputError(
+                f"{folder}: There are only LR images, such as {lows[0].path.name}. Name the folder that contains HR "
+                "and LR."
+            )
+        lows = _of_downgrade(folder, lows, scale, downgrade)
+        downgrade = None if lows[0].downgrade else downgrade
+        pairs = div2k.match(folder, folder, highs, lows, scale)
+    _refuse_downgrade(folder, downgrade, made=not lows)
+    return pairs
 
 
-def _without_downgrade(folder, scale):
-    """The pairs of all other layouts."""
-    if srf := SRF.fullmatch(folder.resolve().name):
-        if int(srf[1]) != scale:
-            raise InputError(f"{folder}: The images are for x{srf[1]}, but the scale is {scale}.")
-        return _partners(folder, folder, scale)
-    if _has_srf_folders(folder):
-        return _partners(*[_existing(folder, f"image_SRF_{scale}", "image_SRF_*")] * 2, scale)
-    if (folder / "HR").is_dir():
-        return _alone(folder / "HR")
-    stems = [path.stem for path in images.find(folder)]
-    if any(map(div2k.LR_MARK.search, stems)):
-        return div2k.folder_pairs(folder, folder, scale)
-    return _alone(folder)
-
-
-def _has_srf_folders(folder):
-    """Whether the folder is one of SelfExSR's, or holds them."""
-    return any(SRF.fullmatch(path.name) for path in (folder.resolve(), *folder.iterdir()))
+def _of_downgrade(folder, lows, scale, downgrade):
+    """Those of the LR images that have the downgrade and may have the scale."""
+    marked = [entry for entry in lows if entry.downgrade]
+    if not marked:
+        return lows
+    wanted = downgrade or BICUBIC
+    chosen = [entry for entry in marked if entry.downgrade in (wanted, f"x{scale}") and entry.fits(scale)]
+    if not chosen:
+        has = sorted({entry.path.parent.relative_to(folder).as_posix() for entry in marked})
+        raise InputError(f"{folder}: There is no LR for the downgrade {wanted!r} at x{scale}. It has {', '.join(has)}.")
+    return chosen
 
 
 def _refuse_downgrade(folder, downgrade, made):
@@ -160,40 +158,23 @@ def _refuse_downgrade(folder, downgrade, made):
         raise InputError(f"{folder}: There is no LR for the downgrade {downgrade!r}: {has}. Leave the downgrade out.")
 
 
-def _existing(folder, name, pattern):
-    if (folder / name).is_dir():
-        return folder / name
-    has = sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_dir())
-    raise InputError(f"{folder / name}: No such folder. {folder} has {', '.join(has) or 'none like it'}.")
-
-
-def _partners(lr_dir, hr_dir, scale):
-    """The pairs of two folders that hold one scale; the sides may differ by less than the scale."""
-    pairs = div2k.folder_pairs(lr_dir, hr_dir)
-    sizes = [[images.size(path) for path in (pair.lr, pair.hr)] for pair in pairs]
-    wrong = [
-        f"{pair.hr} is {hr[0]} x {hr[1]}, but {pair.lr} is {lr[0]} x {lr[1]}, which doesn't fit x{scale}."
-        for pair, (lr, hr) in zip(pairs, sizes, strict=True)
-        if any(abs(low * scale - high) >= scale for low, high in zip(lr, hr, strict=True))
-    ]
-    if wrong:
-        raise InputError(f"Can't use the images of {lr_dir} and {hr_dir}:\n  " + "\n  ".join(wrong[:20]))
-    return pairs
-
-
-def _alone(folder):
-    """All images of a folder as HR without LR, named without suffix if the names remain unique."""
-    paths = images.find(folder)
-    if not paths:
-        raise InputError(f"{folder}: There are no images ({', '.join(images.SUFFIXES)}).")
-    if all(div2k.SCALE_MARK.search(path.stem) for path in paths):
+def _alone(folder, highs):
+    """Images without LR, named without suffix if the names remain unique."""
+    if all(entry.without_scale() for entry in highs):
         raise InputError(
-            f"{folder}: There are only LR images, such as {paths[0].name}. Name the folder that contains HR and LR."
+            f"{folder}: There are only LR images, such as {highs[0].path.name}. Name the folder that contains HR and "
+            "LR."
         )
-    full = [path.relative_to(folder).as_posix() for path in paths]
-    short = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
-    names = short if len(set(short)) == len(short) else full
-    return [div2k.Pair(name, None, path) for name, path in zip(names, paths, strict=True)]
+    plain = [entry for entry in highs if entry.role is None]
+    if plain and len(plain) < len(highs):
+        raise InputError(
+            f"{folder}: {plain[0].path.relative_to(folder)} is neither with the HR images nor marked as LR.\n  "
+            f"{layouts.patterns()}"
+        )
+    layouts.refuse_mixture(folder, plain)
+    unique = len({entry.key for entry in highs}) == len(highs)
+    names = [entry.key if unique else entry.path.relative_to(folder).as_posix() for entry in highs]
+    return [div2k.Pair(name, None, entry.path) for name, entry in zip(names, highs, strict=True)]
 
 
 def _chosen(pairs, ids, folder):

@@ -1,5 +1,7 @@
 """Ranks models by PSNR on full-size images: what `bench.py` and `wdsr_tf.evaluate` do."""
 
+from pathlib import Path
+
 from wdsr_tf.data.div2k import parse_ids
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation import datasets, measure, networks
@@ -21,6 +23,7 @@ def evaluate(
     jpeg_quality=None,
     self_ensemble=False,
     protocol="krasserm",
+    save_images=None,
     progress=None,
     log=None,
 ):
@@ -30,15 +33,30 @@ def evaluate(
     if not found:
         raise InputError(f"None of the models can be measured:{reasons(failed)}")
     pairs = find_images(dataset, benchmark, lr_dir, hr_dir, scale, downgrade, validation_images, jpeg_quality)
-    bicubic, sha256 = measure.measure_bicubic(pairs, protocols, progress=progress)
+    if save_images:
+        check_save_images(save_images, dataset, benchmark, lr_dir, hr_dir)
+    bicubic, sha256 = measure.measure_bicubic(pairs, protocols, progress=progress, save_images=save_images)
     require_keras("Ranking models")
     rows, broken = measure.measure_networks(
-        found, pairs, protocols, self_ensemble=self_ensemble, progress=progress, log=log
+        found,
+        pairs,
+        protocols,
+        self_ensemble=self_ensemble,
+        progress=progress,
+        log=log,
+        save_images=save_images,
     )
     failed |= broken
     if not rows:
         raise InputError(f"None of the models could be measured:{reasons(failed)}")
     return Ranking(rows, bicubic, failed, protocols, pairs.names, scale, pairs.record(), sha256, self_ensemble)
+
+
+def check_save_images(folder, *sources):
+    """Raises InputError if images would be saved among those that are measured, where the next run would find them."""
+    for source in filter(None, sources):
+        if Path(folder).resolve().is_relative_to(Path(source).resolve()):
+            raise InputError(f"{folder}: Upscaled images can't be saved in {source}. Choose another folder.")
 
 
 def find_images(dataset, benchmark, lr_dir, hr_dir, scale, downgrade, validation_images, jpeg_quality):

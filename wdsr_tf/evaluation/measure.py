@@ -8,9 +8,11 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import time
+from pathlib import Path
 
 import numpy as np
 
+from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.images.resize import imresize
@@ -47,7 +49,7 @@ class Row:
         return tuple(float(values.mean()) if len(values) else float("nan") for values in columns)
 
 
-def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progress=None, log=None):
+def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progress=None, log=None, save_images=None):
     """Measures each network once on each image. A network that fails doesn't stop the others.
 
     One network and two images are in memory at a time.
@@ -59,6 +61,7 @@ def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progres
         self_ensemble: average over eight flips and rotations of each image.
         progress: see `measure`.
         log: called with a line per network.
+        save_images: see `measure`.
 
     Returns:
         (rows, best first; {network's name: why it has no row}).
@@ -69,7 +72,15 @@ def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progres
     rows, failed = [], {}
     for network in networks:
         try:
-            row = measure_network(network, pairs, protocols, self_ensemble=self_ensemble, progress=progress, log=log)
+            row = measure_network(
+                network,
+                pairs,
+                protocols,
+                self_ensemble=self_ensemble,
+                progress=progress,
+                log=log,
+                save_images=save_images,
+            )
         except Exception as error:  # out of memory, or whatever else a framework raises for this network
             failed[network.name] = reason(error, network.path)
             log(f"Failed: {network.name}: {failed[network.name]}")
@@ -81,7 +92,7 @@ def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progres
     return ranked(rows, protocols[0]), failed
 
 
-def measure_network(network, pairs, protocols, *, self_ensemble=False, progress=None, log=None):
+def measure_network(network, pairs, protocols, *, self_ensemble=False, progress=None, log=None, save_images=None):
     """Returns the row of one network; see `measure_networks`. Raises whatever goes wrong."""
     from wdsr_tf.inference import ensemble, strips
 
@@ -94,7 +105,8 @@ def measure_network(network, pairs, protocols, *, self_ensemble=False, progress=
         return strips.upscale(model, lr)
 
     rounded = not (pairs.may_be_float and _is_luma(model))
-    row = measure(network.name, upscale, pairs, protocols, rounded=rounded, progress=progress)
+    options = {"rounded": rounded, "progress": progress, "save_images": save_images}
+    row = measure(network.name, upscale, pairs, protocols, **options)
     return dataclasses.replace(row, peak_memory=memory.peak() if has_peak else None, architecture=model.architecture)
 
 
@@ -105,7 +117,7 @@ def _is_luma(model):
     return any(isinstance(layer, ReplaceLuma) for layer in model.layers)
 
 
-def measure_bicubic(pairs, protocols, *, progress=None):
+def measure_bicubic(pairs, protocols, *, progress=None, save_images=None):
     """Measures LR upscaled by MATLAB's bicubic, and finds images that can't be read before any network runs.
 
     SR is float, neither clipped nor rounded, like a network's output; LR has 8 bits.
@@ -123,11 +135,11 @@ def measure_bicubic(pairs, protocols, *, progress=None):
     def bicubic(lr):
         return imresize(lr.astype("float32"), pairs.scale)
 
-    row = measure("bicubic", bicubic, pairs, protocols, progress=progress, seen=add)
+    row = measure("bicubic", bicubic, pairs, protocols, progress=progress, seen=add, save_images=save_images)
     return row, digest.hexdigest()
 
 
-def measure(name, upscale, pairs, protocols, *, rounded=True, progress=None, seen=None):
+def measure(name, upscale, pairs, protocols, *, rounded=True, progress=None, seen=None, save_images=None):
     """Returns the row of `upscale`, a function from LR to SR, which runs once per image for all protocols.
 
     Args:
@@ -138,6 +150,7 @@ def measure(name, upscale, pairs, protocols, *, rounded=True, progress=None, see
         rounded: whether LR that is made from HR is rounded to 8 bits.
         progress: called as progress(name, images done, images in total), first with 0 done.
         seen: called as seen(image's name, lr, hr) for each image.
+        save_images: folder whose subfolder `name` gets the upscaled images, as PNG of 8 bits.
     """
     figures, seconds = {protocol: [] for protocol in protocols}, 0.0
     progress = progress or (lambda name, done, total: None)
@@ -150,6 +163,8 @@ def measure(name, upscale, pairs, protocols, *, rounded=True, progress=None, see
             sr = upscale(lr)
             seconds += time.perf_counter() - started
             sr = sr[: hr.shape[0], : hr.shape[1]]
+            if save_images:
+                images.write(saved_path(save_images, name, image), images.to_uint8(sr))
             for protocol, values in figures.items():
                 psnr, *others = PROTOCOLS[protocol].measure_all(sr, hr, pairs.scale)
                 values.append((min(psnr, PSNR_LIMIT), *others))
@@ -160,6 +175,14 @@ def measure(name, upscale, pairs, protocols, *, rounded=True, progress=None, see
             raise
         progress(name, done, len(pairs.pairs))
     return Row(name, {protocol: np.array(values) for protocol, values in figures.items()}, rounded, seconds)
+
+
+def saved_path(folder, name, image):
+    """Returns where `measure` saves an upscaled image; InputError if the model's name leads out of the folder."""
+    path = Path(folder) / name / f"{image}.png"
+    if not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise InputError(f"Can't save images of the model {name!r} in {folder}. Choose another name.")
+    return path
 
 
 def decoded(pairs, rounded=True):

@@ -8,6 +8,7 @@ import numpy as np
 from wdsr_tf.errors import InputError, suggestion
 from wdsr_tf.images import rgb_to_y, to_uint8
 
+GRAY_OF_RGB = (0.299, 0.587, 0.114)  # BT.601
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 STRIP = 16  # rows per step of the Gaussian filter, so that they stay in the CPU's cache
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -124,6 +125,7 @@ class Protocol:
         luma: compare Y of YCbCr instead of RGB.
         rounded: clip SR to [0, 255] and round it first.
         border: function of the scale that returns the pixels left out on each side.
+        gray: a gray HR image is its own luma, instead of being converted from RGB to the range 16 to 235.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Protocol:
     luma: bool
     rounded: bool
     border: Callable
+    gray: bool = False
 
     def measure(self, sr, hr, scale):
         """Returns (PSNR, SSIM) of an RGB image; HR is cropped at its right and bottom to the size of SR."""
@@ -152,7 +155,9 @@ class Protocol:
             sr = to_uint8(sr)
         elif not np.isfinite(sr).all():
             raise InputError("The model returned values that aren't finite (NaN or infinity).")
-        if self.luma:
+        if self.gray and (hr == hr[..., :1]).all():
+            sr, hr = sr @ GRAY_OF_RGB, hr[..., 0]
+        elif self.luma:
             sr, hr = rgb_to_y(sr), rgb_to_y(hr)
         border = self.border(scale)
         if min(height, width) <= 2 * border:
@@ -169,6 +174,7 @@ PROTOCOLS = {
         Protocol("krasserm", "RGB, no border, float output", False, False, lambda scale: 0),
         Protocol("ntire", "RGB, border scale + 6, rounded", False, True, lambda scale: scale + 6),
         Protocol("paper", "Y, border scale, rounded", True, True, lambda scale: scale),
+        Protocol("paper-gray", "Y, gray images as they are, border scale, rounded", True, True, lambda s: s, True),
     )
 }
 
@@ -177,14 +183,14 @@ def protocol_names(names):
     """Returns the names of protocols that `names` stands for, each once.
 
     Args:
-        names: one name, several, or "all".
+        names: one name, several, or "all", which leaves the variant "paper-gray" out.
 
     Raises:
         InputError: if a name is unknown or there is none.
     """
     names = [names] if isinstance(names, str) else list(dict.fromkeys(names))
     if names == ["all"]:
-        return list(PROTOCOLS)
+        return [name for name, protocol in PROTOCOLS.items() if not protocol.gray]
     known = f"Choose from {', '.join(PROTOCOLS)}; or all."
     for name in names:
         if name not in PROTOCOLS:

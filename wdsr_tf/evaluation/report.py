@@ -77,6 +77,9 @@ class Ranking:
             lines.append(f"LR is float, as in the papers of luma models, for: {', '.join(unrounded)}")
         for protocol in self.protocols:
             lines += self._block(protocol, costs=protocol == self.protocols[0])
+        bicubic, _, _ = self.bicubic.mean(self.protocols[0])
+        if self.best[0] < bicubic:
+            lines += ["", f"No model is as good as bicubic upscaling, {bicubic:.4f} dB under {self.protocols[0]}."]
         return "\n".join(lines)
 
     def _block(self, protocol, costs):

@@ -2,28 +2,39 @@
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import math
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.images import high_depth
+from wdsr_tf.images import content, high_depth
 from wdsr_tf.images.formats import SUFFIXES
 from wdsr_tf.images.metadata import color_space, orientation, read_metadata
 from wdsr_tf.images.picture import Picture, change_depth
+from wdsr_tf.system.extras import is_installed, missing
 
 MAX_PIXELS = 250_000_000
 READ = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF")  # by Pillow's names
+PLUGINS = {  # formats that a package adds to Pillow: its module and its name
+    "HEIF": ("pillow_heif", "pillow-heif"),
+    "JXL": ("pillow_jxl", "pillow-jxl-plugin"),
+}
 PILLOWS_LIMIT = threading.Lock()
 
 
-def find(folder: Path | str) -> list[Path]:
-    """Returns the images below `folder` by their suffixes, sorted, without hidden files and folders.
+def find(folder: Path | str, skipped: Callable[[Path, str], None] | None = None) -> list[Path]:
+    """Returns the images below `folder`, sorted, without hidden files and folders. Links to folders are followed.
+
+    Args:
+        folder: where to search. A file is an image if its content says so, or its suffix does.
+        skipped: called with (file, format) for each image of a format that isn't read, such as `.psd`.
 
     Raises:
         InputError: if no such folder.
@@ -31,13 +42,31 @@ def find(folder: Path | str) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    found = []
+    for path in _files(folder):
+        kind = content.kind(path)
+        other = content.other_kind(path) if kind in (None, "TIFF") else None  # camera raw files look like TIFF
+        if other is None and (kind or path.suffix.lower() in SUFFIXES):
+            found.append(path)
+        elif other and skipped:
+            skipped(path, other)
+    return sorted(found)
+
+
+def _files(folder):
+    """The files below `folder`, each folder once, so that a link to a parent doesn't lead round in circles."""
+    top = folder.resolve()
+    seen = {top}
+    for here, folders, names in os.walk(folder, followlinks=True):
+        here = Path(here)
+        entered = []
+        for name in sorted(folders):
+            target = (here / name).resolve()
+            if not name.startswith(".") and target not in seen and target not in top.parents:
+                seen.add(target)
+                entered.append(name)
+        folders[:] = entered
+        yield from (here / name for name in names if not name.startswith(".") and (here / name).is_file())
 
 
 def read(path: Path | str, max_pixels: float = MAX_PIXELS) -> np.ndarray:
@@ -111,7 +140,7 @@ def reading_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not an image in a supported format ({', '.join(READ)})") from None
+        raise InputError(f"{path}: not an image in a supported format ({', '.join([*READ, *PLUGINS])})") from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except InputError as error:
@@ -125,15 +154,29 @@ def reading_errors(path: Path | str) -> Iterator[None]:
 @contextlib.contextmanager
 def open_image(path: Path | str, max_pixels: float) -> Iterator[Image.Image]:
     """Opens a file as a Pillow image of at most `max_pixels`, without decoding it."""
+    formats = (*READ, *_plugin(content.kind(path)))
     with PILLOWS_LIMIT:  # Pillow's own limit is one for the whole process
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(path, formats=READ)
+            image = Image.open(path, formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = before
     with image:
         check_pixels(image.size, max_pixels)
         yield image
+
+
+def _plugin(kind):
+    """Loads what Pillow needs to read a format, and returns its name; nothing for Pillow's own formats."""
+    if kind not in PLUGINS:
+        return ()
+    module, package = PLUGINS[kind]
+    if not is_installed(module):
+        raise missing(package, "pictures", f"Reading {kind}")
+    loaded = importlib.import_module(module)
+    if kind == "HEIF":
+        loaded.register_heif_opener()
+    return (kind,)
 
 
 def check_pixels(size: tuple[int, int], max_pixels: float, frames: int = 1) -> None:

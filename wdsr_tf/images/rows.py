@@ -2,10 +2,11 @@
 
 import collections
 import concurrent.futures
-import os
 from collections.abc import Callable
 
 import numpy as np
+
+from wdsr_tf.system import cores
 
 CHUNK_BYTES = 2**20  # so large that restarting the compression costs next to nothing
 
@@ -26,7 +27,7 @@ class Encoder:
         self.rows = max(1, CHUNK_BYTES // row_bytes)
         self._encode, self._emit = encode, emit
         self._waiting, self._count, self._previous = [], 0, None
-        self._threads = min(8, os.cpu_count() or 1)
+        self._threads = min(8, cores.available())
         self._pool = concurrent.futures.ThreadPoolExecutor(self._threads)
         self._running = collections.deque()
 

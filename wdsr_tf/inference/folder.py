@@ -5,12 +5,16 @@ from pathlib import Path
 
 from wdsr_tf import images
 from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.images.content import SUFFIX_OF
 
 MAX_NAME = 255  # bytes of a file name
 
 
-def find(indir, outdir):
-    """Returns the images at `indir`, an image or a folder, without those in `outdir`; InputError if there is none."""
+def find(indir, outdir, log=None):
+    """Returns the images at `indir`, an image or a folder, without those in `outdir`; InputError if there is none.
+
+    `log` is called with one line for each image of a format that isn't read.
+    """
     indir, outdir = Path(indir), Path(outdir)
     if outdir.is_file():
         raise InputError(f"The output folder {outdir} is a file; name a folder (-o).")
@@ -19,7 +23,9 @@ def find(indir, outdir):
     if not indir.is_dir():
         raise InputError(f"There is no file or folder {indir}.")
     nested = indir.resolve() in outdir.resolve().parents
-    sources = [p for p in images.find(indir) if not (nested and outdir.resolve() in p.resolve().parents)]
+    log = log or (lambda line: None)
+    found = images.find(indir, lambda path, form: log(f"Skipped: {path}: {form} files aren't supported."))
+    sources = [p for p in found if not (nested and outdir.resolve() in p.resolve().parents)]
     if not sources:
         raise InputError(f"{indir} has no images ({', '.join(images.SUFFIXES)}).")
     return sources
@@ -71,9 +77,17 @@ def is_done(source, target, result_size):
 
 
 def _kept_suffix(source, result_size):
-    """The suffix of `source` if its format is lossless or it moves, and can hold the result; else .png."""
-    suffix = source.suffix.lower()
-    form = images.FORMATS[suffix]
+    """The suffix of `source` if its format is lossless or it moves, and can hold the result; else .png.
+
+    A wrong suffix is replaced by that of the content.
+    """
+    suffix, kind = source.suffix.lower(), images.kind(source)
+    form = images.FORMATS.get(suffix)
+    if kind and (form is None or form.name != kind):
+        suffix = SUFFIX_OF[kind]
+        form = images.FORMATS.get(suffix)
+    if form is None:
+        return ".png"
     try:
         if suffix not in images.LOSSLESS and not images.is_animated(source):
             return ".png"
@@ -87,12 +101,12 @@ def _kept_suffix(source, result_size):
 
 
 def _names(folder, source, kept):
-    suffix = source.suffix.lower()
+    was = source.suffix.lower()[1:] or "file"
     yield folder / _shortened(source.stem, f"-sr{kept}")
-    yield folder / _shortened(source.stem, f"-{suffix[1:]}-sr{kept}")
+    yield folder / _shortened(source.stem, f"-{was}-sr{kept}")
     number = 2
     while True:
-        yield folder / _shortened(source.stem, f"-{suffix[1:]}-{number}-sr{kept}")
+        yield folder / _shortened(source.stem, f"-{was}-{number}-sr{kept}")
         number += 1
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from wdsr_tf.system import extras
+from wdsr_tf.system import cores, extras
 
 
 def load_openvino():
@@ -22,4 +22,7 @@ def compile_network(core, network, shape):
     """Compiles `network` for one input shape, for the shortest time per call."""
     network.reshape(shape)
     # On CPUs that multiply bfloat16, float32 networks would run in it otherwise.
-    return core.compile_model(network, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    if count := cores.limit():
+        options["INFERENCE_NUM_THREADS"] = count
+    return core.compile_model(network, "CPU", options)

@@ -4,6 +4,8 @@ import contextlib
 import os
 import sys
 
+from wdsr_tf.system import cores
+
 
 @contextlib.contextmanager
 def silenced():
@@ -28,5 +30,8 @@ def silenced():
 def load_keras():
     """Imports Keras and its backend."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own lines, then and later
+    if count := cores.limit():  # TensorFlow ignores the quota of a container
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(count))
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(count))
     with silenced():
         import keras  # noqa: F401

@@ -11,7 +11,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from wdsr_tf.images.resize import imresize
+from wdsr_tf.images.resize import imresize_rows
 from wdsr_tf.inference.alpha import bleed
 from wdsr_tf.inference.jpeg import jpeg_quality
 from wdsr_tf.inference.routing import find_models, passes, routes
@@ -35,7 +35,8 @@ def main():
         result["plans"].append({"of": [height, width, radius, multiple, pixels], "spans": spans})
     for height, width, scale in ((1, 1, 2), (5, 7, 2), (9, 4, 3), (6, 11, 4)):
         small = rng.integers(0, 256, (height, width, 4), "uint8")
-        large = imresize(small, scale)
+        size = (height * scale, width * scale)
+        large = imresize_rows(small, size, 0, size[0])  # rounded once, as the page does
         result["bicubic"].append({"size": [height, width], "scale": scale, "small": flat(small), "large": flat(large)})
     for height, width, part in ((1, 1, 0.0), (9, 14, 0.5), (31, 22, 0.02), (40, 1, 0.1), (8, 8, 0.0), (8, 8, 1.0)):
         rgb = rng.integers(0, 256, (height, width, 3), "uint8")

@@ -16,11 +16,15 @@ def define_paths(flags, source, target):
 
 
 def define_jobs(flags):
-    flags.integer("jobs", None, "Number of processes. Default: one per core.", minimum=1)
+    flags.integer("jobs", None, "Number of processes. Default: one per core that the job may use.", minimum=1)
 
 
 def define_verify(flags):
     flags.switch("verify", False, "Check existing files by checksum, not just by size and header.")
+
+
+def define_prune(flags):
+    flags.switch("prune", False, "Remove what was made of images that are gone, even if they are more than a tenth.")
 
 
 def define_valid(flags):
@@ -45,6 +49,11 @@ def report(result, flags):
     say(f"{result.done} images converted, {result.kept} already up to date, in {flags.outdir}")
     if result.removed:
         say(f"{result.removed} images removed, because they are no longer in {flags.indir} or in that split")
+    if result.unpruned:
+        complain(
+            f"{result.unpruned} images are no longer in {flags.indir}. What was made of them is kept, because they are "
+            "more than a tenth. If they are meant to be gone, add --prune."
+        )
     if result.left_out:
         say(f"{len(result.left_out)} images left out:")
     for _, reason in result.left_out:

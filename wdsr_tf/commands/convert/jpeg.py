@@ -14,13 +14,14 @@ def define(flags):
     flags.integer("jpeg_quality", 75, "JPEG quality, 1 to 100.", minimum=1, maximum=100)
     common.define_jobs(flags)
     common.define_verify(flags)
+    common.define_prune(flags)
 
 
 def run(flags, words):
     indir, outdir = common.paths(flags)
     from wdsr_tf.data import jpeg_tree
 
-    result = jpeg_tree(indir, outdir, flags.jpeg_quality, jobs=flags.jobs, verify=flags.verify)
+    result = jpeg_tree(indir, outdir, flags.jpeg_quality, jobs=flags.jobs, verify=flags.verify, prune=flags.prune)
     return common.report(result, flags)
 
 

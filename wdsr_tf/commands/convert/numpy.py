@@ -8,13 +8,14 @@ def define(flags):
     common.define_paths(flags, "Folder of images, searched recursively.", "Folder to write to.")
     common.define_jobs(flags)
     common.define_verify(flags)
+    common.define_prune(flags)
 
 
 def run(flags, words):
     indir, outdir = common.paths(flags)
     from wdsr_tf.data import convert_tree
 
-    return common.report(convert_tree(indir, outdir, jobs=flags.jobs, verify=flags.verify), flags)
+    return common.report(convert_tree(indir, outdir, jobs=flags.jobs, verify=flags.verify, prune=flags.prune), flags)
 
 
 COMMAND = Command(

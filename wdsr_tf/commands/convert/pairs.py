@@ -18,6 +18,7 @@ def define(flags):
     )
     common.define_jobs(flags)
     common.define_verify(flags)
+    common.define_prune(flags)
 
 
 def run(flags, words):
@@ -34,6 +35,7 @@ def run(flags, words):
         lr_patch_size=flags.lr_patch_size,
         jobs=flags.jobs,
         verify=flags.verify,
+        prune=flags.prune,
     )
     return common.report(result, flags)
 

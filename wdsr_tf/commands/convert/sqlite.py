@@ -20,6 +20,7 @@ def define(flags):
         "longest", 0, "Shrink images first whose longer side has more pixels than this. Default: don't.", minimum=0
     )
     common.define_jobs(flags)
+    common.define_prune(flags)
 
 
 def run(flags, words):
@@ -36,7 +37,7 @@ def run(flags, words):
         active_cropping=flags.active_cropping,
         longest=flags.longest,
     )
-    return common.report(make_store(indir, outdir, config, flags.valid, jobs=flags.jobs), flags)
+    return common.report(make_store(indir, outdir, config, flags.valid, jobs=flags.jobs, prune=flags.prune), flags)
 
 
 COMMAND = Command(

@@ -2,7 +2,7 @@
 
 from wdsr_tf.errors import InputError, OutOfMemory
 from wdsr_tf.inference.engines import Engine, cache
-from wdsr_tf.system import extras, quiet
+from wdsr_tf.system import cores, extras, quiet
 
 
 def load(model, precision="float32", *, log=None):
@@ -14,6 +14,7 @@ def load(model, precision="float32", *, log=None):
         raise extras.missing("onnxruntime", None, "The engine 'onnx'") from error
     path, facts = cache.onnx_network(model, log)
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cores.limit() or 0  # 0: the library chooses
     options.log_severity_level = 4  # it would also print what it raises
     # Its arena keeps the memory of the largest tile: a tenth faster than allocating it for every tile.
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,106 @@
+"""Tells an image file's format from its first bytes, whatever its name."""
+
+from pathlib import Path
+
+SUFFIX_OF = {  # a file name's usual ending for each format that is read, by Pillow's names
+    "PNG": ".png",
+    "JPEG": ".jpg",
+    "GIF": ".gif",
+    "WEBP": ".webp",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "AVIF": ".avif",
+    "HEIF": ".heic",
+    "JXL": ".jxl",
+}
+STARTS = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"\xff\x0a": "JXL",
+    b"\0\0\0\x0cJXL \r\n\x87\n": "JXL",
+}
+BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # lengths
+AVIF_BRANDS = (b"avif", b"avis")
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+# Images that aren't read. Folders are searched for them only to name what is left out.
+OTHER_STARTS = {
+    b"8BPS": "Photoshop",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+    b"#?RADIANCE": "Radiance HDR",
+    b"qoif": "QOI",
+    b"DDS ": "DDS",
+    b"gimp xcf": "GIMP",
+    b"\x8aMNG": "MNG",
+    b"\x8bJNG": "JNG",
+    b"P1\n": "PBM",
+    b"P2\n": "PGM",
+    b"P3\n": "PPM",
+    b"P4\n": "PBM",
+    b"P5\n": "PGM",
+    b"P6\n": "PPM",
+    b"P7\n": "PAM",
+    b"FUJIFILMCCD-RAW": "camera raw",
+    b"IIRO": "camera raw",
+    b"IIU\0": "camera raw",
+    b"FOVb": "camera raw",
+    b"II\xbc\x01": "JPEG XR",
+    b"\0\0\1\0": "icon",
+    b"\0\0\2\0": "icon",
+}
+OTHER_SUFFIXES = {
+    **dict.fromkeys((".psd", ".psb"), "Photoshop"),
+    **dict.fromkeys((".jp2", ".j2k", ".jpx", ".jpf", ".j2c"), "JPEG 2000"),
+    **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef", ".srw"), "camera raw"),
+    **dict.fromkeys((".svg", ".svgz"), "SVG"),
+    **dict.fromkeys((".jxr", ".wdp", ".hdp"), "JPEG XR"),
+    **{".exr": "OpenEXR", ".hdr": "Radiance HDR", ".qoi": "QOI", ".dds": "DDS", ".tga": "Targa", ".pcx": "PCX"},
+    **{".ppm": "PPM", ".pgm": "PGM", ".pbm": "PBM", ".pam": "PAM", ".ico": "icon", ".cur": "icon", ".xcf": "GIMP"},
+}
+LONGEST_START = 64
+
+
+def kind(path: Path | str) -> str | None:
+    """Returns the format of an image that can be read, by Pillow's name, or None; never raises."""
+    return kind_of(_start(path))
+
+
+def kind_of(start: bytes) -> str | None:
+    """As `kind`, from the first bytes of a file."""
+    for magic, name in STARTS.items():
+        if start.startswith(magic):
+            return name
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start[:2] == b"BM" and int.from_bytes(start[14:18], "little") in BMP_HEADERS:
+        return "BMP"
+    if start[4:8] == b"ftyp":
+        end = min(int.from_bytes(start[:4], "big"), len(start))
+        brands = {start[8:12], *(start[at : at + 4] for at in range(16, end - 3, 4))}
+        if brands.intersection(AVIF_BRANDS):
+            return "AVIF"
+        if brands.intersection(HEIF_BRANDS):
+            return "HEIF"
+    return None
+
+
+def other_kind(path: Path | str) -> str | None:
+    """Returns the name of an image format that isn't read, from the file's first bytes or its suffix, or None."""
+    start = _start(path)
+    names = (name for magic, name in OTHER_STARTS.items() if start.startswith(magic))
+    return next(names, None) or OTHER_SUFFIXES.get(Path(path).suffix.lower())
+
+
+def _start(path):
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(LONGEST_START)
+    except OSError:
+        return b""
