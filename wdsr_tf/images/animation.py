@@ -131,12 +131,12 @@ def write_animation(path: Path | str, frames: Iterable, loop: int = FOREVER, qua
     times = [time for _, time in frames]
     with writing_errors(path), atomic(path) as temporary, temporary.open("w+b") as file:
         if form.name == "GIF":
-            gif.write(file, zip(values, times, strict=True), loop, metadata.get("comment", b""))
+            gif.write(file, zip(values, times, strict=True), loop, metadata)
         elif form.name == "PNG":
             _write_apng(file, values, times, loop, metadata)
         else:
             durations = np.diff(np.rint(np.cumsum([0.0, *times]))).astype(int).tolist()
-            image, *others = (as_image(each, form) for each in values)
+            image, *others = map(as_image, values)
             options = {**save_options(form, quality), **pillow_options(metadata, form)}
             options |= {"save_all": True, "append_images": others, "duration": durations, "loop": loop}
             save(image, file, form, **options)

@@ -21,7 +21,9 @@ DISPOSALS = {2: CLEAR, 3: RESTORE, 4: RESTORE}  # 4 is what some programs write 
 DISPOSAL_NUMBERS = {KEEP: 1, CLEAR: 2, RESTORE: 3}
 TICK = 10  # milliseconds in GIF's unit of time
 LONGEST = 65_535  # ticks
-MOST_COMMENT = 2**20  # bytes of a comment or of XMP
+MOST_COMMENT = 2**20  # bytes
+XMP_NAME = b"XMP DataXMP"
+XMP_END = bytes([1, *range(255, -1, -1), 0])  # XMP isn't cut into blocks; wherever a reader stops in it, this ends it
 
 
 @dataclasses.dataclass
@@ -34,6 +36,7 @@ class Gif:
         frames: its images.
         plays: how often they are played; 0 means forever.
         comment: all comments.
+        xmp: bytes.
     """
 
     width: int
@@ -41,6 +44,7 @@ class Gif:
     frames: list
     plays: int = 1
     comment: bytes = b""
+    xmp: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +78,10 @@ def parse(path: Path | str) -> Gif:
             ended = True
             break
         if kind == 0x21:
-            label, (data, at) = content[at + 1 : at + 2], _blocks(content, at + 2)
+            label, start, (data, at) = content[at + 1 : at + 2], at + 2, _blocks(content, at + 2)
             control = _extension(gif, label, data, control)
+            if label == b"\xff" and data[:11] == XMP_NAME and content[at - len(XMP_END) : at] == XMP_END:
+                gif.xmp = content[start + 12 : at - len(XMP_END)]
         elif kind == 0x2C:
             block, at = _image(content, at, palette, control)
             gif.frames.append(block)
@@ -170,23 +176,23 @@ def paletted(values: np.ndarray) -> Image.Image:
     return image
 
 
-def write(file, frames: Iterable[tuple[np.ndarray, float]], plays: int, comment: bytes = b"") -> None:
-    """Writes an animation.
+def write(file, frames: Iterable[tuple[np.ndarray, float]], plays: int, metadata: dict) -> None:
+    """Writes an animation, or one image.
 
     What is rounded to GIF's 10 ms is the time since the start, so errors don't add up. A frame that is shown for longer
     than 655.35 s is repeated.
 
     Args:
         file: open for writing, in binary mode.
-        frames: (H x W x 3 or 4, milliseconds); all have the same shape. Opaque frames are stored as what changes.
+        frames: (H x W x 1 to 4, milliseconds); all have the same shape. Opaque frames are stored as what changes.
         plays: number of times to play them; 0 means forever.
-        comment: text to add.
+        metadata: as in `Picture`; `comment` and `xmp` are written.
     """
     before, start, elapsed = None, 0, 0.0
     for values, time in frames:
         if before is None:
-            _write_header(file, values, plays, comment)
-        clear = values.shape[2] == 4
+            _write_header(file, values, plays, metadata)
+        clear = values.shape[2] in (2, 4)
         top, left, bottom, right = changed_box(None if clear else before, values)
         elapsed += time
         ticks, start = round(elapsed / TICK) - start, round(elapsed / TICK)
@@ -213,12 +219,14 @@ def _encode(values):
     return _image(content, at, palette, (0, 0, image.info.get("transparency")))[0]
 
 
-def _write_header(file, values, plays, comment):
+def _write_header(file, values, plays, metadata):
     file.write(b"GIF89a" + struct.pack("<HHBBB", values.shape[1], values.shape[0], 0x70, 0, 0))
     if plays != 1:
         file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", max(0, min(plays, 65_536) - 1)) + b"\0")
-    if comment:
-        file.write(b"\x21\xfe" + _sub_blocks(comment))
+    if "comment" in metadata:
+        file.write(b"\x21\xfe" + _sub_blocks(metadata["comment"]))
+    if "xmp" in metadata:
+        file.write(b"\x21\xff\x0b" + XMP_NAME + metadata["xmp"] + XMP_END)
 
 
 def _sub_blocks(data):

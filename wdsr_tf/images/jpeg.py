@@ -14,6 +14,7 @@ END = b"\xff\xd9"
 MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # after which a segment follows, or the end
 SCAN, PROGRESSIVE = 0xDA, (0xC2, 0xC6, 0xCA)
 FRAMES = (0xC0, 0xC1, *PROGRESSIVE, 0xC9)
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 LARGE = 4_000_000  # pixels
 OTHER_BITS = bytes(random.Random(0).randrange(255) for _ in range(4096))  # no marker among them
 
@@ -32,6 +33,16 @@ def image_bytes(content: bytes) -> bytes:
     if first is not None:
         raise InputError(f"the file is truncated: rows from about {first} on are missing")
     return image + END
+
+
+def left_out(content: bytes, image: Image.Image) -> tuple[str, ...]:
+    """Returns what of a JPEG file, opened as `image`, isn't read."""
+    notes = []
+    if (others := getattr(image, "n_frames", 1) - 1) > 0:
+        notes.append(f"its {others} other images were left out")
+    if EXTENDED_XMP in content[: content.find(b"\xff\xda")]:
+        notes.append("the extension of its XMP was left out")
+    return tuple(notes)
 
 
 def _walk(content):

@@ -16,7 +16,7 @@ LONGEST_SEGMENT = 65_533  # bytes in a segment of a JPEG: its 16-bit length coun
 HOLDERS = {  # formats that can hold each item, by Pillow's names
     "icc_profile": ("PNG", "JPEG", "WEBP", "TIFF", "AVIF"),
     "exif": ("PNG", "JPEG", "WEBP", "TIFF", "AVIF"),
-    "xmp": ("PNG", "JPEG", "WEBP", "TIFF", "AVIF"),
+    "xmp": ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "GIF"),
     "iptc": ("PNG", "JPEG", "TIFF"),
     "text": ("PNG",),
     "comment": ("PNG", "JPEG", "GIF"),
@@ -75,7 +75,7 @@ def read_metadata(image: Image.Image) -> dict:
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
     if xmp:
         metadata["xmp"] = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-    if image.format == "JPEG" and isinstance(info.get("comment"), bytes):
+    if image.format in ("JPEG", "MPO") and isinstance(info.get("comment"), bytes):
         metadata["comment"] = info["comment"]
     iptc = info.get("photoshop", {}).get(0x0404) if isinstance(info.get("photoshop"), dict) else None
     if isinstance(iptc, bytes):
@@ -87,7 +87,7 @@ def _is_invented(image):
     """Whether Pillow made up the resolution: 1 dpi in TIFF, 72 dpi in a JPEG with EXIF."""
     if image.format == "TIFF":
         return exif_block.X_RESOLUTION not in image.tag_v2
-    return image.format == "JPEG" and image.info.get("jfif_unit") not in (1, 2)
+    return image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2)
 
 
 def add_exif(metadata: dict, exif: bytes) -> None:
@@ -140,7 +140,7 @@ def writable(metadata: dict, form: Format, height: int, width: int, gray: bool =
     kept = {name: value for name, value in metadata.items() if form.name in HOLDERS.get(name, ())}
     if form.name == "WEBP" and color_space(kept) == b"GRAY":
         del kept["icc_profile"]  # WebP stores color images only
-    if not kept.keys() & {"icc_profile", "cicp", "gama", "chrm"} and form.name in HOLDERS["icc_profile"]:
+    if "icc_profile" not in kept and form.name in HOLDERS["icc_profile"] and form.name != "PNG":
         profile = color.profile(metadata, gray and form.name != "WEBP")
         kept |= {"icc_profile": profile} if profile else {}
     if "dpi" in kept and max(kept["dpi"]) > HIGHEST_DPI.get(form.name, 2**31):

@@ -18,8 +18,8 @@ class Picture:
         alpha: H x W of the same type; None if the image has no transparency.
         gray: whether to write it as a gray image.
         metadata: any of `dpi` (horizontal, vertical), `icc_profile`, `exif` (without orientation and thumbnail), `xmp`,
-            `iptc`, `comment` (bytes), `text` (PNG chunks as (name, bytes)), and where there is no profile `cicp`
-            (primaries, transfer), `gama` (gamma) and `chrm` (eight chromaticities).
+            `iptc`, `comment` (bytes), `text` (PNG chunks as (name, bytes)), `cicp` (primaries, transfer),
+            `gama` (gamma) and `chrm` (eight chromaticities).
         notes: what reading left out, as sentences without "the file".
     """
 

@@ -15,7 +15,7 @@ LINE = 72  # hexadecimal digits in a line of IPTC
 
 def png_metadata(png: Png) -> tuple[dict, list[str]]:
     """Returns the `metadata` of a `Picture` and what was left out, broken or too long."""
-    metadata, notes, texts = {}, [], []
+    metadata, notes, texts = _color(png), [], []
     for name, data in png.chunks:
         if name in TEXTS:
             key = data.partition(b"\0")[0]
@@ -36,8 +36,6 @@ def png_metadata(png: Png) -> tuple[dict, list[str]]:
     dpi = png_dpi(png.find(b"pHYs")) or png_dpi_of_exif(block)
     if dpi:
         metadata["dpi"] = dpi
-    if "icc_profile" not in metadata:
-        metadata.update(_color(png))
     return metadata, notes
 
 

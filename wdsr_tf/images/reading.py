@@ -83,8 +83,9 @@ def size(path: Path | str, max_pixels: float = MAX_PIXELS, page: int = 0) -> tup
 
 
 def page_count(path: Path | str) -> int:
-    """Returns the number of pages of a TIFF, without thumbnails; 1 for other files and for what isn't an image."""
-    return len(high_depth.pages(path)) if content.kind(path) == "TIFF" else 1
+    """Returns the number of pages of a TIFF, without thumbnails; 1 for other files. Raises as `read_picture` does."""
+    with reading_errors(path):
+        return len(high_depth.pages(path)) if content.kind(path) == "TIFF" else 1
 
 
 def has_alpha(path: Path | str) -> bool:
@@ -108,15 +109,16 @@ def _read(path, max_pixels, full_depth, page=0):
         if kind == "JPEG":
             with open_image(path, max_pixels):  # the limit is checked first
                 pass
-            source = io.BytesIO(jpeg.image_bytes(Path(path).read_bytes()))
-            with open_image(path, max_pixels, source) as image:
-                return _decode(image)
+            file = Path(path).read_bytes()
+            with open_image(path, max_pixels, io.BytesIO(jpeg.image_bytes(file))) as image:
+                return dataclasses.replace(_decode(image), notes=jpeg.left_out(file, image))
         with open_image(path, max_pixels) as image:
             picture = with_cicp(_decode(image), path)
             others = getattr(image, "n_frames", 1) - 1
-            if others and kind == "HEIF":
-                picture = dataclasses.replace(picture, notes=(f"its {others} other images were left out",))
-            return picture
+            notes = [f"its {others} other images were left out"] if others and kind == "HEIF" else []
+            if kind in ("AVIF", "HEIF") and (bits := color.bits_of(path)) > 8:
+                notes.append(f"its {bits} bits per channel were reduced to 8")
+            return dataclasses.replace(picture, notes=tuple(notes))
 
 
 @contextlib.contextmanager
@@ -232,7 +234,7 @@ def gif_frames(path: Path | str, max_pixels: float, count: int | None = None) ->
     check_pixels((found.width, found.height), max_pixels, len(found.frames))
     for block in found.frames:
         check_pixels((block.width, block.height), max_pixels)
-    metadata = {"comment": found.comment} if found.comment else {}
+    metadata = {name: value for name, value in (("comment", found.comment), ("xmp", found.xmp)) if value}
     for rgba, time in compose.compose(found.height, found.width, gif.parts(found)):
         alpha = None if (rgba[..., 3] == 255).all() else rgba[..., 3]
         picture = of_values(rgba if alpha is not None else rgba[..., :3], metadata, undecided=True)

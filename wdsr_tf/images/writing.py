@@ -68,8 +68,8 @@ def open_writer(
         if form.name in STREAMED:
             sink = STREAMED[form.name](file, height, width, channels, like.rgb.dtype, metadata)
         else:
-            options = {**save_options(form, quality, like.gray), **pillow_options(metadata, form)}
-            sink = _PillowWriter(file, height, width, channels, form, options, lost_profile(like.metadata, form))
+            profile = lost_profile(like.metadata, form)
+            sink = _PillowWriter(file, height, width, channels, form, metadata, quality, profile)
         with contextlib.closing(sink):
             writer = Writer(sink, height, width, like)
             yield writer
@@ -164,9 +164,9 @@ class Writer:
 class _PillowWriter:
     """Collects rows for a format that Pillow writes all at once."""
 
-    def __init__(self, file, height, width, channels, form, options, profile):
-        self._profile = profile
-        self._file, self._form, self._options = file, form, options
+    def __init__(self, file, height, width, channels, form, metadata, quality, profile):
+        self._file, self._form = file, form
+        self._metadata, self._quality, self._profile = metadata, quality, profile
         self._values = np.empty((height, width, channels), "uint8")
         self._done = 0
 
@@ -175,8 +175,12 @@ class _PillowWriter:
         self._done += len(rows)
 
     def finish(self):
-        values = in_srgb(self._values, self._profile)
-        save(as_image(values, self._form), self._file, self._form, **self._options)
+        values, form = in_srgb(self._values, self._profile), self._form
+        if form.name == "GIF":
+            gif.write(self._file, [(values, 0)], 1, self._metadata)
+            return
+        options = save_options(form, self._quality, gray=values.shape[2] < 3)
+        save(as_image(values), self._file, form, **options, **pillow_options(self._metadata, form))
 
     def close(self):
         self._values = None
@@ -196,10 +200,8 @@ def in_srgb(values: np.ndarray, profile: bytes | None) -> np.ndarray:
     return np.concatenate([rgb, values[..., 3:]], axis=-1)
 
 
-def as_image(values: np.ndarray, form: Format | None = None) -> Image.Image:
-    """Returns a Pillow image of H x W x 1 (gray), 2 (gray and alpha), 3 or 4; with a palette if `form` is GIF."""
-    if form and form.name == "GIF":
-        return gif.paletted(values)
+def as_image(values: np.ndarray) -> Image.Image:
+    """Returns a Pillow image of H x W x 1 (gray), 2 (gray and alpha), 3 or 4."""
     return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
 
 
