@@ -163,8 +163,9 @@ def test_broken_files_give_errors_when_memory_is_short(tmp_path):
     code = (
         "import resource, sys, warnings; from pathlib import Path; warnings.simplefilter('ignore')\n"
         "from tests.images.test_fuzz import read_broken_files\n"
-        "try: import imagecodecs, tifffile  # they start threads, which the limit would prevent\n"
-        "except ImportError: pass\n"
+        "import contextlib, importlib  # the optional packages start threads, which the limit would prevent\n"
+        "for name in ('imagecodecs', 'tifffile', 'pillow_heif', 'pillow_jxl'):\n"
+        "    with contextlib.suppress(ImportError): importlib.import_module(name)\n"
         "from wdsr_tf import images\n"
         "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
         "resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + 300 * 2**20,) * 2)\n"

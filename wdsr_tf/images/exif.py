@@ -6,6 +6,7 @@ what a new size makes wrong is removed or replaced. See CIPA DC-008 (EXIF) and T
 
 import dataclasses
 import struct
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -22,6 +23,7 @@ XMP, IPTC, ICC_PROFILE = 700, 33723, 34675
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 34665, 34853, 40965
 DIRECTORIES = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 PIXEL_WIDTH, PIXEL_HEIGHT = 0xA002, 0xA003  # in the EXIF directory
+MOST_BYTES = 64 * 2**20  # of values; a real file has less
 # Tags that describe how values are stored in the file that was read: size, strips, tiles, compression, sample format,
 # profile; and XMP and IPTC, which travel beside EXIF. They would be wrong in the file that is written.
 LAYOUT = {
@@ -93,24 +95,36 @@ class Block:
         return values if self.order == "<" or unit == 1 else np.frombuffer(values, f">u{unit}").byteswap().tobytes()
 
     def numbers(self, entry: Entry) -> list:
-        """The values of a tag as numbers; rationals as quotients. Empty for other types."""
-        values = self.raw(entry)
+        """The first values of a tag, up to eight, as numbers; rationals as quotients. Empty for other types."""
+        count = min(entry.count, 8)
+        length = UNIT[entry.kind] * UNITS.get(entry.kind, 1) * count
+        values = self.raw(dataclasses.replace(entry, length=length))
         if entry.kind in UNITS:
             pairs = np.frombuffer(values, "<i4" if entry.kind == 10 else "<u4").reshape(-1, 2).tolist()
             return [above / below for above, below in pairs if below]
         code = CODES.get(entry.kind)
-        return list(struct.unpack(f"<{entry.count}{code}", values)) if code else []
+        return list(struct.unpack(f"<{count}{code}", values)) if code else []
 
-    def tags(self, at: int | None = None) -> dict:
-        """Returns {tag: (type, count, little-endian bytes)} of a directory; a directory within is another such dict."""
+    def tags(self, left_out: Iterable[int] = ()) -> dict:
+        """Returns {tag: (type, count, little-endian bytes)} of the first directory; a directory within is another dict.
+
+        Beyond 64 MiB, tags are left out.
+        """
+        return self._tags(self.first, (EXIF_IFD, GPS_IFD), left_out, [MOST_BYTES])
+
+    def _tags(self, at, inner, left_out, budget):
         found = {}
-        for entry in self.directory(self.first if at is None else at):
-            if entry.tag not in DIRECTORIES:
+        for entry in self.directory(at):
+            if entry.tag in DIRECTORIES:
+                if entry.tag in inner and entry.kind in (LONG, 13, LONG8, 18):
+                    inside = self._tags(
+                        self.numbers(entry)[0], (INTEROP_IFD,) if entry.tag == EXIF_IFD else (), (), budget
+                    )
+                    found |= {entry.tag: inside} if inside else {}
+            elif entry.tag not in left_out and entry.length <= budget[0]:
+                budget[0] -= entry.length
                 found[entry.tag] = (entry.kind, entry.count, self.raw(entry))
-            elif entry.kind in (LONG, 13, LONG8, 18) and (at is None or entry.tag == INTEROP_IFD):
-                place = self.numbers(entry)[0]
-                found[entry.tag] = self.tags(place) if place != at else None
-        return {tag: value for tag, value in found.items() if value}
+        return found
 
 
 def open_block(data) -> Block | None:
@@ -165,7 +179,9 @@ def cleaned(exif: bytes) -> bytes | None:
 
 
 def _is_layout(block, entry):
-    return entry.tag in LAYOUT or (entry.tag == DESCRIPTION and block.raw(entry).startswith(DESCRIBED_LAYOUTS))
+    return entry.tag in LAYOUT or (
+        entry.tag == DESCRIPTION and bytes(block.data[entry.place : entry.place + 16]).startswith(DESCRIBED_LAYOUTS)
+    )
 
 
 def _without_thumbnail(block, data):
@@ -232,7 +248,7 @@ def rational(number: float) -> tuple:
 def copied(block: Block) -> bytes | None:
     """Returns an EXIF block of the tags of a TIFF that aren't in `LAYOUT`; None if there are none."""
     layout = {entry.tag for entry in block.directory(block.first) if _is_layout(block, entry)}
-    tags = {tag: found for tag, found in block.tags().items() if tag not in layout}
+    tags = block.tags(layout)
     return PREFIX + encode(tags, header=True) if tags else None
 
 

@@ -47,17 +47,18 @@ def _exif_of(image):
     """The EXIF block of a Pillow image, with the tags that a caller may have changed; None if there is none."""
     try:
         raw, tags = image.info.get("exif"), Image.Image.getexif(image)  # a PNG's own getexif may decode the image
-        if len(tags) and (not raw or dict(tags) != _tags(raw)):
+        if len(tags) and (_is_changed(raw, tags) if raw else True):
             raw = tags.tobytes()  # a caller's own
         return exif_block.open_block(raw) if raw else None
     except Exception:  # a broken tag must not cost the image
         return None
 
 
-def _tags(raw):
-    tags = Image.Exif()
-    tags.load(raw)
-    return dict(tags)
+def _is_changed(raw, tags):
+    """Whether `tags` are others than those in `raw`; Pillow adds an orientation that it finds in XMP."""
+    read = Image.Exif()
+    read.load(raw)
+    return {**read, ORIENTATION: None} != {**tags, ORIENTATION: None}
 
 
 def read_metadata(image: Image.Image) -> dict:
@@ -102,7 +103,8 @@ def add_exif(metadata: dict, exif: bytes) -> None:
 
 def tiff_metadata(block: exif_block.Block) -> dict:
     """Returns the `metadata` of a `Picture` from a directory of a TIFF."""
-    metadata, tags = {}, block.tags()
+    beside = {exif_block.ICC_PROFILE, exif_block.XMP, exif_block.IPTC}
+    metadata, tags = {}, block.tags(exif_block.LAYOUT - beside)
     for name, tag in (("icc_profile", exif_block.ICC_PROFILE), ("xmp", exif_block.XMP), ("iptc", exif_block.IPTC)):
         if isinstance(tags.get(tag), tuple):
             metadata[name] = tags[tag][2]

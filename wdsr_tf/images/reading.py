@@ -115,7 +115,7 @@ def _read(path, max_pixels, full_depth, page=0):
         with open_image(path, max_pixels) as image:
             picture = with_cicp(_decode(image), path)
             others = getattr(image, "n_frames", 1) - 1
-            notes = [f"its {others} other images were left out"] if others and kind == "HEIF" else []
+            notes = [f"its {others} other images were left out"] if others and kind in PLUGINS else []
             if kind in ("AVIF", "HEIF") and (bits := color.bits_of(path)) > 8:
                 notes.append(f"its {bits} bits per channel were reduced to 8")
             return dataclasses.replace(picture, notes=tuple(notes))

@@ -108,7 +108,7 @@ class TiffWriter:
 
 def _metadata_tags(metadata):
     block = exif.open_block(metadata["exif"]) if "exif" in metadata else None
-    tags = {tag: value for tag, value in (block.tags() if block else {}).items() if tag not in exif.LAYOUT}
+    tags = block.tags(exif.LAYOUT) if block else {}
     for name, tag in (("icc_profile", exif.ICC_PROFILE), ("xmp", exif.XMP), ("iptc", exif.IPTC)):
         if name in metadata:
             tags[tag] = (UNDEFINED if name != "xmp" else 1, len(metadata[name]), metadata[name])
