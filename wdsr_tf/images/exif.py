@@ -117,9 +117,8 @@ class Block:
         for entry in self.directory(at):
             if entry.tag in DIRECTORIES:
                 if entry.tag in inner and entry.kind in (LONG, 13, LONG8, 18):
-                    inside = self._tags(
-                        self.numbers(entry)[0], (INTEROP_IFD,) if entry.tag == EXIF_IFD else (), (), budget
-                    )
+                    further = (INTEROP_IFD,) if entry.tag == EXIF_IFD else ()
+                    inside = self._tags(self.numbers(entry)[0], further, (), budget)
                     found |= {entry.tag: inside} if inside else {}
             elif entry.tag not in left_out and entry.length <= budget[0]:
                 budget[0] -= entry.length

@@ -128,13 +128,15 @@ class Upscaler:
         Returns:
             An array of the same type and layout as an array; a PIL image for a PIL image, upright and with its color
             profile, EXIF and resolution; for a file, an array H x W, H x W x 3 or H x W x 4 with all its bits. Of an
-            animation it's the first frame.
+            animation it's the first frame, of a TIFF the first page.
 
         Raises:
             InputError: the image can't be used, or memory is too small for a tile.
         """
         given = read_input(image, self.max_pixels)
         picture, dtype = given.picture, given.picture.rgb.dtype
+        for note in picture.notes:
+            self._log(f"{image}: {note}.")
         watch = _Progress(progress, self._work(picture, given.jpeg))
         result = self._result(picture)
         large = assemble(outline(picture, result, dtype), result, self._strips(picture, dtype, given.jpeg, watch.add))
@@ -150,8 +152,8 @@ class Upscaler:
         """Upscales the image or animation in `source` and writes it to `target`, atomically.
 
         Args:
-            source: a file that `images.read_picture` reads; all frames of an animation are upscaled if the format of
-                `target` holds them, else the first.
+            source: a file that `images.read_picture` reads; all frames of an animation and all pages of a TIFF are
+                upscaled if the format of `target` holds them, else the first.
             target: where to write; the suffix is the format.
             progress: called with the finished fraction of the work, up to 1.0.
 
