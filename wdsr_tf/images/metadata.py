@@ -71,7 +71,10 @@ def read_metadata(image: Image.Image) -> dict:
     dpi = _dpi(() if invented else info.get("dpi", ())) or (_dpi(exif_block.resolution(block) or ()) if block else None)
     if dpi:
         metadata["dpi"] = dpi
-    if block:
+    if block and image.format == "TIFF":
+        copied = exif_block.copied(block)
+        metadata |= {"exif": copied} if copied else {}
+    elif block:
         add_exif(metadata, bytes(block.data))
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
     if xmp:
