@@ -239,3 +239,35 @@ def test_cicp_of_an_avif_is_read(tmp_path):
         content = imagecodecs.avif_encode(RGB, primaries=primaries, transfer=transfer, **options)
         (tmp_path / "a.avif").write_bytes(content)
         assert images.read_picture(tmp_path / "a.avif").metadata == kept
+
+
+def test_xmp_and_comments_of_a_gif_are_kept(tmp_path):
+    picture = images.Picture(RGB, metadata={"xmp": b"<x>\x01abc</x>" + bytes(range(1, 256)), "comment": b"by hand"})
+    images.write(tmp_path / "a.gif", picture)
+    images.write_animation(tmp_path / "b.gif", [(picture, 50), (picture, 60)])
+    for name, count in (("a.gif", 1), ("b.gif", 2)):
+        assert images.read_picture(tmp_path / name).metadata == picture.metadata
+        with Image.open(tmp_path / name) as image:  # other readers skip what they don't know
+            assert getattr(image, "n_frames", 1) == count
+
+
+def test_what_reading_leaves_out_is_named(tmp_path):
+    first = Image.fromarray(RGB)
+    first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[first])
+    assert images.read_picture(tmp_path / "a.jpg").notes == ("its 1 other images were left out",)
+    extension = b"http://ns.adobe.com/xmp/extension/\0" + bytes(60)
+    first.save(tmp_path / "b.jpg", extra=b"\xff\xe1" + struct.pack(">H", 2 + len(extension)) + extension)
+    assert images.read_picture(tmp_path / "b.jpg").notes == ("the extension of its XMP was left out",)
+    imagecodecs = pytest.importorskip("imagecodecs")
+    (tmp_path / "c.avif").write_bytes(imagecodecs.avif_encode(RGB.astype("uint16") * 4, level=90, bitspersample=10))
+    assert images.read_picture(tmp_path / "c.avif").notes == ("its 10 bits per channel were reduced to 8",)
+
+
+def test_directories_that_lead_in_circles_and_endless_values_cost_nothing():
+    circle = struct.pack("<HHHIII", 1, exif.EXIF_IFD, 4, 1, 8, 0)
+    block = exif.open_block(b"II*\0\x08\0\0\0" + circle)
+    assert block.tags() == {} and exif.cleaned(bytes(block.data)) is not None
+    values = bytes(2**20)
+    entries = b"".join(struct.pack("<HHII", 50_000 + i, 7, len(values), 4000) for i in range(200))
+    block = exif.open_block(b"II*\0\x08\0\0\0" + (struct.pack("<H", 200) + entries).ljust(3992, b"\0") + values)
+    assert len(block.tags()) == 64  # MiB

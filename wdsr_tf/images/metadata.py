@@ -11,7 +11,6 @@ from wdsr_tf.images import exif as exif_block
 from wdsr_tf.images.exif import ORIENTATION
 from wdsr_tf.images.formats import Format
 
-__all__ = ["ORIENTATION"]
 LONGEST_SEGMENT = 65_533  # bytes in a segment of a JPEG: its 16-bit length counts itself
 HOLDERS = {  # formats that can hold each item, by Pillow's names
     "icc_profile": ("PNG", "JPEG", "WEBP", "TIFF", "AVIF"),

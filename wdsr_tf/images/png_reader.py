@@ -90,12 +90,6 @@ class Png:
         return self.color_type in (GRAY_ALPHA, RGBA) or self.find(b"tRNS") is not None
 
 
-def is_png(path: Path | str) -> bool:
-    """Whether the file starts like a PNG."""
-    with Path(path).open("rb") as file:
-        return file.read(8) == SIGNATURE
-
-
 def parse(path: Path | str, pixels: bool = True) -> Png:
     """Reads a PNG's chunks, or without `pixels` all others. Raises InputError if the file is no sound PNG."""
     with Path(path).open("rb") as file:
