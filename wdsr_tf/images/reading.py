@@ -221,6 +221,8 @@ def png_frames(path: Path | str, max_pixels: float) -> Iterator[tuple[Picture, f
     metadata, notes = png_metadata(png)
     if png.bits == 16:
         notes = [*notes, "its frames were reduced from 16 to 8 bits"]
+    if png.frames and png.frames[0].data is not png.still.data:
+        notes = [*notes, "its image for programs that can't play animations was left out"]
     gray, turn = png.color_type in (png_reader.GRAY, png_reader.GRAY_ALPHA), _png_orientation(png)
     for rgba, time in compose.compose(png.height, png.width, png_reader.parts(png)):
         picture = Picture(rgba[..., :3], rgba[..., 3], gray, metadata, (*png.notes, *notes))
