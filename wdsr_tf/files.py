@@ -1,7 +1,8 @@
-"""Atomic writes, cleanup after killed processes, and checksums."""
+"""Atomic writes, cleanup after killed processes, locks, and checksums."""
 
 import contextlib
 import hashlib
+import os
 import re
 import secrets
 import time
@@ -46,3 +47,26 @@ def sha256(*paths: str | Path) -> str:
         with Path(path).open("rb") as file:
             hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Lets one process or thread at a time into the block; `path` is a file for that alone, which is left there."""
+    with Path(path).open("w") as file:
+        if os.name == "nt":
+            import msvcrt
+
+            any(_succeeds(msvcrt.locking, file.fileno(), msvcrt.LK_LOCK, 1) for _ in range(60))  # 10 seconds each
+        else:
+            import fcntl
+
+            _succeeds(fcntl.flock, file, fcntl.LOCK_EX)  # fails on file systems without locks
+        yield
+
+
+def _succeeds(function, *arguments):
+    try:
+        function(*arguments)
+    except OSError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from wdsr_tf.commands import downloads
 from wdsr_tf.commands.command import Command, complain, say
 
 OWN_MODELS = "output/models"  # where train.py keeps the checkpoints of the newest run
@@ -28,10 +29,11 @@ def define(flags):
     flags.string(
         "model",
         None,
-        "Checkpoint or any published weights file; or folder of checkpoints to choose from by scale, noise and PSNR. "
-        "Default: the bundled models.",
+        "Checkpoint or any published weights file, or its URL; or folder of checkpoints to choose from by scale, noise "
+        "and PSNR. Default: the bundled models.",
         short="m",
     )
+    downloads.define(flags, "--model")
     flags.string("scale", None, "Factor, such as 2 or 3.5. Default: the model's own.", short="s")
     flags.string("size", None, "Size in pixels instead of a factor: 4000x, x3000 or 4000x3000.")
     flags.integer(
@@ -72,7 +74,7 @@ def run(flags, words):
     suffix = suffix_of(flags.format)
     sources = find(flags.indir, flags.outdir, say)
     upscaler = Upscaler(
-        flags.model,
+        downloads.fetched(flags.model, flags, flags.sha256),
         scale=flags.scale,
         size=flags.size,
         noise=flags.noise,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from wdsr_tf import checkpoint, weights
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers.download import local
 from wdsr_tf.inference.engines import Engine
 from wdsr_tf.inference.engines.metadata import describe
 from wdsr_tf.inference.jpeg import CLEAN_QUALITY
@@ -48,8 +49,8 @@ def find_models(model: "str | os.PathLike | object | None" = None) -> list[Candi
     """Returns what `model` offers.
 
     Args:
-        model: a checkpoint, an ONNX file of ours, or a published weights file; a folder, which is searched for
-            checkpoints; an `SRModel` or `Engine`; or None for the bundled models.
+        model: a checkpoint, an ONNX file of ours, or a published weights file, or its URL; a folder, which is searched
+            for checkpoints; an `SRModel` or `Engine`; or None for the bundled models.
 
     Raises:
         InputError: the file can't be used, or the folder has no checkpoint that can.
@@ -60,7 +61,7 @@ def find_models(model: "str | os.PathLike | object | None" = None) -> list[Candi
         if not (isinstance(model, Engine) or hasattr(model, "hyperparameters")):
             raise InputError(f"model must be a file, a folder or an SRModel, not {type(model).__name__}.")
         return [Candidate(model, model.scale, *_qualities(model.architecture, getattr(model, "facts", {})))]
-    path = Path(model)
+    path = local(model)
     return _in_folder(path) if path.is_dir() else _in_file(path)
 
 

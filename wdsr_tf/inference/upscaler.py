@@ -34,7 +34,8 @@ class Upscaler:
 
     Args:
         model: a checkpoint, an ONNX file of ours, or any published weights file, which is converted once into the
-            user's cache folder; a folder of checkpoints to choose from; or an `SRModel`. Default: the bundled models.
+            user's cache folder; its URL, from which it's downloaded once; a folder of checkpoints to choose from; or an
+            `SRModel`. Default: the bundled models.
         scale: factor, such as 2 or 3.5. Default: the model's own.
         size: instead of a factor, the size in pixels: "4000x" (width), "x3000" (height) or "4000x3000".
         noise: level of JPEG noise to remove, 0 to 3. Default: JPEG noise is removed below quality 93 if there is a

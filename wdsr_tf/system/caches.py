@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import functools
 import os
 import shutil
 import tempfile
@@ -12,6 +13,16 @@ def user_cache():
     """The user's cache folder of wdsr-tf; `XDG_CACHE_HOME` moves it."""
     root = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
     return Path(root) / "wdsr-tf"
+
+
+def folder(name):
+    """The folder `name` in the user's cache folder, or a temporary one if nothing can be written there."""
+    return _kept(user_cache() / name)
+
+
+@functools.cache
+def _kept(path):
+    return first_writable(path)  # the same temporary folder each time
 
 
 def first_writable(*folders):
