@@ -1,5 +1,6 @@
 """Broken files of every format give a readable error or an image of the right size, and nothing else."""
 
+import contextlib
 import io
 import subprocess
 import sys
@@ -9,10 +10,11 @@ import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
+from tests.images.test_composition import apng, gif, random_frames
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
 
-COUNT = 2000
+COUNT = 1000
 PIXELS = 1_000_000  # larger sizes in broken headers are rejected, which keeps the test fast
 
 
@@ -30,9 +32,10 @@ def valid_files(folder):
                 images.write(folder / f"a{suffix}", picture)
                 yield suffix, (folder / f"a{suffix}").read_bytes()
     frames = [(images.Picture(shades[::step, :, :3][:4]), 50) for step in (1, -1)]
-    for suffix in (".gif", ".webp", ".png"):
+    for suffix in (".gif", ".webp", ".png", ".avif"):
         images.write_animation(folder / f"a{suffix}", frames)
         yield suffix, (folder / f"a{suffix}").read_bytes()
+    yield from _odd_files(folder, shades)
     for suffix, mode, options in (
         (".tif", "RGB", {"exif": exif}),
         (".webp", "RGB", {"exif": exif}),
@@ -53,6 +56,39 @@ def valid_files(folder):
         image = Image.merge("LAB", [image] * 3) if mode == "LAB" else image.convert(mode)
         image.save(file, Image.registered_extensions()[suffix], **options)
         yield suffix, file.getvalue()
+
+
+def _odd_files(folder, shades):
+    """Animations that change parts of the image, pages, layouts that Pillow can't read, HEIC, and JPEG XL."""
+    random = np.random.default_rng(1)
+    for channels, kind in ((1, 0), (3, 2), (4, 6)):
+        yield ".png", apng(list(random_frames(random, channels)), kind)
+    indices = [(*part[:3], part[3], 2) for part in random_frames(random, 1)]
+    yield ".gif", gif(indices, random.integers(0, 256, (256, 3)).tolist())
+    with images.open_pages(folder / "a.tif", 2, 1000) as open_page:
+        for rows in (shades[..., :3], shades[:7, :, :3]):
+            with open_page(*rows.shape[:2], images.Picture(rows[:0])) as writer:
+                writer.append(rows)
+    yield ".tif", (folder / "a.tif").read_bytes()
+    with contextlib.suppress(ImportError):
+        import imagecodecs  # noqa: F401
+        import tifffile
+
+        for planes, options in ((shades[..., :2], {"extrasamples": ["unassalpha"]}), (shades[..., :3], {})):
+            photometric = "rgb" if planes.shape[2] == 3 else "minisblack"
+            stored = np.ascontiguousarray(np.moveaxis(planes, -1, 0))
+            options = {**options, "photometric": photometric, "planarconfig": "separate"}
+            tifffile.imwrite(folder / "a.tif", stored, compression="lzw", **options)
+            yield ".tif", (folder / "a.tif").read_bytes()
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+        import pillow_jxl  # noqa: F401
+
+        pillow_heif.register_heif_opener()
+        for form, suffix in (("HEIF", ".heic"), ("JXL", ".jxl")):
+            file = io.BytesIO()
+            Image.fromarray(shades[..., :3]).resize((64, 64)).save(file, form)
+            yield suffix, file.getvalue()
 
 
 def _pictures(shades, metadata):
@@ -97,7 +133,7 @@ def read_broken_files(folder, count, max_pixels, seed):
             check(picture, images.size(path, max_pixels))
             images.write(folder / "again.tif", picture)
             pictures += 1
-        if suffix in (".gif", ".webp", ".png"):
+        if suffix in (".gif", ".webp", ".png", ".avif"):
             try:
                 frames = images.read_frames(path, max_pixels).frames
             except InputError as error:
@@ -116,9 +152,10 @@ def check(picture, size):
 
 
 @pytest.mark.filterwarnings("ignore")  # from Pillow and tifffile about broken files
-def test_broken_files_give_an_error_or_an_image_of_the_right_size(tmp_path):
-    pictures = read_broken_files(tmp_path, COUNT, PIXELS, seed=1)
-    assert COUNT * 0.02 < pictures < COUNT * 0.9  # else too few files were broken, or too many
+@pytest.mark.parametrize("count, seed", [(COUNT, 1), pytest.param(3 * COUNT, 3, marks=pytest.mark.slow)])
+def test_broken_files_give_an_error_or_an_image_of_the_right_size(tmp_path, count, seed):
+    pictures = read_broken_files(tmp_path, count, PIXELS, seed)
+    assert count * 0.02 < pictures < count * 0.9  # else too few files were broken, or too many
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory in a way that only Linux supports")
@@ -126,8 +163,9 @@ def test_broken_files_give_errors_when_memory_is_short(tmp_path):
     code = (
         "import resource, sys, warnings; from pathlib import Path; warnings.simplefilter('ignore')\n"
         "from tests.images.test_fuzz import read_broken_files\n"
-        "try: import imagecodecs, tifffile  # they start threads, which the limit would prevent\n"
-        "except ImportError: pass\n"
+        "import contextlib, importlib  # the optional packages start threads, which the limit would prevent\n"
+        "for name in ('imagecodecs', 'tifffile', 'pillow_heif', 'pillow_jxl'):\n"
+        "    with contextlib.suppress(ImportError): importlib.import_module(name)\n"
         "from wdsr_tf import images\n"
         "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
         "resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + 300 * 2**20,) * 2)\n"

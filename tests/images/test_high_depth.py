@@ -182,7 +182,7 @@ def test_missing_library_is_named_with_its_install_command_and_8_bits_are_still_
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
-@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.97])  # a PNG whose last per cent is missing has all its pixels
 def test_truncated_16_bit_file_raises_input_error(tmp_path, tifffile, name, part):
     images.write(tmp_path / name, DEEP[..., :3])
     whole = (tmp_path / name).read_bytes()

@@ -103,7 +103,7 @@ def test_bigtiff_offsets_can_exceed_four_gigabytes():
     tifffile = pytest.importorskip("tifffile")
     file = io.BytesIO()
     writer = tiff.TiffWriter(file, 100_000, 50_000, 1, "uint8", {})
-    writer._lengths = [2**32, *[1] * (len(writer._directory[tiff.STRIP_OFFSETS]) - 1)]
+    writer._offsets, writer._lengths = [16, 16 + 2**32], [2**32, 1]
     writer.finish()
     writer.close()
     file.seek(0)

@@ -186,6 +186,36 @@ def test_frames_of_an_animation_keep_their_times(upscaler, tmp_path):
     assert images.read(tmp_path / "first.jpg").shape == (20, 32, 3)
 
 
+def test_every_page_is_upscaled_or_named(upscaler, tmp_path):
+    pages = [images.Picture(RGB), images.Picture(RGB[:5, :, :1].repeat(3, axis=-1), gray=True)]
+    with images.open_pages(tmp_path / "a.tif", 2, 1000) as open_page:
+        for page in pages:
+            with open_page(*page.rgb.shape[:2], page) as writer:
+                writer.append(page.rgb)
+    lines, fractions = [], []
+    busy = upscaler(log=lines.append)
+    busy.upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", progress=fractions.append)
+    assert images.page_count(tmp_path / "b.tif") == 2 and fractions[-1] == 1
+    np.testing.assert_array_equal(images.read(tmp_path / "b.tif"), repeated(RGB, 2))
+    second = images.read_picture(tmp_path / "b.tif", page=1)
+    assert second.gray and second.rgb.shape == (10, 32, 3)
+    assert not any("was kept" in line for line in lines)
+    busy.upscale_file(tmp_path / "a.tif", tmp_path / "b.png")
+    assert any("only the first of its 2 pages was kept" in line for line in lines)
+
+
+def test_what_a_format_cannot_hold_is_named(upscaler, tmp_path):
+    metadata = {"text": ((b"tEXt", b"parameters\0a cat"),), "xmp": b"<x/>", "cicp": (9, 16)}
+    images.write(tmp_path / "a.png", images.Picture(RGB, metadata=metadata))
+    lines = []
+    upscaler(log=lines.append).upscale_file(tmp_path / "a.png", tmp_path / "b.webp")
+    assert any("a.png: WEBP files can't hold its text, PQ colors." in line for line in lines)
+    frames = [(images.Picture(RGB), 100), (images.Picture(255 - RGB), 250)]
+    images.write_animation(tmp_path / "a.gif", frames)
+    upscaler(log=lines.append).upscale_file(tmp_path / "a.gif", tmp_path / "b.jpg")
+    assert any("only the first of its frames was kept" in line for line in lines)
+
+
 def test_what_the_format_cannot_hold_is_refused_before_any_work(upscaler, tmp_path):
     images.write(tmp_path / "a.png", images.Picture(RGB, RGB[..., 0]))
     images.write(tmp_path / "long.png", np.zeros((1, 20000, 3), "uint8"))

@@ -1,12 +1,12 @@
-"""Reads, converts, resizes and writes images with NumPy, Pillow and, for more than 8 bits, tifffile and imagecodecs."""
+"""Reads, converts, resizes and writes images: Pillow, tifffile and imagecodecs decode pixels."""
 
 from wdsr_tf.images.animation import Animation, is_animated, read_frames, write_animation
-from wdsr_tf.images.content import kind
+from wdsr_tf.images.content import find, kind
 from wdsr_tf.images.formats import FORMATS, LOSSLESS, SUFFIXES, check_fit, fitting_depth
-from wdsr_tf.images.metadata import ORIENTATION, scaled
+from wdsr_tf.images.metadata import ORIENTATION, losses, scaled
 from wdsr_tf.images.picture import Picture, change_depth, rgb_to_y, to_depth, to_levels, to_uint8, without_opaque_alpha
-from wdsr_tf.images.reading import MAX_PIXELS, find, has_alpha, read, read_picture, size
-from wdsr_tf.images.writing import open_writer, write
+from wdsr_tf.images.reading import MAX_PIXELS, has_alpha, page_count, read, read_picture, size
+from wdsr_tf.images.writing import open_pages, open_writer, write
 
 __all__ = [
     "FORMATS",
@@ -23,7 +23,10 @@ __all__ = [
     "has_alpha",
     "is_animated",
     "kind",
+    "losses",
+    "open_pages",
     "open_writer",
+    "page_count",
     "read",
     "read_frames",
     "read_picture",

@@ -1,6 +1,11 @@
-"""Tells an image file's format from its first bytes, whatever its name."""
+"""Finds image files, and tells their formats from their first bytes, whatever their names."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+
+from wdsr_tf.errors import InputError
+from wdsr_tf.images.formats import SUFFIXES
 
 SUFFIX_OF = {  # a file name's usual ending for each format that is read, by Pillow's names
     "PNG": ".png",
@@ -96,6 +101,46 @@ def other_kind(path: Path | str) -> str | None:
     start = _start(path)
     names = (name for magic, name in OTHER_STARTS.items() if start.startswith(magic))
     return next(names, None) or OTHER_SUFFIXES.get(Path(path).suffix.lower())
+
+
+def find(folder: Path | str, skipped: Callable[[Path, str], None] | None = None) -> list[Path]:
+    """Returns the images below `folder`, sorted, without hidden files and folders. Links to folders are followed.
+
+    Args:
+        folder: where to search. A file is an image if its content says so, or its suffix does.
+        skipped: called with (file, format) for each image of a format that isn't read, such as `.psd`.
+
+    Raises:
+        InputError: if no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    found = []
+    for path in _files(folder):
+        form = kind(path)
+        other = other_kind(path) if form in (None, "TIFF") else None  # camera raw files look like TIFF
+        if other is None and (form or path.suffix.lower() in SUFFIXES):
+            found.append(path)
+        elif other and skipped:
+            skipped(path, other)
+    return sorted(found)
+
+
+def _files(folder):
+    """The files below `folder`, each folder once, so that a link to a parent doesn't lead round in circles."""
+    top = folder.resolve()
+    seen = {top}
+    for here, folders, names in os.walk(folder, followlinks=True):
+        here = Path(here)
+        entered = []
+        for name in sorted(folders):
+            target = (here / name).resolve()
+            if not name.startswith(".") and target not in seen and target not in top.parents:
+                seen.add(target)
+                entered.append(name)
+        folders[:] = entered
+        yield from (here / name for name in names if not name.startswith(".") and (here / name).is_file())
 
 
 def _start(path):

@@ -50,7 +50,9 @@ WEBP = Format(
 BMP = Format("BMP", alpha=False)
 TIFF = Format("TIFF", depths=("uint8", "uint16", "float32"))
 # libavif refuses to read longer sides.
-AVIF = Format("AVIF", lossless=False, max_side=32_768, options={"quality": 90, "subsampling": "4:4:4"}, lossy={})
+AVIF = Format(
+    "AVIF", lossless=False, animated=True, max_side=32_768, options={"quality": 90, "subsampling": "4:4:4"}, lossy={}
+)
 GIF = Format("GIF", lossless=False, animated=True, max_side=65_535)
 
 FORMATS = {

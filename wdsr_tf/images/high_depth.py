@@ -4,7 +4,9 @@ imagecodecs decodes PNG and tifffile decodes TIFF. Both are optional.
 """
 
 import contextlib
+import dataclasses
 import importlib
+import mmap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +14,18 @@ import numpy as np
 from PIL import Image
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.images.metadata import ORIENTATION, tiff_metadata
-from wdsr_tf.images.picture import Picture
+from wdsr_tf.images import exif
+from wdsr_tf.images.metadata import tiff_metadata
+from wdsr_tf.images.picture import PEAKS, Picture
 from wdsr_tf.system.extras import missing
 
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2  # values of a TIFF's photometric interpretation
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, SEPARATED, YCBCR = 0, 1, 2, 5, 6  # a TIFF's photometric interpretations
+COLORS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, SEPARATED: 4, YCBCR: 3}  # channels; YCbCr is decoded to RGB
+NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255
+REDUCED, MASK = 1, 4  # bits of the new subfile type
+SEPARATE = 2  # a planar configuration: each channel on its own
+UNKNOWN_TO_PILLOW = (34712, 34887, 50000, 50001, 50002)  # JPEG 2000, LERC, Zstandard, WebP, JPEG XL
+MOST_PAGES = 65_536
 ASSOCIATED, UNASSOCIATED = 1, 2  # kinds of alpha in a TIFF: multiplied into the colors, or not
 
 
@@ -33,54 +41,126 @@ def is_truncated(image: Image.Image) -> bool:
     return image.format == "TIFF" and max(image.tag_v2.get(258, (8,))) > 8
 
 
-def is_tiff(path: Path | str) -> bool:
-    """Whether the file starts like a TIFF or BigTIFF."""
-    with Path(path).open("rb") as file:
-        return file.read(4) in TIFF_STARTS
+def is_odd(image: Image.Image) -> bool:
+    """Whether Pillow opens a TIFF that it would decode wrongly, or not at all."""
+    if image.format != "TIFF":
+        return False
+    planes = image.tag_v2.get(277, 1) if image.tag_v2.get(284) == SEPARATE else 1
+    return planes not in (1, 3) or image.tag_v2.get(259) in UNKNOWN_TO_PILLOW
 
 
-def read_png(path: Path | str, metadata: dict) -> Picture:
-    """Reads a 16-bit PNG with color or transparency; doesn't apply the orientation."""
-    values = _library("imagecodecs").png_decode(Path(path).read_bytes())
-    return _picture(values, values.shape[2] in (2, 4), metadata)
+@contextlib.contextmanager
+def _mapped(path):
+    """A TIFF file as a `Block`; raises InputError if it isn't one."""
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        block = exif.open_block(data)
+        if block is None:
+            raise InputError("the file is truncated")
+        yield block
 
 
-def read_tiff(path: Path | str, check_size: Callable) -> tuple[Picture, int]:
-    """Reads the first image of a TIFF.
+def pages(path: Path | str) -> list[int]:
+    """Returns the numbers of a TIFF's directories that are pages: not those of thumbnails, if there are others."""
+    with _mapped(path) as block:
+        all_pages, at, seen = [], block.first, set()
+        while at and at not in seen and len(seen) < MOST_PAGES:
+            seen.add(at)
+            all_pages.append(dataclasses.replace(block, first=at))
+            at = block.next(at)
+        full = [number for number, page in enumerate(all_pages) if not _is_thumbnail(page)]
+    return full or [0]
+
+
+def _is_thumbnail(page):
+    kind = exif.value(page, NEW_SUBFILE_TYPE)
+    return bool(int(kind) & (REDUCED | MASK)) if kind is not None else exif.value(page, SUBFILE_TYPE) == 2
+
+
+def _directory(block, number):
+    for _ in range(number):
+        block = dataclasses.replace(block, first=block.next(block.first))
+    return block
+
+
+def page_metadata(path: Path | str, number: int) -> dict:
+    """Returns the `metadata` of a directory of a TIFF. Broken tags must not cost the image."""
+    with contextlib.suppress(Exception), _mapped(path) as block:
+        return tiff_metadata(_directory(block, number))
+    return {}
+
+
+def read_tiff(path: Path | str, check_size: Callable, number: int, metadata: dict) -> tuple[Picture, int]:
+    """Reads an image of a TIFF.
 
     Args:
         path: the file.
         check_size: called with (width, height) before anything is decoded.
+        number: of its directory.
+        metadata: what `page_metadata` returned.
 
     Returns:
         The `Picture`, not yet upright, and its EXIF orientation.
     """
-    with _library("tifffile").TiffFile(path) as file:
-        page = file.pages.first
+    with library("tifffile").TiffFile(path) as file:
+        page = file.pages[number]
         check_size(_size(page))
         _check_page(page, Path(path).stat().st_size)
         planes = page.asarray(squeeze=False)[:, 0]  # planes, height, width, channels per plane
+        profile = page.tags.get(34675)
     values = np.moveaxis(planes, 0, -1).reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
-    if page.photometric == WHITE_IS_ZERO:
-        gray = values[..., :1]
-        values = np.concatenate([1 - gray if values.dtype.kind == "f" else ~gray, values[..., 1:]], axis=-1)
+    values = values.astype(values.dtype.newbyteorder("="))
+    colors = COLORS[page.photometric]
     if values.dtype.kind == "f":
         values = _unit_floats(values)
-    colors = 3 if page.photometric == RGB else 1
+    elif page.bitspersample % 8:
+        values = _full_range(values, page.bitspersample)
     extra = page.extrasamples[0] if page.extrasamples and values.shape[2] > colors else None
     transparent = extra in (ASSOCIATED, UNASSOCIATED)
-    metadata, orientation = _tags(path)
-    picture = _picture(values[..., : colors + transparent], transparent, metadata)
-    return _without_premultiplication(picture) if extra == ASSOCIATED else picture, orientation
+    alpha = values[..., colors] if transparent else None
+    values = values[..., :colors]
+    if page.photometric == WHITE_IS_ZERO:
+        values = 1 - values if values.dtype.kind == "f" else ~values
+    if extra == ASSOCIATED:
+        values = _without_premultiplication(values, alpha)
+    if colors == 4:
+        values, alpha = _rgb_of_cmyk(values, alpha, profile and bytes(profile.value))
+        metadata = {name: value for name, value in metadata.items() if name != "icc_profile"}
+    rgb = np.repeat(values, 3, axis=-1) if colors == 1 else np.ascontiguousarray(values)
+    alpha = None if alpha is None else np.ascontiguousarray(alpha)
+    notes = () if transparent or extra is None else ("its extra channel isn't transparency and was left out",)
+    with _mapped(path) as block:
+        turn = exif.orientation(_directory(block, number))
+    return Picture(rgb, alpha, colors == 1, metadata, notes), turn
 
 
-def tiff_size(path: Path | str) -> tuple[tuple[int, int], int]:
-    """Returns the (width, height) at which the first image of a TIFF is stored, and its EXIF orientation."""
-    with _library("tifffile").TiffFile(path) as file:
-        return _size(file.pages.first), _tags(path)[1]
+def _full_range(values, bits):
+    """Integers of `bits` bits, stretched to 8 or 16."""
+    dtype = "uint8" if bits < 8 else "uint16"
+    return np.rint(values * ((255 if bits < 8 else 65535) / (2**bits - 1))).astype(dtype)
 
 
-def _library(name):
+def _rgb_of_cmyk(values, alpha, profile):
+    """sRGB in 8 bits, for which there is a conversion."""
+    from wdsr_tf.images.reading import to_srgb
+
+    if values.dtype == "uint16":
+        values, alpha = (v if v is None else np.rint(v / 257).astype("uint8") for v in (values, alpha))
+    return np.asarray(to_srgb(Image.fromarray(values, "CMYK"), profile)), alpha
+
+
+def tiff_size(path: Path | str, page: int = 0) -> tuple[tuple[int, int], int]:
+    """Returns the (width, height) at which an image of a TIFF is stored, and its EXIF orientation."""
+    number = pages(path)[page]
+    with _mapped(path) as block:
+        directory = _directory(block, number)
+        width, height = exif.value(directory, 256), exif.value(directory, 257)
+        if not (isinstance(width, int) and isinstance(height, int) and width and height):
+            raise InputError("the file is truncated or doesn't record the image's size")
+        return (width, height), exif.orientation(directory)
+
+
+def library(name):
+    """Imports imagecodecs or tifffile; raises the InputError that tells how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -104,39 +184,21 @@ def _size(page):
 
 
 def _check_page(page, file_bytes):
-    extra = page.samplesperpixel - (3 if page.photometric == RGB else 1)
-    if page.photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB) or extra not in (0, 1) or page.imagedepth != 1:
+    colors = COLORS.get(page.photometric)
+    if colors == 4 and str(page.dtype) not in ("uint8", "uint16"):
+        colors = None
+    if colors is None or page.samplesperpixel - colors not in (0, 1) or page.imagedepth != 1:
         raise InputError("it is neither gray nor RGB, with or without transparency. Save it as RGB.")
     if str(page.dtype) not in ("uint8", "uint16", "float16", "float32", "float64"):
         raise InputError(f"its values are {page.dtype}, which has no standard range. Save it with 8 or 16 bits.")
-    if page.bitspersample not in (8, 16, 32, 64):
+    if page.dtype.kind != "f" and not 1 <= page.bitspersample <= 16:
         raise InputError(f"its values have {page.bitspersample} bits. Save it with 8 or 16 bits.")
     ends = np.add(page.dataoffsets, page.databytecounts, dtype="int64")
     if not len(ends) or ends.max() > file_bytes or min(page.databytecounts) == 0:
         raise InputError("the file is truncated")
 
 
-def _tags(path):
-    """A TIFF's metadata and orientation. Broken tags must not cost the image."""
-    exif, metadata, orientation = Image.Exif(), {}, 1
-    with Path(path).open("rb") as file, contextlib.suppress(Exception):
-        exif.load_from_fp(file)
-        orientation = exif.get(ORIENTATION, 1)
-        metadata = tiff_metadata(exif)
-    return metadata, orientation
-
-
-def _picture(values, transparent, metadata):
-    values = values.astype(values.dtype.newbyteorder("="))
-    alpha = np.ascontiguousarray(values[..., -1]) if transparent else None
-    colors = values[..., :-1] if transparent else values
-    gray = colors.shape[2] == 1
-    return Picture(np.repeat(colors, 3, axis=-1) if gray else np.ascontiguousarray(colors), alpha, gray, metadata)
-
-
-def _without_premultiplication(picture):
-    alpha = np.maximum(picture.alpha.astype("float64"), 1e-9)[..., None]
-    rgb = np.minimum(picture.rgb / alpha * picture.peak, picture.peak)
-    if picture.rgb.dtype.kind == "u":
-        rgb = np.rint(rgb)
-    return Picture(rgb.astype(picture.rgb.dtype), picture.alpha, picture.gray, picture.metadata)
+def _without_premultiplication(values, alpha):
+    peak = PEAKS[str(values.dtype)]
+    rgb = np.minimum(values / np.maximum(alpha.astype("float64"), 1e-9)[..., None] * peak, peak)
+    return (np.rint(rgb) if values.dtype.kind == "u" else rgb).astype(values.dtype)

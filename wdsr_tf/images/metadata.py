@@ -1,81 +1,120 @@
-"""An image file's metadata: color profile, EXIF and resolution."""
+"""What an image file holds beside its pixels: as bytes, from one file to another."""
 
 import math
+import re
+import struct
 
 from PIL import Image
-from PIL.ExifTags import IFD
 
+from wdsr_tf.images import color
+from wdsr_tf.images import exif as exif_block
+from wdsr_tf.images.exif import ORIENTATION
 from wdsr_tf.images.formats import Format
 
-DESCRIPTION, ORIENTATION, ICC_PROFILE = 270, 274, 34675  # EXIF and TIFF tags
-X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
-INCH, CENTIMETER = 2, 3  # values of RESOLUTION_UNIT
-PIXEL_WIDTH, PIXEL_HEIGHT = 0xA002, 0xA003  # in the EXIF directory
-# Tags that describe how values are stored in the file that was read: size, strips, tiles, compression, sample format,
-# profile, and XMP, which repeats them. They would be wrong in the file that is written.
-LAYOUT = {
-    *range(254, 267),
-    *(273, 274, *range(277, 285), *range(288, 294), 296, 297, 301, *range(317, 326), *range(330, 348)),
-    *(*range(512, 522), 529, 530, 531, 532, 700, 33723, 34377, 34675, 37724),
-}
-DESCRIBED_LAYOUTS = ('{"shape"', "ImageJ=", "<?xml")  # descriptions in which tifffile, ImageJ and OME repeat the layout
-LONGEST_JPEG_EXIF = 65_533  # a segment's 16-bit length counts itself
+LONGEST_SEGMENT = 65_533  # bytes in a segment of a JPEG: its 16-bit length counts itself
 HOLDERS = {  # formats that can hold each item, by Pillow's names
     "icc_profile": ("PNG", "JPEG", "WEBP", "TIFF", "AVIF"),
     "exif": ("PNG", "JPEG", "WEBP", "TIFF", "AVIF"),
-    "dpi": ("PNG", "JPEG", "TIFF", "BMP"),  # WebP and AVIF can hold it in EXIF only
+    "xmp": ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "GIF"),
+    "iptc": ("PNG", "JPEG", "TIFF"),
+    "text": ("PNG",),
+    "comment": ("PNG", "JPEG", "GIF"),
+    "cicp": ("PNG",),
+    "gama": ("PNG",),
+    "chrm": ("PNG",),
+    "dpi": ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "AVIF"),  # WebP and AVIF in EXIF
 }
+NAMES = {
+    "icc_profile": "color profile",
+    "exif": "EXIF",
+    "xmp": "XMP",
+    "iptc": "IPTC",
+    "text": "text",
+}
+HIGHEST_DPI = {"JPEG": 65_535, "PNG": 2**31 * 0.0254, "BMP": 2**31 * 0.0254}
+XMP_SIZES = {b"tiff:ImageWidth": 1, b"tiff:ImageLength": 0, b"exif:PixelXDimension": 1, b"exif:PixelYDimension": 0}
 
 
 def orientation(image: Image.Image) -> int:
     """Returns the EXIF orientation, 1 (upright) to 8, that is still to be applied to an open Pillow image."""
     if image.format == "TIFF":
         return 1  # Pillow applies it
+    return exif_block.orientation(_exif_of(image))
+
+
+def _exif_of(image):
+    """The EXIF block of a Pillow image, with the tags that a caller may have changed; None if there is none."""
     try:
-        found = Image.Image.getexif(image).get(ORIENTATION)  # a PNG's own getexif may decode the image
+        raw, tags = image.info.get("exif"), Image.Image.getexif(image)  # a PNG's own getexif may decode the image
+        if len(tags) and (_is_changed(raw, tags) if raw else True):
+            raw = tags.tobytes()  # a caller's own
+        return exif_block.open_block(raw) if raw else None
     except Exception:  # a broken tag must not cost the image
-        return 1
-    return found if found in range(1, 9) else 1
+        return None
+
+
+def _is_changed(raw, tags):
+    """Whether `tags` are others than those in `raw`; Pillow adds an orientation that it finds in XMP."""
+    read = Image.Exif()
+    read.load(raw)
+    return {**read, ORIENTATION: None} != {**tags, ORIENTATION: None}
 
 
 def read_metadata(image: Image.Image) -> dict:
     """Returns the `metadata` of a `Picture` from an open Pillow image, without broken tags."""
-    metadata = {}
-    if image.info.get("icc_profile"):
-        metadata["icc_profile"] = image.info["icc_profile"]
-    invented = image.format == "TIFF" and X_RESOLUTION not in image.tag_v2  # by Pillow: (1, 1)
-    dpi = _dpi(() if invented else image.info.get("dpi", ())) or _dpi_of_exif(image)
+    info, metadata = image.info, {}
+    if isinstance(info.get("icc_profile"), bytes) and info["icc_profile"]:
+        metadata["icc_profile"] = info["icc_profile"]
+    block = _exif_of(image)
+    invented = _is_invented(image)
+    dpi = _dpi(() if invented else info.get("dpi", ())) or (_dpi(exif_block.resolution(block) or ()) if block else None)
     if dpi:
         metadata["dpi"] = dpi
-    try:
-        exif = _encoded(_without_layout(image.getexif()))
-    except Exception:  # as in `orientation`
-        exif = None
-    if exif:
-        metadata["exif"] = exif
+    if block and image.format == "TIFF":
+        copied = exif_block.copied(block)
+        metadata |= {"exif": copied} if copied else {}
+    elif block:
+        add_exif(metadata, bytes(block.data))
+    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    if xmp:
+        metadata["xmp"] = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+    if image.format in ("JPEG", "MPO") and isinstance(info.get("comment"), bytes):
+        metadata["comment"] = info["comment"]
+    iptc = info.get("photoshop", {}).get(0x0404) if isinstance(info.get("photoshop"), dict) else None
+    if isinstance(iptc, bytes):
+        metadata["iptc"] = iptc
     return metadata
 
 
-def tiff_metadata(exif: Image.Exif) -> dict:
-    """Returns the `metadata` of a `Picture` from all tags of a TIFF."""
-    metadata = {}
-    profile = exif.get(ICC_PROFILE)
-    if isinstance(profile, bytes):
-        metadata["icc_profile"] = profile
-    dpi = _dpi((exif.get(X_RESOLUTION), exif.get(Y_RESOLUTION)))
-    inches = {INCH: 1, CENTIMETER: 2.54}.get(exif.get(RESOLUTION_UNIT, INCH))
-    if dpi and inches:
-        metadata["dpi"] = tuple(value * inches for value in dpi)
-    encoded = _encoded(_without_layout(exif))
-    return {**metadata, "exif": encoded} if encoded else metadata
+def _is_invented(image):
+    """Whether Pillow made up the resolution: 1 dpi in TIFF, 72 dpi in a JPEG with EXIF."""
+    if image.format == "TIFF":
+        return exif_block.X_RESOLUTION not in image.tag_v2
+    return image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2)
 
 
-def load_exif(metadata: dict) -> Image.Exif:
-    """Returns the EXIF tags in a `Picture`'s metadata, possibly none."""
-    exif = Image.Exif()
-    if "exif" in metadata:
-        exif.load(metadata["exif"])
-    return exif
+def add_exif(metadata: dict, exif: bytes) -> None:
+    """Adds an EXIF block without what describes the old file; nothing if it is broken."""
+    try:
+        kept = exif_block.cleaned(exif)
+    except Exception:  # a broken tag must not cost the image
+        kept = None
+    if kept:
+        metadata["exif"] = kept
+
+
+def tiff_metadata(block: exif_block.Block) -> dict:
+    """Returns the `metadata` of a `Picture` from a directory of a TIFF."""
+    beside = {exif_block.ICC_PROFILE, exif_block.XMP, exif_block.IPTC}
+    metadata, tags = {}, block.tags(exif_block.LAYOUT - beside)
+    for name, tag in (("icc_profile", exif_block.ICC_PROFILE), ("xmp", exif_block.XMP), ("iptc", exif_block.IPTC)):
+        if isinstance(tags.get(tag), tuple):
+            metadata[name] = tags[tag][2]
+    dpi = _dpi(exif_block.resolution(block) or ())
+    if dpi:
+        metadata["dpi"] = dpi
+    copied = exif_block.copied(block)
+    return {**metadata, "exif": copied} if copied else metadata
 
 
 def color_space(metadata: dict) -> bytes:
@@ -97,43 +136,55 @@ def scaled(metadata: dict, height: float, width: float) -> dict:
     return {**metadata, "dpi": (horizontal * width, vertical * height)}
 
 
-def writable(metadata: dict, form: Format, height: int, width: int) -> dict:
-    """Returns what of `metadata` a file of format `form` can hold, with EXIF updated to `height` x `width` pixels."""
-    kept = {name: value for name, value in metadata.items() if form.name in HOLDERS[name]}
+def writable(metadata: dict, form: Format, height: int, width: int, gray: bool = False) -> dict:
+    """Returns what of `metadata` a file of format `form` can hold, updated to `height` x `width` pixels.
+
+    A color description that the format can't hold becomes a profile, for a `gray` image one of gray.
+    """
+    kept = {name: value for name, value in metadata.items() if form.name in HOLDERS.get(name, ())}
     if form.name == "WEBP" and color_space(kept) == b"GRAY":
         del kept["icc_profile"]  # WebP stores color images only
+    if "icc_profile" not in kept and form.name in HOLDERS["icc_profile"] and form.name != "PNG":
+        profile = color.profile(metadata, gray and form.name != "WEBP")
+        kept |= {"icc_profile": profile} if profile else {}
+    if "dpi" in kept and max(kept["dpi"]) > HIGHEST_DPI.get(form.name, 2**31):
+        del kept["dpi"]
+    dpi = kept.pop("dpi", None) if form.name in ("WEBP", "AVIF") else None
     if form.name in HOLDERS["exif"]:
-        exif = _without_layout(load_exif(kept))
-        _update(exif, metadata.get("dpi") if form.name in ("WEBP", "AVIF") else None, height, width)
-        encoded = _encoded(exif)
-        if encoded and not (form.name == "JPEG" and len(encoded) > LONGEST_JPEG_EXIF):
-            kept["exif"] = encoded
-        else:
-            kept.pop("exif", None)
+        exif = exif_block.patched(kept.pop("exif", None), height, width, dpi)
+        if exif and not (form.name == "JPEG" and len(exif) > LONGEST_SEGMENT):
+            kept["exif"] = exif
+    if form.name == "JPEG":
+        for name in ("xmp", "iptc", "comment"):
+            if len(kept.get(name, b"")) > LONGEST_SEGMENT - 40:
+                del kept[name]
+    if "xmp" in kept:
+        kept["xmp"] = _patched_xmp(kept["xmp"], height, width)
     return kept
 
 
-def _without_layout(exif):
-    for tag in LAYOUT.intersection(exif):
-        del exif[tag]
-    if str(exif.get(DESCRIPTION, "")).startswith(DESCRIBED_LAYOUTS):
-        del exif[DESCRIPTION]
-    return exif
+def losses(metadata: dict, form: Format, height: int, width: int) -> list[str]:
+    """Returns the names of what a file of format `form` can't hold of `metadata`."""
+    kept = writable(metadata, form, height, width)
+    lost = [name for name in NAMES if name in metadata and name not in kept]
+    if form.name in ("BMP", "GIF"):
+        lost = [name for name in lost if name != "icc_profile"]  # the colors are converted to sRGB
+    colors = color.lost(metadata) if "cicp" in metadata and "cicp" not in kept else None
+    return [NAMES[name] for name in lost] + ([colors] if colors else [])
 
 
-def _encoded(exif):
-    """The EXIF bytes, or None if no tag is left. Pillow drops the thumbnail."""
-    return exif.tobytes() if len(exif) else None
+def _patched_xmp(xmp, height, width):
+    """XMP with the new size, and upright, where it records them."""
 
+    def patch(name, number):
+        nonlocal xmp
+        digits = rb'(\s*=\s*["\']|>)\d+(?=["\'<])'
+        xmp = re.sub(re.escape(name) + digits, lambda match: name + match[1] + b"%d" % number, xmp)
 
-def _update(exif, dpi, height, width):
-    if dpi:
-        exif[X_RESOLUTION], exif[Y_RESOLUTION], exif[RESOLUTION_UNIT] = *dpi, INCH
-    if IFD.Exif in exif:
-        directory = exif.get_ifd(IFD.Exif)
-        for tag, length in ((PIXEL_WIDTH, width), (PIXEL_HEIGHT, height)):
-            if tag in directory:
-                directory[tag] = length
+    patch(b"tiff:Orientation", 1)
+    for name, is_width in XMP_SIZES.items():
+        patch(name, width if is_width else height)
+    return xmp
 
 
 def _dpi(values):
@@ -141,14 +192,11 @@ def _dpi(values):
         dpi = tuple(float(value) for value in values)
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return dpi if len(dpi) == 2 and all(math.isfinite(value) and value > 0 for value in dpi) else None
+    return dpi if len(dpi) == 2 and all(math.isfinite(value) and 0 < value <= 1e6 for value in dpi) else None
 
 
-def _dpi_of_exif(image):
-    try:
-        exif = Image.Image.getexif(image)
-        if exif.get(RESOLUTION_UNIT) != INCH:
-            return None
-        return _dpi((exif[X_RESOLUTION], exif[Y_RESOLUTION]))
-    except Exception:  # as in `orientation`
+def png_dpi(data: bytes | None) -> tuple | None:
+    """Returns the resolution in a PNG's pHYs chunk, or None."""
+    if data is None or len(data) != 9 or data[8] != 1:
         return None
+    return _dpi(value * 0.0254 for value in struct.unpack(">II", data[:8]))

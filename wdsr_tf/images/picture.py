@@ -17,13 +17,17 @@ class Picture:
         rgb: H x W x 3, uint8, uint16 or float32 (0..1); three equal channels if the image is gray.
         alpha: H x W of the same type; None if the image has no transparency.
         gray: whether to write it as a gray image.
-        metadata: any of `icc_profile` (bytes), `exif` (bytes, without orientation) and `dpi` (horizontal, vertical).
+        metadata: any of `dpi` (horizontal, vertical), `icc_profile`, `exif` (without orientation and thumbnail), `xmp`,
+            `iptc`, `comment` (bytes), `text` (PNG chunks as (name, bytes)), `cicp` (primaries, transfer),
+            `gama` (gamma) and `chrm` (eight chromaticities).
+        notes: what reading left out, as sentences without "the file".
     """
 
     rgb: np.ndarray
     alpha: np.ndarray | None = None
     gray: bool = False
     metadata: dict = dataclasses.field(default_factory=dict)
+    notes: tuple = ()
 
     @property
     def peak(self) -> int | float:

@@ -5,6 +5,8 @@ import zlib
 
 import numpy as np
 
+from wdsr_tf.images.png_metadata import chunks
+from wdsr_tf.images.png_reader import SIGNATURE, write_chunk
 from wdsr_tf.images.rows import Encoder
 
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels: gray, gray and alpha, RGB, RGBA
@@ -31,9 +33,10 @@ class PngWriter:
         value_bytes = np.dtype(dtype).itemsize
         self._stride = value_bytes * channels  # bytes between a value and the one to its left
         self._rows = Encoder(1 + width * self._stride, self._encode, self._emit)
-        file.write(b"\x89PNG\r\n\x1a\n")
+        file.write(SIGNATURE)
         self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * value_bytes, COLOR_TYPES[channels], 0, 0, 0))
-        self._metadata(metadata)
+        for chunk in chunks(metadata):
+            self._chunk(*chunk)
         self._chunk(b"IDAT", b"\x78\x9c")  # header of a zlib stream
 
     def append(self, rows: np.ndarray) -> None:
@@ -67,17 +70,7 @@ class PngWriter:
         self._chunk(b"IDAT", compressed)
 
     def _chunk(self, name, data):
-        self._file.write(struct.pack(">I", len(data)) + name)
-        self._file.write(data)
-        self._file.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(name))))
-
-    def _metadata(self, metadata):
-        if "icc_profile" in metadata:
-            self._chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata["icc_profile"]))
-        if "dpi" in metadata:
-            self._chunk(b"pHYs", struct.pack(">IIB", *(round(dpi / 0.0254) for dpi in metadata["dpi"]), 1))
-        if "exif" in metadata:
-            self._chunk(b"eXIf", metadata["exif"].removeprefix(b"Exif\0\0"))
+        write_chunk(self._file, name, data)
 
 
 def filter_rows(rows: np.ndarray, previous: np.ndarray | None, stride: int) -> np.ndarray:

@@ -1,23 +1,22 @@
-"""Finds, checks and decodes image files."""
+"""Checks and decodes image files."""
 
 import contextlib
 import dataclasses
 import importlib
 import io
 import math
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.images import content, high_depth
-from wdsr_tf.images.formats import SUFFIXES
+from wdsr_tf.images import color, compose, content, exif, gif, high_depth, jpeg, png_reader
 from wdsr_tf.images.metadata import color_space, orientation, read_metadata
 from wdsr_tf.images.picture import Picture, change_depth
+from wdsr_tf.images.png_metadata import png_metadata
 from wdsr_tf.system.extras import is_installed, missing
 
 MAX_PIXELS = 250_000_000
@@ -27,46 +26,6 @@ PLUGINS = {  # formats that a package adds to Pillow: its module and its name
     "JXL": ("pillow_jxl", "pillow-jxl-plugin"),
 }
 PILLOWS_LIMIT = threading.Lock()
-
-
-def find(folder: Path | str, skipped: Callable[[Path, str], None] | None = None) -> list[Path]:
-    """Returns the images below `folder`, sorted, without hidden files and folders. Links to folders are followed.
-
-    Args:
-        folder: where to search. A file is an image if its content says so, or its suffix does.
-        skipped: called with (file, format) for each image of a format that isn't read, such as `.psd`.
-
-    Raises:
-        InputError: if no such folder.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    found = []
-    for path in _files(folder):
-        kind = content.kind(path)
-        other = content.other_kind(path) if kind in (None, "TIFF") else None  # camera raw files look like TIFF
-        if other is None and (kind or path.suffix.lower() in SUFFIXES):
-            found.append(path)
-        elif other and skipped:
-            skipped(path, other)
-    return sorted(found)
-
-
-def _files(folder):
-    """The files below `folder`, each folder once, so that a link to a parent doesn't lead round in circles."""
-    top = folder.resolve()
-    seen = {top}
-    for here, folders, names in os.walk(folder, followlinks=True):
-        here = Path(here)
-        entered = []
-        for name in sorted(folders):
-            target = (here / name).resolve()
-            if not name.startswith(".") and target not in seen and target not in top.parents:
-                seen.add(target)
-                entered.append(name)
-        folders[:] = entered
-        yield from (here / name for name in names if not name.startswith(".") and (here / name).is_file())
 
 
 def read(path: Path | str, max_pixels: float = MAX_PIXELS) -> np.ndarray:
@@ -85,53 +44,81 @@ def read(path: Path | str, max_pixels: float = MAX_PIXELS) -> np.ndarray:
     return change_depth(_read(path, max_pixels, full_depth=False), "uint8").rgb
 
 
-def read_picture(path: Path | str, max_pixels: float = MAX_PIXELS) -> Picture:
+def read_picture(path: Path | str, max_pixels: float = MAX_PIXELS, page: int = 0) -> Picture:
     """Reads an image with all its bits, transparency and metadata, with its EXIF orientation applied.
 
-    CMYK, YCbCr and Lab are converted to sRGB, through the file's ICC profile if it has one. Animations and files with
-    several pages give their first image.
+    CMYK, YCbCr and Lab are converted to sRGB, through the file's ICC profile if it has one. Animations give their
+    first image.
 
     Args:
         path: the file.
         max_pixels: larger images are rejected before they are decoded.
+        page: of a TIFF, from 0 to `page_count` - 1.
 
     Raises:
         InputError: if the file is missing, broken, truncated, too large, or not in a supported format.
     """
-    return _read(path, max_pixels, full_depth=True)
+    return _read(path, max_pixels, full_depth=True, page=page)
 
 
-def size(path: Path | str, max_pixels: float = MAX_PIXELS) -> tuple[int, int]:
+def size(path: Path | str, max_pixels: float = MAX_PIXELS, page: int = 0) -> tuple[int, int]:
     """Returns the (height, width) of an upright image from the file's header. Raises as `read_picture` does."""
     with reading_errors(path):
-        try:
+        kind = content.kind(path)
+        if kind == "PNG":
+            png = png_reader.parse(path, pixels=False)
+            (width, height), turn = (png.width, png.height), _png_orientation(png)
+            check_pixels((width, height), max_pixels)
+        elif kind == "GIF":
+            found = gif.parse(path)
+            (width, height), turn = (found.width, found.height), 1
+            check_pixels((width, height), max_pixels)
+        elif kind == "TIFF":
+            (width, height), turn = high_depth.tiff_size(path, page)
+            check_pixels((width, height), max_pixels)
+        else:
             with open_image(path, max_pixels) as image:
                 (width, height), turn = image.size, orientation(image)
-        except UnidentifiedImageError:
-            if not high_depth.is_tiff(path):
-                raise
-            (width, height), turn = high_depth.tiff_size(path)
     return (width, height) if turn in (5, 6, 7, 8) else (height, width)
+
+
+def page_count(path: Path | str) -> int:
+    """Returns the number of pages of a TIFF, without thumbnails; 1 for other files. Raises as `read_picture` does."""
+    with reading_errors(path):
+        return len(high_depth.pages(path)) if content.kind(path) == "TIFF" else 1
 
 
 def has_alpha(path: Path | str) -> bool:
     """Whether an image has transparency, from the file's header. Raises as `read_picture` does."""
-    with reading_errors(path), open_image(path, float("inf")) as image:
-        return image.has_transparency_data
-
-
-def _read(path, max_pixels, full_depth):
     with reading_errors(path):
-        try:
-            with open_image(path, max_pixels) as image:
-                truncated = (full_depth or image.mode == "F") and high_depth.is_truncated(image)
-                if not (truncated and image.format == "TIFF"):
-                    return _decode(path, image, truncated)
-        except UnidentifiedImageError:
-            if not high_depth.is_tiff(path):
-                raise
-        picture, turn = high_depth.read_tiff(path, lambda size: check_pixels(size, max_pixels))
-        return apply_orientation(picture, turn)
+        if content.kind(path) == "PNG":
+            return png_reader.parse(path, pixels=False).has_alpha
+        with open_image(path, float("inf")) as image:
+            return image.has_transparency_data
+
+
+def _read(path, max_pixels, full_depth, page=0):
+    with reading_errors(path):
+        kind = content.kind(path)
+        if kind == "PNG":
+            return _read_png(path, max_pixels, full_depth)
+        if kind == "GIF":
+            return next(gif_frames(path, max_pixels, 1))[0]
+        if kind == "TIFF":
+            return _read_tiff(path, max_pixels, full_depth, page)
+        if kind == "JPEG":
+            with open_image(path, max_pixels):  # the limit is checked first
+                pass
+            file = Path(path).read_bytes()
+            with open_image(path, max_pixels, io.BytesIO(jpeg.image_bytes(file))) as image:
+                return dataclasses.replace(_decode(image), notes=jpeg.left_out(file, image))
+        with open_image(path, max_pixels) as image:
+            picture = with_cicp(_decode(image), path)
+            others = getattr(image, "n_frames", 1) - 1
+            notes = [f"its {others} other images were left out"] if others and kind in PLUGINS else []
+            if kind in ("AVIF", "HEIF") and (bits := color.bits_of(path)) > 8:
+                notes.append(f"its {bits} bits per channel were reduced to 8")
+            return dataclasses.replace(picture, notes=tuple(notes))
 
 
 @contextlib.contextmanager
@@ -140,7 +127,8 @@ def reading_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not an image in a supported format ({', '.join([*READ, *PLUGINS])})") from None
+        known = ", ".join([*READ, *PLUGINS])
+        raise InputError(f"{path}: not an image in a supported format ({known})") from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except InputError as error:
@@ -152,13 +140,13 @@ def reading_errors(path: Path | str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_image(path: Path | str, max_pixels: float) -> Iterator[Image.Image]:
-    """Opens a file as a Pillow image of at most `max_pixels`, without decoding it."""
+def open_image(path: Path | str, max_pixels: float, source=None) -> Iterator[Image.Image]:
+    """Opens a file as a Pillow image of at most `max_pixels`, without decoding it; `source` replaces its content."""
     formats = (*READ, *_plugin(content.kind(path)))
     with PILLOWS_LIMIT:  # Pillow's own limit is one for the whole process
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(path, formats=formats)
+            image = Image.open(source or path, formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = before
     with image:
@@ -191,15 +179,94 @@ def check_pixels(size: tuple[int, int], max_pixels: float, frames: int = 1) -> N
         )
 
 
-def _decode(path, image, truncated):
-    """The upright `Picture` of an open Pillow image; `truncated` if it's a PNG that imagecodecs has to decode."""
+def _decode(image):
+    """The upright `Picture` of an open Pillow image."""
     before = image.size
-    if not truncated:
-        image.load()
+    image.load()
     if image.size != before:
         raise InputError("its size and orientation tags contradict each other")
-    turn = orientation(image)
-    return apply_orientation(high_depth.read_png(path, read_metadata(image)) if truncated else decode(image), turn)
+    return apply_orientation(decode(image), orientation(image))
+
+
+def _read_png(path, max_pixels, full_depth):
+    header = png_reader.parse(path, pixels=False)
+    check_pixels((header.width, header.height), max_pixels)
+    png = png_reader.parse(path)
+    values = png_reader.decode(png, png.still, deep=full_depth)
+    metadata, notes = png_metadata(png)
+    picture = of_values(values, metadata, undecided=png.color_type == png_reader.PALETTE)
+    picture = dataclasses.replace(picture, notes=(*png.notes, *notes))
+    return apply_orientation(picture, _png_orientation(png))
+
+
+def with_cicp(picture: Picture, path: Path | str) -> Picture:
+    """Returns the picture of an AVIF or HEIC with the color description that Pillow doesn't tell."""
+    if content.kind(path) not in ("AVIF", "HEIF") or "icc_profile" in picture.metadata:
+        return picture
+    cicp = color.cicp_of(path)
+    return dataclasses.replace(picture, metadata={**picture.metadata, "cicp": cicp}) if cicp else picture
+
+
+def _png_orientation(png):
+    found = png.find(b"eXIf")
+    return exif.orientation(exif.open_block(found)) if found else 1
+
+
+def png_frames(path: Path | str, max_pixels: float) -> Iterator[tuple[Picture, float]]:
+    """Yields the complete frames of an APNG as (`Picture`, milliseconds)."""
+    png = png_reader.parse(path)
+    check_pixels((png.width, png.height), max_pixels, len(png.frames))
+    for frame in png.frames:
+        check_pixels((frame.width, frame.height), max_pixels)
+    metadata, notes = png_metadata(png)
+    if png.bits == 16:
+        notes = [*notes, "its frames were reduced from 16 to 8 bits"]
+    if png.frames and png.frames[0].data is not png.still.data:
+        notes = [*notes, "its image for programs that can't play animations was left out"]
+    gray, turn = png.color_type in (png_reader.GRAY, png_reader.GRAY_ALPHA), _png_orientation(png)
+    for rgba, time in compose.compose(png.height, png.width, png_reader.parts(png)):
+        picture = Picture(rgba[..., :3], rgba[..., 3], gray, metadata, (*png.notes, *notes))
+        yield apply_orientation(picture, turn), time
+
+
+def gif_frames(path: Path | str, max_pixels: float, count: int | None = None) -> Iterator[tuple[Picture, float]]:
+    """Yields the complete frames of a GIF as (`Picture`, milliseconds); `count` of them, or all."""
+    found = gif.parse(path)
+    found.frames = found.frames[:count]
+    check_pixels((found.width, found.height), max_pixels, len(found.frames))
+    for block in found.frames:
+        check_pixels((block.width, block.height), max_pixels)
+    metadata = {name: value for name, value in (("comment", found.comment), ("xmp", found.xmp)) if value}
+    for rgba, time in compose.compose(found.height, found.width, gif.parts(found)):
+        alpha = None if (rgba[..., 3] == 255).all() else rgba[..., 3]
+        picture = of_values(rgba if alpha is not None else rgba[..., :3], metadata, undecided=True)
+        yield picture, time
+
+
+def _read_tiff(path, max_pixels, full_depth, page):
+    number = high_depth.pages(path)[page]
+    metadata = high_depth.page_metadata(path, number)
+    with contextlib.suppress(UnidentifiedImageError, SyntaxError), open_image(path, max_pixels) as image:
+        image.seek(number)
+        check_pixels(image.size, max_pixels)
+        if not ((full_depth or image.mode == "F") and high_depth.is_truncated(image)) and not high_depth.is_odd(image):
+            picture = _decode(image)
+            if "icc_profile" not in picture.metadata:  # used for the conversion to sRGB
+                metadata.pop("icc_profile", None)
+            return dataclasses.replace(picture, metadata=metadata)
+    picture, turn = high_depth.read_tiff(path, lambda size: check_pixels(size, max_pixels), number, metadata)
+    return apply_orientation(picture, turn)
+
+
+def of_values(values: np.ndarray, metadata: dict, undecided: bool = False) -> Picture:
+    """Returns the `Picture` of H x W x 1 (gray), 2 (gray and alpha), 3 or 4; `undecided`: gray if all colors are."""
+    channels = values.shape[2]
+    alpha = np.ascontiguousarray(values[..., -1]) if channels in (2, 4) else None
+    gray = channels < 3
+    rgb = values[..., :1].repeat(3, axis=-1) if gray else np.ascontiguousarray(values[..., :3])
+    if undecided and not gray and color_space(metadata) != b"RGB ":
+        gray = bool((rgb == rgb[..., :1]).all())
+    return Picture(rgb, alpha, gray, metadata)
 
 
 def decode(image: Image.Image) -> Picture:
@@ -210,18 +277,15 @@ def decode(image: Image.Image) -> Picture:
     if image.mode == "I":
         raise InputError("32-bit integers have no standard range. Save it with 8 or 16 bits.")
     if image.mode in ("CMYK", "YCbCr", "LAB"):
-        image = _to_srgb(image, metadata.pop("icc_profile", None))
+        image = to_srgb(image, metadata.pop("icc_profile", None))
 
-    alpha = None
+    if image.mode == "La":  # alpha is multiplied into the values
+        image = image.convert("LA")
     gray = image.mode in ("1", "L", "LA")
     undecided = image.mode == "P" or image.format in ("WEBP", "AVIF", "GIF")  # they can't mark gray with alpha
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = np.array(image.getchannel("A"))
-    rgb = np.array(image.convert("RGB"))
-    if undecided and color_space(metadata) != b"RGB ":
-        gray = bool((rgb == rgb[..., :1]).all())
-    return Picture(rgb, alpha, gray, metadata)
+    values = np.array(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+    picture = of_values(values, metadata, undecided)
+    return dataclasses.replace(picture, gray=True) if gray else picture
 
 
 def _gray_of_16_bits(image):
@@ -237,7 +301,8 @@ def _gray_of_16_bits(image):
     return Picture(np.stack([values] * 3, axis=-1), alpha, gray=True)
 
 
-def _to_srgb(image, profile):
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Converts a Pillow image to sRGB through its ICC profile, or by Pillow's formulas without a fitting one."""
     try:
         source = ImageCms.createProfile("LAB") if image.mode == "LAB" else ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.profileToProfile(

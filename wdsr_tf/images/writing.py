@@ -1,7 +1,8 @@
 """Writes image files atomically, row by row if the format allows it."""
 
 import contextlib
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ from PIL import Image
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
-from wdsr_tf.images import gif
+from wdsr_tf.images import color, gif
 from wdsr_tf.images.formats import Format, check_fit, format_of, save_options
 from wdsr_tf.images.metadata import writable
 from wdsr_tf.images.picture import Picture, as_picture, joined_channels
 from wdsr_tf.images.png import PngWriter
-from wdsr_tf.images.tiff import TiffWriter
+from wdsr_tf.images.reading import to_srgb
+from wdsr_tf.images.tiff import BIG, TiffFile, TiffWriter
 
 STREAMED = {"PNG": PngWriter, "TIFF": TiffWriter}
 
@@ -60,18 +62,62 @@ def open_writer(
     path = Path(path)
     form = format_of(path)
     check_fit(path, height, width, like.rgb.dtype, like.alpha is not None)
-    metadata = writable(like.metadata, form, height, width)
+    metadata = writable(like.metadata, form, height, width, like.gray)
     channels = (1 if like.gray else 3) + (like.alpha is not None)
     with writing_errors(path), atomic(path) as temporary, temporary.open("wb") as file:
         if form.name in STREAMED:
             sink = STREAMED[form.name](file, height, width, channels, like.rgb.dtype, metadata)
         else:
-            options = {**save_options(form, quality, like.gray), **metadata}
-            sink = _PillowWriter(file, height, width, channels, form, options)
+            profile = lost_profile(like.metadata, form)
+            sink = _PillowWriter(file, height, width, channels, form, metadata, quality, profile)
         with contextlib.closing(sink):
             writer = Writer(sink, height, width, like)
             yield writer
             writer.finish()
+
+
+def pillow_options(metadata: dict, form: Format) -> dict:
+    """Returns `metadata`, as `writable` returns it, as Pillow's options for writing `form`."""
+    names = ("icc_profile", "exif", "xmp", "dpi", "comment")
+    options = {name: value for name, value in metadata.items() if name in names}
+    if form.name == "JPEG":
+        extra = b""
+        if "iptc" in metadata:
+            iptc = metadata["iptc"] + bytes(len(metadata["iptc"]) % 2)
+            record = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">I", len(metadata["iptc"])) + iptc
+            extra += b"\xff\xed" + struct.pack(">H", 2 + len(record)) + record
+        options["extra"] = extra
+    if form.name == "BMP":
+        options.setdefault("dpi", (0, 0))  # else Pillow writes 96
+    return options
+
+
+@contextlib.contextmanager
+def open_pages(path: Path | str, pages: int, pixels: int) -> Iterator[Callable]:
+    """Opens a TIFF of several pages. The file appears, complete, at the end.
+
+    Args:
+        path: where to write; missing folders are created.
+        pages: how many there will be.
+        pixels: of all pages together, for the choice between TIFF and BigTIFF.
+
+    Returns:
+        A function that opens the `Writer` of the next page; it takes (height, width, like) as `open_writer` does.
+    """
+
+    @contextlib.contextmanager
+    def open_page(height, width, like):
+        channels = (1 if like.gray else 3) + (like.alpha is not None)
+        metadata = writable(like.metadata, format_of(path), height, width, like.gray)
+        with contextlib.closing(TiffWriter(tiff, height, width, channels, like.rgb.dtype, metadata)) as sink:
+            writer = Writer(sink, height, width, like)
+            yield writer
+            writer.finish()
+
+    path = Path(path)
+    with writing_errors(path), atomic(path) as temporary, temporary.open("w+b") as file:
+        tiff = TiffFile(file, 8 * pixels > BIG, pages)
+        yield open_page
 
 
 @contextlib.contextmanager
@@ -118,8 +164,9 @@ class Writer:
 class _PillowWriter:
     """Collects rows for a format that Pillow writes all at once."""
 
-    def __init__(self, file, height, width, channels, form, options):
-        self._file, self._form, self._options = file, form, options
+    def __init__(self, file, height, width, channels, form, metadata, quality, profile):
+        self._file, self._form = file, form
+        self._metadata, self._quality, self._profile = metadata, quality, profile
         self._values = np.empty((height, width, channels), "uint8")
         self._done = 0
 
@@ -128,16 +175,33 @@ class _PillowWriter:
         self._done += len(rows)
 
     def finish(self):
-        save(as_image(self._values, self._form), self._file, self._form, **self._options)
+        values, form = in_srgb(self._values, self._profile), self._form
+        if form.name == "GIF":
+            gif.write(self._file, [(values, 0)], 1, self._metadata)
+            return
+        options = save_options(form, self._quality, gray=values.shape[2] < 3)
+        save(as_image(values), self._file, form, **options, **pillow_options(self._metadata, form))
 
     def close(self):
         self._values = None
 
 
-def as_image(values: np.ndarray, form: Format | None = None) -> Image.Image:
-    """Returns a Pillow image of H x W x 1 (gray), 2 (gray and alpha), 3 or 4; with a palette if `form` is GIF."""
-    if form and form.name == "GIF":
-        return gif.paletted(values)
+def lost_profile(metadata: dict, form: Format) -> bytes | None:
+    """Returns the profile of an RGB image for a format that can't hold profiles, and so needs sRGB; else None."""
+    profile = metadata.get("icc_profile") or color.profile(metadata)
+    return profile if form.name in ("BMP", "GIF") and profile and profile[16:20] == b"RGB " else None
+
+
+def in_srgb(values: np.ndarray, profile: bytes | None) -> np.ndarray:
+    """Converts uint8 H x W x 3 or 4 from the color space of a profile to sRGB; others, and without one, unchanged."""
+    if profile is None or values.shape[2] < 3:
+        return values
+    rgb = np.asarray(to_srgb(Image.fromarray(np.ascontiguousarray(values[..., :3])), profile))
+    return np.concatenate([rgb, values[..., 3:]], axis=-1)
+
+
+def as_image(values: np.ndarray) -> Image.Image:
+    """Returns a Pillow image of H x W x 1 (gray), 2 (gray and alpha), 3 or 4."""
     return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
 
 

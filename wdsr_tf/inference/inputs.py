@@ -1,6 +1,5 @@
 """Images as people have them: files, NumPy arrays and PIL images, in and out."""
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from wdsr_tf.images.reading import apply_orientation, decode
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
 
 DTYPES = ("uint8", "uint16", "float32", "float64")
+PIL_INFO = ("icc_profile", "exif", "xmp", "dpi")  # what Pillow's writers take from `info`
 SLACK = 1e-3  # how far floats may lie outside 0..1, as resizing and rounding leave them; they are clipped
 
 
@@ -93,21 +93,7 @@ def _of_pil(image):
         raise InputError("The image has no pixels.")
     image.load()
     turn = orientation(image)
-    with _unchanged_exif(image):
-        picture = apply_orientation(decode(image), turn)
-    return Input(picture, is_noisy_jpeg(image), _to_pil)
-
-
-@contextlib.contextmanager
-def _unchanged_exif(image):
-    """Puts back the tags that reading the metadata takes out of the caller's image."""
-    exif, tags = {}, {}
-    with contextlib.suppress(Exception):  # broken tags must not cost the image
-        exif = image.getexif()
-        tags = dict(exif)
-    yield
-    for tag in tags.keys() - set(exif):
-        exif[tag] = tags[tag]
+    return Input(apply_orientation(decode(image), turn), is_noisy_jpeg(image), _to_pil)
 
 
 def _to_pil(picture):
@@ -116,5 +102,5 @@ def _to_pil(picture):
         picture = images.change_depth(picture, "uint8")  # PIL has no such mode
     pixels = joined_channels(picture, picture.rgb, picture.alpha)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    image.info |= picture.metadata
+    image.info |= {name: value for name, value in picture.metadata.items() if name in PIL_INFO}
     return image

@@ -129,13 +129,15 @@ class Upscaler:
         Returns:
             An array of the same type and layout as an array; a PIL image for a PIL image, upright and with its color
             profile, EXIF and resolution; for a file, an array H x W, H x W x 3 or H x W x 4 with all its bits. Of an
-            animation it's the first frame.
+            animation it's the first frame, of a TIFF the first page.
 
         Raises:
             InputError: the image can't be used, or memory is too small for a tile.
         """
         given = read_input(image, self.max_pixels)
         picture, dtype = given.picture, given.picture.rgb.dtype
+        for note in picture.notes:
+            self._log(f"{image}: {note}.")
         watch = _Progress(progress, self._work(picture, given.jpeg))
         result = self._result(picture)
         large = assemble(outline(picture, result, dtype), result, self._strips(picture, dtype, given.jpeg, watch.add))
@@ -151,8 +153,8 @@ class Upscaler:
         """Upscales the image or animation in `source` and writes it to `target`, atomically.
 
         Args:
-            source: a file that `images.read_picture` reads; all frames of an animation are upscaled if the format of
-                `target` holds them, else the first.
+            source: a file that `images.read_picture` reads; all frames of an animation and all pages of a TIFF are
+                upscaled if the format of `target` holds them, else the first.
             target: where to write; the suffix is the format.
             progress: called with the finished fraction of the work, up to 1.0.
 
@@ -164,7 +166,16 @@ class Upscaler:
         if form.animated and images.is_animated(source):
             self._upscale_animation(source, target, progress)
             return
+        pages = images.page_count(source)
+        if pages > 1 and form.name == "TIFF":
+            self._upscale_pages(source, target, pages, progress)
+            return
         picture = images.read_picture(source, self.max_pixels)
+        if pages > 1:
+            self._log(f"{source}: only the first of its {pages} pages was kept; tif holds all.")
+        elif images.is_animated(source):
+            self._log(f"{source}: only the first of its frames was kept; gif, webp and png hold all.")
+        self._tell(source, picture, form)
         if not form.alpha:
             picture = images.without_opaque_alpha(picture)
         jpeg = is_noisy_jpeg(source)
@@ -174,9 +185,33 @@ class Upscaler:
         write_strips(target, outline(picture, result, dtype), result, strips, self.quality)
         watch.finish()
 
+    def _upscale_pages(self, source, target, pages, progress):
+        sizes = [images.size(source, self.max_pixels, page) for page in range(pages)]
+        results = [self.result_size(*size) for size in sizes]
+        watch = _Progress(progress, sum(self._work_of(*size) for size in sizes))
+        with images.open_pages(target, pages, sum(map(math.prod, results))) as open_page:
+            for page, result in enumerate(results):
+                picture = images.read_picture(source, self.max_pixels, page)
+                self._tell(source, picture, format_of(target))
+                dtype = picture.rgb.dtype
+                with open_page(*result, outline(picture, result, dtype)) as writer:
+                    for colors, opacity in self._strips(picture, dtype, False, watch.add):
+                        writer.append(colors, opacity)
+        watch.finish()
+
+    def _tell(self, source, picture, form):
+        """Says what of an image isn't in its result."""
+        notes = list(picture.notes)
+        lost = images.losses(picture.metadata, form, *picture.rgb.shape[:2])
+        if lost:
+            notes.append(f"{form.name} files can't hold its {', '.join(lost)}")
+        for note in notes:
+            self._log(f"{source}: {note}.")
+
     def _upscale_animation(self, source, target, progress):
         animation = images.read_frames(source, self.max_pixels)
         first = animation.frames[0][0]
+        self._tell(source, first, format_of(target))
         result = self._result(first)
         images.check_fit(target, *result, "uint8", transparent=False)
         watch = _Progress(progress, len(animation.frames) * self._work(first))
@@ -195,7 +230,9 @@ class Upscaler:
 
     def _work(self, picture, jpeg=False):
         """The pixels that all passes read together."""
-        height, width = picture.rgb.shape[:2]
+        return self._work_of(*picture.rgb.shape[:2], jpeg)
+
+    def _work_of(self, height, width, jpeg=False):
         models = self.passes(height, width, jpeg)
         return sum(math.prod(_after(models[:done], height, width)) for done in range(len(models)))
 
