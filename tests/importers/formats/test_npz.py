@@ -4,7 +4,8 @@ import pytest
 from tests.helpers import weight_files as made
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import formats
-from wdsr_tf.importers.formats import archives, limits
+from wdsr_tf.importers.formats import limits
+from wdsr_tf.system import archives
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f2", ">f4", "i8", "u1", "i2"])
