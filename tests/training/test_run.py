@@ -1,6 +1,7 @@
 import pytest
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.files import atomic
 from wdsr_tf.training.run import Run
 
 
@@ -52,3 +53,14 @@ def test_the_history_is_read_from_its_file(tmp_path):
     ]
     run.write_history(rows)
     assert run.history == rows
+
+
+def test_what_a_killed_process_left_is_removed_when_its_run_is_found(tmp_path):
+    run = Run.start(tmp_path, ["--model=edsr"])
+    for folder in (tmp_path, run.folder, run.models):
+        (folder / ".0123456789abcdef.keras").touch()
+    with atomic(run.state) as living:
+        living.touch()
+        assert Run.find(tmp_path).folder == run.folder
+        assert living.exists()
+    assert not list(tmp_path.rglob(".*.keras"))

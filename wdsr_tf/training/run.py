@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic
+from wdsr_tf.files import atomic, sweep
 from wdsr_tf.training import curve
 
 
@@ -65,6 +65,7 @@ class Run:
         if link.exists() and not link.is_symlink():
             raise InputError(f"{link} is in the way of the link to the newest run's models. Move it elsewhere.")
         outdir.mkdir(parents=True, exist_ok=True)
+        sweep(outdir)
         name = time.strftime("%Y%m%d-%H%M%S")
         folder = outdir / name
         for again in range(2, 100):  # two runs may start within a second
@@ -93,7 +94,10 @@ class Run:
             candidates = sorted(Path(outdir).glob("[0-9]*-[0-9]*"), key=_order, reverse=True)
         for folder in candidates:
             if (folder / "args.txt").is_file():
-                return cls(folder)
+                run = cls(folder)
+                for left in (outdir, run.folder, run.models):
+                    sweep(left)
+                return run
         problem = f"{named} isn't a run" if named else f"there is no run in {outdir}"
         raise InputError(f"Nothing to resume: {problem}. The folder of a run has an args.txt.")
 
