@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from wdsr_tf.errors import InputError, OutOfMemory
-from wdsr_tf.files import atomic, sha256
+from wdsr_tf.files import atomic, sha256, sweep
 from wdsr_tf.inference.engines import Engine
 from wdsr_tf.system import caches
 
@@ -78,6 +78,7 @@ def measured_overlap(
         f"most{note}."
     )
     if kept:
+        sweep(kept.parent)
         with contextlib.suppress(OSError), atomic(kept) as temporary:  # else it's measured again next time
             temporary.write_text(json.dumps({"overlap": overlap, "difference": most}), encoding="utf-8")
     return overlap
