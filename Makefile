@@ -5,6 +5,8 @@ PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 p
 TFA_VECTORS := build/tfa
 NETWORKS ?= wdsr_tf/weights
 JAX_TESTS ?=
+# Two processes, each of which takes whole files: what a file trains or converts for its tests is made once.
+PYTEST = -m pytest -n 2 --dist loadfile
 
 .PHONY: install help demo web web-serve test test-all test-wheel test-jax test-tfa test-web docs lint clean
 
@@ -47,7 +49,7 @@ endef
 
 .venv-jax/installed: constraints.txt pyproject.toml setup.py
 	$(call make_venv,.venv-jax,11,13)
-	.venv-jax/bin/python -m pip install --quiet -c constraints.txt -e '.[jax]' pytest
+	.venv-jax/bin/python -m pip install --quiet -c constraints.txt -e '.[jax]' pytest pytest-xdist
 	@touch $@
 
 .venv-tfa/installed: constraints-tfa.txt
@@ -59,17 +61,17 @@ demo: .venv/installed
 	.venv/bin/python demo.py -i demo -o out --overwrite
 
 test: .venv/installed
-	.venv/bin/python -m pytest
+	.venv/bin/python $(PYTEST)
 
 test-all: .venv/installed
-	.venv/bin/python -m pytest -m 'slow or not slow'
+	.venv/bin/python $(PYTEST) -m 'slow or not slow'
 
 test-wheel: .venv/installed
 	.venv/bin/python -m pytest -m 'slow or not slow' tests/test_wheel.py
 
 test-jax: .venv-jax/installed
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null || { echo '.venv-jax has TensorFlow: remove it'; exit 1; }
-	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python -m pytest $(JAX_TESTS)
+	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python $(PYTEST) $(JAX_TESTS)
 
 test-tfa: .venv/installed .venv-tfa/installed
 	.venv-tfa/bin/python -W ignore tests/models/tfa_oracle.py $(TFA_VECTORS)

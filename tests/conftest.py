@@ -60,3 +60,13 @@ def policy():
     before = keras.config.dtype_policy()
     yield keras.config.set_dtype_policy
     keras.config.set_dtype_policy(before)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A web server on loopback, whose `pages` a test sets; see `tests/helpers/server.py`."""
+    from tests.helpers.server import serving
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving() as running:
+        yield running

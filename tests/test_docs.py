@@ -8,6 +8,7 @@ import shlex
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.helpers.networks import COMPACT_DCSCN
 from wdsr_tf import weights
 from wdsr_tf.commands.group import Group
 from wdsr_tf.models import create_model, get_architecture, list_models, registry
@@ -18,15 +19,6 @@ TREE = "https://github.com/wdsr-tf/wdsr-tf/tree/main/"
 MADE_LATER = {"docs/api.md"}  # by the documentation's own setup
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")), REPOSITORY / "web" / "README.md"]
 CARDS = sorted(weights.FOLDER.glob("*[0-9].json"))
-COMPACT_DCSCN = {
-    "num_filters": 32,
-    "min_filters": 8,
-    "num_layers": 7,
-    "gamma": 1.2,
-    "nin_filters": 24,
-    "nin_filters_2": 8,
-    "upsampler_filters": 1,
-}
 RECIPES = {  # the first cell of a row in the table of networks -> (network, hyperparameters)
     "`wdsr-a`, 8 blocks": ("wdsr-a", {}),
     "`wdsr-a`, 16 blocks": ("wdsr-a", {"num_res_blocks": 16}),
@@ -147,7 +139,7 @@ def test_every_flag_in_the_documentation_exists():
     ]:
         known |= {flag.replace("_", "-") for flag in importlib.import_module(name).COMMAND.flags()}
     for page in PAGES:
-        for flag in re.findall(r"`[^`\n]*?--(?:no-)?([a-z][a-z-]+)", page.read_text(encoding="utf-8")):
+        for flag in re.findall(r"`[^`\n]*?--(?:no-)?([a-z][a-z0-9-]+)", page.read_text(encoding="utf-8")):
             assert flag in known, f"{page.name}: --{flag}"
 
 

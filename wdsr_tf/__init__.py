@@ -82,8 +82,8 @@ def upscale(
     Args:
         image: a path; a NumPy array H x W (gray), H x W x 1, H x W x 3 or H x W x 4 (with alpha) of type uint8, uint16,
             or float32 or float64 in [0, 1]; or a PIL image.
-        model: a checkpoint, an ONNX file of ours, or any published weights file; a folder of checkpoints to choose
-            from; or a loaded model. Default: the bundled models.
+        model: a checkpoint, an ONNX file of ours, or any published weights file, or its URL; a folder of checkpoints to
+            choose from; or a loaded model. Default: the bundled models.
         scale: factor, such as 2 or 3.5. Default: the model's.
         size: size of the result in pixels instead of a factor: "4000x" (width), "x3000" (height) or "4000x3000".
         noise: level of JPEG noise to remove, 0 to 3. Default: noise is removed from JPEG images below quality 93 if
@@ -167,8 +167,8 @@ def evaluate(
     """Ranks models by PSNR on full-size images, from one source: a dataset, a benchmark, or LR and HR folders.
 
     Args:
-        models: a checkpoint, a published weights file, a folder that is searched for checkpoints, a loaded model, a
-            list of these, or a mapping from names to files or loaded models.
+        models: a checkpoint or a published weights file, or its URL; a folder that is searched for checkpoints; a
+            loaded model; a list of these; or a mapping from names to files, URLs or loaded models.
         dataset: folder that `wdsr-tf convert` or `data.make_pairs` wrote; its validation images are used.
         benchmark: folder of a benchmark such as Set5, or any folder of HR images.
         lr_dir: folder of LR images, together with `hr_dir`.
@@ -215,7 +215,8 @@ def load(path: PathLike, *, model: str = "auto", scale: int | None = None, **hyp
     A published file is converted once and kept in the user's cache folder.
 
     Args:
-        path: the file.
+        path: the file, or its URL (https://, http:// or hf://user/repo/file), which is downloaded once into the user's
+            cache folder; `#sha256=...` at its end refuses any other file.
         model: architecture, for weights that fit several.
         scale: upscaling factor, for weights that fit several.
         **hyperparameters: hyperparameters, for weights that don't determine them.
@@ -225,7 +226,8 @@ def load(path: PathLike, *, model: str = "auto", scale: int | None = None, **hyp
         `architecture`, `scale`, `hyperparameters` and `facts` say what it is and where it came from.
 
     Raises:
-        InputError: if the file is missing or damaged, isn't recognized, or doesn't fit the other arguments.
+        InputError: if the file is missing or damaged, can't be downloaded, isn't recognized, or doesn't fit the other
+            arguments.
     """
     _require_keras("Loading a model")
     from wdsr_tf.importers.load import load_model
@@ -245,7 +247,7 @@ def export(
     """Exports a model for other runtimes, and compares each file with Keras.
 
     Args:
-        model: a checkpoint, a published weights file, or a loaded model.
+        model: a checkpoint or a published weights file, or its URL; or a loaded model.
         outdir: folder to write the files and their model cards to.
         formats: "onnx", "openvino", "litert" and "saved_model".
         half: store weights as float16, which halves the file.

@@ -1,4 +1,4 @@
-"""Atomic writes, temporary files that know their owner, and checksums."""
+"""Atomic writes, temporary files that know their owner, locks, and checksums."""
 
 import contextlib
 import errno
@@ -166,3 +166,26 @@ def sha256(*paths: str | Path) -> str:
         with Path(path).open("rb") as file:
             hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Lets one process or thread at a time into the block; `path` is a file for that alone, which is left there."""
+    with Path(path).open("w") as file:
+        if os.name == "nt":
+            import msvcrt
+
+            any(_succeeds(msvcrt.locking, file.fileno(), msvcrt.LK_LOCK, 1) for _ in range(60))  # 10 seconds each
+        else:
+            import fcntl
+
+            _succeeds(fcntl.flock, file, fcntl.LOCK_EX)  # fails on file systems without locks
+        yield
+
+
+def _succeeds(function, *arguments):
+    try:
+        function(*arguments)
+    except OSError:
+        return False
+    return True

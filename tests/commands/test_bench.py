@@ -152,6 +152,7 @@ def scene(tmp_path_factory):
         ("-i x2 --protocol ,", "Unknown protocol|No protocol"),
         ("x2", "Name checkpoints with -i"),
         ("--models x2/a.keras", "takes NAME=FILE"),
+        ("--models a=x2/a.keras --sha256 12", "NAME=URL#sha256=HEX"),
         ("--models a=x2/b.keras", "x2/b.keras: No such file, for the model 'a'"),
         ("--models a=x2/a.keras a=x3/a.keras", "names 'a' twice"),
         ("--models a=x2/a.keras b=x3/a.keras", "ranked together at one scale"),

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.helpers.runs import TINY, done, numbers, run_of, words, write_dataset
+from tests.helpers.server import Page
 from wdsr_tf import images
 from wdsr_tf.checkpoint import read_config
 from wdsr_tf.commands import fields
@@ -117,15 +118,19 @@ def test_x3_starts_from_x2_and_says_what_stayed_fresh(train, dataset, finished, 
     assert f"--pretrained_model={best.resolve()}\n" in args
 
 
-def test_a_weights_file_is_a_start_too(train, dataset, finished, tmp_path):
-    from wdsr_tf import checkpoint
+def test_a_weights_file_is_a_start_too_and_can_be_a_url(train, dataset, finished, tmp_path, server):
+    from wdsr_tf import checkpoint, files
     from wdsr_tf.importers.export_weights import export_weights
 
     (best,) = (run_of(finished) / "models").glob("epoch-004-*[0-9].keras")
     export_weights(checkpoint.load(best), tmp_path / "best.npz", "ours")
-    trained = train(dataset, tmp_path, *TINY, "--epochs=1", f"--pretrained-model={tmp_path / 'best.npz'}")
+    server.pages["/best.npz"] = Page((tmp_path / "best.npz").read_bytes())
+    url, sha256 = f"{server.url}/best.npz", files.sha256(tmp_path / "best.npz")
+    trained = train(dataset, tmp_path, *TINY, "--epochs=1", f"--pretrained-model={url}", f"--sha256={sha256}")
     assert trained.code == 0, trained.err
     assert "Fresh layers: none." in trained.out
+    assert len(server.requests) == 1
+    assert f"--pretrained_model={url}#sha256={sha256}\n" in (run_of(tmp_path) / "args.txt").read_text()
 
 
 @pytest.mark.parametrize(

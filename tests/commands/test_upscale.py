@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.helpers import published
-from wdsr_tf import checkpoint, images
+from tests.helpers.server import Page
+from wdsr_tf import checkpoint, files, images, weights
 from wdsr_tf.commands.upscale import COMMAND
 from wdsr_tf.inference import upscaler
 from wdsr_tf.models import create_model
@@ -70,6 +71,27 @@ def test_a_folder_is_upscaled_completely_and_broken_files_are_named(place, capsy
     assert upscale("--indir=in/a.png", "-m", place / "output/models", "--overwrite", "--engine", engine) == 0
     assert images.read(place / "out/a-sr.png").shape == (18, 24, 3)
     assert (images.read(place / "out/a-sr.png") != earlier).any()
+
+
+def test_a_model_is_downloaded_once_with_a_progress_bar_and_checked(place, capsys, server):
+    bundled = weights.FOLDER / "wdsr-a-8-x2.onnx"
+    server.pages["/wdsr-a-8-x2.onnx"] = Page(bundled.read_bytes())
+    url, sha256 = f"{server.url}/wdsr-a-8-x2.onnx", files.sha256(bundled)
+    images.write(place / "a.png", RGB)
+
+    assert upscale("-i", "a.png", "-o", "out", "-m", url, "--sha256", "0" * 64) == 1
+    assert f"has the SHA-256 {sha256}, not {'0' * 64}. The download was deleted." in capsys.readouterr().err
+    assert upscale("-i", "a.png", "-o", "out", "-m", url, "--max-download", 1e-6) == 1
+    assert "The limit for downloads is 1,074." in capsys.readouterr().err
+    assert not (place / "out").exists()
+
+    for bar in (True, False):
+        assert upscale("-i", "a.png", "-o", "out", "-m", url, "--sha256", sha256, "--overwrite") == 0
+        assert ("wdsr-a-8-x2.onnx: 100%" in capsys.readouterr().err) is bar
+    assert images.read(place / "out/a-sr.png").shape == (18, 24, 3)
+    assert len(server.requests) == 3
+    assert upscale("-i", "a.png", "--sha256", sha256) == 1
+    assert "--sha256 needs a model" in capsys.readouterr().err
 
 
 def test_a_killed_run_leaves_complete_images_and_the_next_run_does_the_rest(place, capsys):

@@ -7,6 +7,15 @@ from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
 TOLERANCE = 2e-5  # of the output's maximum: ten times the difference of two independent float32 implementations
+COMPACT_DCSCN = {
+    "num_filters": 32,
+    "min_filters": 8,
+    "num_layers": 7,
+    "gamma": 1.2,
+    "nin_filters": 24,
+    "nin_filters_2": 8,
+    "upsampler_filters": 1,
+}
 
 
 def golden_model(arrays, layout, name, scale, **hyperparameters):

@@ -206,6 +206,14 @@ def test_convolutional_architectures_that_are_not_built_are_named(more, said):
         recognize(arrays)
 
 
+def test_a_file_of_two_projects_that_pad_differently_says_so_and_takes_an_option():
+    (found,) = recognize(published.EVERY["upcunet"].arrays)
+    assert found.project == "nagadomi/nunif or bilibili/ailab (Real-CUGAN)"
+    assert "Real-CUGAN" in found.note and "pad=reflect and clip=false" in found.note
+    chosen = choose([found], hyperparameters={"pad": "reflect", "clip": False})
+    assert (chosen.hyperparameters["pad"], chosen.hyperparameters["clip"], chosen.note) == ("reflect", False, "")
+
+
 @pytest.mark.parametrize("make", [published.edsr, functools.partial(published.krasserm_residual, "edsr")])
 def test_edsrs_note_says_which_residual_scaling_is_assumed(make):
     (small,), (large,) = recognize(make(2, n=4).arrays), recognize(make(2, n=256, blocks=1).arrays)

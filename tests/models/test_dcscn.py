@@ -2,22 +2,13 @@ import keras
 import numpy as np
 import pytest
 
-from tests.helpers.networks import assert_equals_golden, golden_model, luma_core, nhwc
+from tests.helpers.networks import COMPACT_DCSCN, assert_equals_golden, golden_model, luma_core, nhwc
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import rgb_to_y
 from wdsr_tf.importers import dcscn
 from wdsr_tf.importers.tensors import assign
 from wdsr_tf.models import create_model
 
-COMPACT = {
-    "num_filters": 32,
-    "min_filters": 8,
-    "num_layers": 7,
-    "gamma": 1.2,
-    "nin_filters": 24,
-    "nin_filters_2": 8,
-    "upsampler_filters": 1,
-}
 SMALL = {"num_filters": 8, "min_filters": 4, "num_layers": 3, "nin_filters": 6, "nin_filters_2": 3}
 
 
@@ -28,9 +19,9 @@ SMALL = {"num_filters": 8, "min_filters": 4, "num_layers": 3, "nin_filters": 6, 
         ("dcscn", 3, 2_170_142, {}),
         ("dcscn", 4, 2_087_102, {}),
         ("dcscn", 2, 687_268, {"num_layers": 8, "num_filters": 96}),
-        ("dcscn", 2, 27_209, COMPACT),
-        ("dcscn", 3, 28_654, COMPACT),
-        ("dcscn", 4, 64_201, COMPACT),
+        ("dcscn", 2, 27_209, COMPACT_DCSCN),
+        ("dcscn", 3, 28_654, COMPACT_DCSCN),
+        ("dcscn", 4, 64_201, COMPACT_DCSCN),
         ("dcscn-12", 2, 1_889_974, {}),
         ("dcscn-12", 3, 2_258_774, {}),
         ("dcscn-12", 4, 2_775_094, {}),
@@ -44,7 +35,7 @@ def test_parameter_counts_equal_the_published_ones(name, scale, count, how):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_published_compact_weights_reproduce_the_reference_outputs(golden, scale):
     arrays, _ = golden(f"dcscn_c_published_x{scale}")
-    model = golden_model(arrays, dcscn.authors, "dcscn", scale, **COMPACT)
+    model = golden_model(arrays, dcscn.authors, "dcscn", scale, **COMPACT_DCSCN)
     core = luma_core(model, "luma", "enlarged_luma")
     assert_equals_golden(core([arrays["input"], arrays["input_up"]]), arrays["output"])
     assert_equals_golden(core([arrays["real_y"], arrays["real_y_up"]]), arrays["real_output"])
@@ -66,7 +57,7 @@ def test_importing_a_training_checkpoint_ignores_adams_moments(golden):
     weights = {key[2:]: array for key, array in arrays.items() if key.startswith("w/")}
     moments = {f"{name}/{moment}": array for name, array in weights.items() for moment in ("Adam", "Adam_1")}
     tensors = weights | moments | {"beta1_power": np.float32(0.9), "beta2_power": np.float32(0.99)}
-    model = create_model("dcscn", 2, **COMPACT)
+    model = create_model("dcscn", 2, **COMPACT_DCSCN)
     assign(model, tensors, dcscn.authors)
 
 

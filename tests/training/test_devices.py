@@ -22,6 +22,7 @@ from wdsr_tf.training import devices
 TWO_ON_JAX = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 
 
+@pytest.mark.slow
 def test_two_devices():
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/training/two_devices.py"]
     done = subprocess.run(argv, cwd=REPOSITORY, env=os.environ | TWO_ON_JAX, capture_output=True, text=True)

@@ -23,7 +23,9 @@ def compiled(name, scale, hyperparameters):
     return model
 
 
-@pytest.mark.parametrize("name, hyperparameters", [CARN, DRRN], ids=["carn", "drrn"])
+@pytest.mark.parametrize(
+    "name, hyperparameters", [pytest.param(*CARN, id="carn", marks=pytest.mark.slow), pytest.param(*DRRN, id="drrn")]
+)
 def test_each_step_is_that_of_a_network_of_the_scale_of_its_batch(name, hyperparameters, tmp_path):
     scales = (2, 3)
     samplers = [Sampler(Pairs(write_pairs(tmp_path, 4, scale), scale, 8), 2) for scale in scales]

@@ -17,6 +17,14 @@ HEAVY = {  # too wide for a CPU: a smaller network of the same kind
     "edsr": ["--num-filters=64", "--num-res-blocks=8"],
     "drrn-b1u25": ["--num-filters=32"],
     "drrn-b1u9": ["--num-filters=32"],
+    "imdn": ["--num-filters=32", "--num-res-blocks=2"],
+    "rcan": ["--num-filters=16", "--set=num_groups=2", "--num-res-blocks=2", "--set=reduction=4"],
+    "rdn": ["--num-filters=16", "--num-res-blocks=3", "--set=num_layers=3", "--set=growth=16"],
+    "rrdbnet": ["--num-filters=16", "--num-res-blocks=1", "--set=growth=8"],
+    "rrdn": ["--num-filters=16", "--set=num_groups=1", "--num-res-blocks=2", "--set=growth=8"],
+    "span": ["--num-filters=16"],
+    "srvgg": ["--num-filters=16"],
+    "vdsr": ["--num-filters=16"],
 }
 NEEDS = {
     "cunet": ["--lr-patch-size=64"],  # loses more than 24 pixels in training

@@ -52,7 +52,7 @@ def slow(recipe, name):
 @pytest.mark.parametrize(
     "recipe",
     [
-        pytest.param(BATCH_NORM, id="batch-norm-in-shared-layers"),
+        slow(BATCH_NORM, "batch-norm-in-shared-layers"),
         pytest.param(DROPOUT, id="dropout"),
         pytest.param(WEIGHT_NORM, id="weight-norm"),
         slow(AUXILIARY, "auxiliary-output"),
@@ -77,7 +77,10 @@ def test_half_precision_stays_finite_and_layers_keep_their_float32(policy, recip
     assert all(np.isfinite(value).all() for value in state(recomputed))
 
 
-@pytest.mark.parametrize("recipe", [pytest.param(BATCH_NORM, id="batch-norm"), slow(AUXILIARY, "auxiliary-output")])
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(WEIGHT_NORM, id="weight-norm"), slow(BATCH_NORM, "batch-norm"), slow(AUXILIARY, "auxiliary-output")],
+)
 def test_a_checkpoint_is_that_of_the_plain_network_and_training_continues_from_it(recipe, tmp_path):
     plain, first, second = (network(*recipe, recompute=recompute) for recompute in (False, True, True))
     first.train_on_batch(*batch(first, 0))

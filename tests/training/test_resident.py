@@ -70,7 +70,8 @@ def trained(sampler, on_device, precision, name):
     [
         ("wdsr-a", "float32"),
         pytest.param("wdsr-a", "mixed_float16", marks=pytest.mark.slow),
-        ("carn", "float32"),  # has layers without weights inside a layer, which Keras does not count as built
+        # Has layers without weights inside a layer, which Keras does not count as built.
+        pytest.param("carn", "float32", marks=pytest.mark.slow),
     ],
 )
 def test_training_from_the_device_is_training_from_the_host_to_the_last_bit(sampler, name, precision, policy):

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from wdsr_tf.commands import downloads
 from wdsr_tf.commands.command import Command, complain, say
 from wdsr_tf.commands.flags import hyphenated
 from wdsr_tf.errors import InputError
@@ -15,14 +16,15 @@ def define(flags):
     flags.string(
         "indir",
         "output/models",
-        "Checkpoint or published weights file, or a folder that is searched for checkpoints.",
+        "Checkpoint or published weights file, or its URL; or a folder that is searched for checkpoints.",
         short="i",
     )
     flags.repeated(
         "models",
         None,
-        "NAME=FILE, followed by more if needed: checkpoints or published weights, ranked by these names.",
+        "NAME=FILE or NAME=URL, followed by more if needed: checkpoints or published weights, ranked by these names.",
     )
+    downloads.define(flags, "--indir")
     flags.integer("scale", None, "Upscaling factor. Default: the one that all models have.", short="s", minimum=1)
     flags.section("Images")
     flags.string("dataset", "./DIV2K_BIN", "Dataset's folder, as convert.py writes it.", short="d")
@@ -88,12 +90,15 @@ def chosen_models(flags, words):
             raise InputError(f"--models takes NAME=FILE, such as carn=carn.pth; not {word!r}.")
         if name in named:
             raise InputError(f"--models names {name!r} twice: {named[name]} and {file}.")
-        named[name] = file
+        named[name] = downloads.fetched(file, flags)
     if named and not flags["indir"].present:
+        if flags.sha256:
+            raise InputError("--sha256 is that of --indir. For --models, write NAME=URL#sha256=HEX.")
         return named
     from wdsr_tf.evaluation.networks import find
 
-    below = {network.name: network.path for network in find(flags.indir)}
+    indir = downloads.fetched(flags.indir, flags, flags.sha256)
+    below = {network.name: network.path for network in find(indir)}
     if twice := named.keys() & below.keys():
         raise InputError(f"--models uses the name {min(twice)!r}, which is a file of --indir. Choose another name.")
     return named | below

@@ -1,12 +1,14 @@
 """`wdsr-tf export`, also `convert export`: a model -> ONNX, OpenVINO, LiteRT or SavedModel."""
 
+from wdsr_tf.commands import downloads
 from wdsr_tf.commands.command import Command, complain, say
 from wdsr_tf.commands.convert import common
 from wdsr_tf.errors import InputError
 
 
 def define(flags):
-    common.define_paths(flags, "Checkpoint (.keras), or a published weights file.", "Folder to write to.")
+    common.define_paths(flags, "Checkpoint (.keras) or published weights file, or its URL.", "Folder to write to.")
+    downloads.define(flags, "--indir")
     flags.list("format", "onnx", "Formats with commas between them: onnx, openvino, litert, saved_model.")
     flags.integer("tile", 128, "litert: height and width of the input in LR pixels.", minimum=1)
     flags.switch("half", False, "Store weights as float16, which halves the file.")
@@ -15,6 +17,7 @@ def define(flags):
 
 def run(flags, words):
     indir, outdir = common.paths(flags)
+    indir = downloads.fetched(indir, flags, flags.sha256)
     from wdsr_tf.export.formats import FORMATS, demand
     from wdsr_tf.export.model import export_model
     from wdsr_tf.export.report import table

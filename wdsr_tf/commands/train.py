@@ -1,8 +1,9 @@
 """The train command: trains a network, resumes a run, or finds the largest batch that fits into memory."""
 
+import dataclasses
 from pathlib import Path
 
-from wdsr_tf.commands import fields
+from wdsr_tf.commands import downloads, fields
 from wdsr_tf.commands.command import Command, complain, say
 from wdsr_tf.commands.flags import hyphenated
 from wdsr_tf.errors import InputError
@@ -21,6 +22,7 @@ def define(flags):
     flags.string("profile", None, "File of flags: a name in profiles/ or a path.", short="p")
     flags.switch("resume", False, "Continue the newest run in --outdir, or RUN.")
     flags.switch("find_batch", False, "Don't train; find the largest --batch-size that fits into memory.")
+    downloads.define(flags, "--pretrained-model")
     fields.define(flags, TrainingConfig)
     flags.alias("iterations_per_epoch", "steps_per_epoch")
     flags.retired("use_multiprocessing", "the input pipeline uses threads", is_switch=True)
@@ -39,6 +41,9 @@ def run(flags, words):
         resumed = Run.find(flags.outdir, *words)
         flags.parse_over(resumed.args)
     config = config_of(flags)
+    if not resumed:
+        pretrained = downloads.fetched(config.pretrained_model, flags, flags.sha256)
+        config = dataclasses.replace(config, pretrained_model=pretrained)
     from wdsr_tf.system.require import require_keras
 
     require_keras("Training")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from wdsr_tf.commands import downloads
 from wdsr_tf.commands.command import Command
 from wdsr_tf.commands.output import complain, printable, say
 from wdsr_tf.errors import InputError
@@ -33,10 +34,11 @@ def define(flags):
     flags.string(
         "model",
         None,
-        "Checkpoint or any published weights file; or folder of checkpoints to choose from by scale, noise and PSNR. "
-        "Default: the bundled models.",
+        "Checkpoint or any published weights file, or its URL; or folder of checkpoints to choose from by scale, noise "
+        "and PSNR. Default: the bundled models.",
         short="m",
     )
+    downloads.define(flags, "--model")
     flags.string("scale", None, "Factor, such as 2 or 3.5. Default: the model's own.", short="s")
     flags.string("size", None, "Size in pixels instead of a factor: 4000x, x3000 or 4000x3000.")
     flags.integer(
@@ -84,7 +86,7 @@ def run(flags, words):
     outdir = file.parent if file else flags.outdir
     sources = find(flags.indir, outdir)
     upscaler = Upscaler(
-        flags.model,
+        downloads.fetched(flags.model, flags, flags.sha256),
         scale=flags.scale,
         size=flags.size,
         noise=flags.noise,

@@ -9,7 +9,9 @@ from wdsr_tf import files
 from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.measure import reason
 from wdsr_tf.importers import formats
+from wdsr_tf.importers.download import is_url, local
 from wdsr_tf.importers.load import load_model, scales_of
+from wdsr_tf.system.http import shown
 
 BICUBIC = "bicubic"  # the row to compare with, whose name no model can have
 STATE = "state.keras"  # what a run resumes from; its weights are in a checkpoint, too
@@ -42,8 +44,8 @@ def collect(models):
     """Returns the `Network`s that `models` stands for.
 
     Args:
-        models: the path of a checkpoint or a published weights file, a folder that is searched for checkpoints, a
-            loaded `SRModel`, a list of these, or a mapping from names to paths of files or loaded models.
+        models: the path or URL of a checkpoint or a published weights file, a folder that is searched for checkpoints,
+            a loaded `SRModel`, a list of these, or a mapping from names to files or loaded models.
 
     Raises:
         InputError: if there are none, a file doesn't exist, or two have the same name.
@@ -66,11 +68,11 @@ def collect(models):
 def find(path):
     """Returns the file at `path`, or the checkpoints in the folder `path` and below, sorted by path.
 
-    Hidden files and the states that runs resume from are left out.
+    Hidden files and the states that runs resume from are left out. `path` can also be the URL of a file.
     """
-    path = Path(path)
+    name, path = shown(path) if is_url(path) else str(path), local(path)
     if path.is_file():
-        return [Network(str(path), path)]
+        return [Network(name, path)]
     if not path.is_dir():
         raise InputError(f"{path}: No such file or folder. Name a trained model, or train one first.")
     found = sorted(p for p in path.rglob("*.keras") if not p.name.startswith(".") and p.name != STATE)
@@ -111,9 +113,10 @@ def of_one_scale(networks, scale=None):
 def _named(name, model):
     if not _is_path(model):
         return Network(name, model=model)
-    if not Path(model).exists():
-        raise InputError(f"{model}: No such file, for the model {name!r}.")
-    return Network(name, Path(model))
+    path = local(model)
+    if not path.exists():
+        raise InputError(f"{path}: No such file, for the model {name!r}.")
+    return Network(name, path)
 
 
 def _unnamed(model):

@@ -10,6 +10,7 @@ from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import formats as known_formats
 from wdsr_tf.files import sha256
+from wdsr_tf.importers.download import local
 from wdsr_tf.importers.load import checkpoint_of
 from wdsr_tf.system.require import require_keras
 
@@ -49,7 +50,8 @@ def _loaded(model):
     """Returns the `SRModel`, its name in file names, and the SHA-256 of its checkpoint or None."""
     if hasattr(model, "architecture"):
         return model, f"{model.architecture}-x{model.scale}", None
+    model = local(model)
     path = checkpoint_of(model)
     checkpoint.read_config(path)  # a missing or damaged file is reported before Keras is imported
     require_keras("Exporting a model")
-    return checkpoint.load(path), Path(model).stem, sha256(path)
+    return checkpoint.load(path), model.stem, sha256(path)

@@ -7,6 +7,7 @@ from typing import Any
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import load
+from wdsr_tf.importers.download import local
 from wdsr_tf.importers.export_weights import check_suffix, export_weights, layout_of
 from wdsr_tf.system.require import require_keras
 
@@ -24,7 +25,7 @@ def to_checkpoint(
     """Converts a weights file of any supported project and format into a checkpoint, which records its source.
 
     Args:
-        source: The weights file.
+        source: The weights file, or its URL.
         target: The checkpoint (.keras), written atomically.
         model: Architecture, for weights that fit several.
         scale: Scale, for weights that fit several; by default the only one.
@@ -35,7 +36,7 @@ def to_checkpoint(
     Raises:
         InputError: The file can't be read, isn't recognized, or fits several models; `target` isn't touched.
     """
-    source, target, log = Path(source), Path(target), log or (lambda line: None)
+    source, target, log = local(source), Path(target), log or (lambda line: None)
     _check_files(source, target)
     weights, chosen = load.recognized(source, model=model, scale=scale, hyperparameters=hyperparameters)
     log(f"{source}: {weights.format}, {len(weights.arrays)} tensors: {chosen}")
@@ -56,7 +57,7 @@ def to_weights(
     """Writes the weights of a checkpoint for other programs.
 
     Args:
-        source: The checkpoint (.keras).
+        source: The checkpoint (.keras), or its URL.
         target: The file to write; its suffix determines the format (.npz, .safetensors, .pth or .pt).
         layout: "ours" for names such as layer/weight, or "official" for those of the authors' PyTorch code; default:
             official for .pth and .pt, otherwise ours.
@@ -65,7 +66,7 @@ def to_weights(
     Raises:
         InputError: The checkpoint can't be read, or the format or layout can't hold it; `target` isn't touched.
     """
-    source, target, log = Path(source), Path(target), log or (lambda line: None)
+    source, target, log = local(source), Path(target), log or (lambda line: None)
     _check_files(source, target)
     check_suffix(target)
     checkpoint.read_config(source)

@@ -1,7 +1,6 @@
 """Loads any published weights file, converted once into a checkpoint in the user's cache folder."""
 
 import contextlib
-import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic, sha256, sweep
-from wdsr_tf.importers import formats, recognize
+from wdsr_tf.importers import download, formats, recognize
 from wdsr_tf.system import caches
 from wdsr_tf.system.require import require_keras
 
@@ -38,7 +37,7 @@ def checkpoint_of(
     cache folder under the SHA-256 of all its files, so the next call finds it without reading the weights.
 
     Args:
-        path: A checkpoint or a weights file in any format of `wdsr_tf.importers.formats`.
+        path: A checkpoint or a weights file in any format of `wdsr_tf.importers.formats`, or its URL.
         model: Name of the architecture, for weights that fit several.
         scale: Upscaling factor, for weights that fit several.
         hyperparameters: Dictionary of the architecture's hyperparameters, for weights that fit several.
@@ -47,7 +46,7 @@ def checkpoint_of(
     Raises:
         InputError: The file is missing, damaged, from an unknown project, or fits several models.
     """
-    path = Path(path)
+    path = download.local(path)
     if path.suffix.lower() == ".keras":
         return path
     folder = _cache(path)
@@ -88,7 +87,7 @@ def load_model(
 
 def scales_of(path: str | Path) -> tuple[int, ...]:
     """Returns the scales that a checkpoint or a weights file can be loaded for, sorted; raises like `checkpoint_of`."""
-    path = Path(path)
+    path = download.local(path)
     if path.suffix.lower() == ".keras":
         from wdsr_tf import checkpoint
 
@@ -114,12 +113,7 @@ def _read_scales(path):
 
 def _cache(path):
     """Returns the folder for conversions of the file, in the user's cache folder or in a temporary one."""
-    return _root(caches.user_cache()) / f"{formats.sha256(path)[:32]}-{CONVERTER}"
-
-
-@functools.cache
-def _root(cache):
-    return caches.first_writable(cache / "checkpoints")
+    return caches.folder("checkpoints") / f"{formats.sha256(path)[:32]}-{CONVERTER}"
 
 
 def recognized(

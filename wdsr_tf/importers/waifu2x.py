@@ -102,12 +102,23 @@ def _detect_in_order(contents):
 
 
 def _detect_nunif(contents):
-    if not contents.has("unet1.conv_bottom.weight", "unet2.conv_bottom.weight") or _is_real_cugan(contents):
-        return
-    kernels = [shape for name, shape in contents.shapes.items() if name.endswith(".weight")]
-    for candidate in _models(kernels):
-        is_ambiguous = candidate.name == "upcunet" and not candidate.hyperparameters["luma"]
-        yield dataclasses.replace(candidate, note=OR_REAL_CUGAN) if is_ambiguous else candidate
+    yield from (candidate for candidate in _nunif_models(contents) if not _fits_both(candidate))
+
+
+def _detect_nunif_or_real_cugan(contents):
+    for candidate in _nunif_models(contents):
+        if _fits_both(candidate):
+            yield dataclasses.replace(candidate, note=OR_REAL_CUGAN)
+
+
+def _nunif_models(contents):
+    if contents.has("unet1.conv_bottom.weight", "unet2.conv_bottom.weight") and not _is_real_cugan(contents):
+        yield from _models([shape for name, shape in contents.shapes.items() if name.endswith(".weight")])
+
+
+def _fits_both(candidate):
+    """Whether the arrays of waifu2x's model are also those of Real-CUGAN's plain x2 model, which pads otherwise."""
+    return candidate.name == "upcunet" and not candidate.hyperparameters["luma"]
 
 
 def _detect_real_cugan(contents):
@@ -182,6 +193,7 @@ def _filled(shapes, channels):
 PROJECTS = [
     Project("waifu2x (weights in the model's order)", in_order, _detect_in_order),
     Project("nagadomi/nunif", nunif, _detect_nunif),
+    Project("nagadomi/nunif or bilibili/ailab (Real-CUGAN)", nunif, _detect_nunif_or_real_cugan),
     Project("bilibili/ailab (Real-CUGAN)", nunif, _detect_real_cugan),
     Project("nihui/realcugan-ncnn-vulkan", in_order, _detect_real_cugan_in_order),
     Project("tsurumeso/waifu2x-chainer", chainer, _detect_chainer),

@@ -1,7 +1,9 @@
 """Which models run, in which order, for the size that an image should get. Imports no Keras."""
 
 import dataclasses
+import functools
 import itertools
+import json
 import math
 import os
 import re
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from wdsr_tf import checkpoint, weights
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers.download import local
 from wdsr_tf.inference.engines import Engine
 from wdsr_tf.inference.engines.metadata import describe
 from wdsr_tf.inference.jpeg import CLEAN_QUALITY
@@ -46,8 +49,8 @@ def find_models(model: "str | os.PathLike | object | None" = None) -> list[Candi
     """Returns what `model` offers.
 
     Args:
-        model: a checkpoint, an ONNX file of ours, or a published weights file; a folder, which is searched for
-            checkpoints; an `SRModel` or `Engine`; or None for the bundled models.
+        model: a checkpoint, an ONNX file of ours, or a published weights file, or its URL; a folder, which is searched
+            for checkpoints; an `SRModel` or `Engine`; or None for the bundled models.
 
     Raises:
         InputError: the file can't be used, or the folder has no checkpoint that can.
@@ -58,7 +61,7 @@ def find_models(model: "str | os.PathLike | object | None" = None) -> list[Candi
         if not (isinstance(model, Engine) or hasattr(model, "hyperparameters")):
             raise InputError(f"model must be a file, a folder or an SRModel, not {type(model).__name__}.")
         return [Candidate(model, model.scale, *_qualities(model.architecture, getattr(model, "facts", {})))]
-    path = Path(model)
+    path = local(model)
     return _in_folder(path) if path.is_dir() else _in_file(path)
 
 
@@ -67,7 +70,8 @@ def passes(
 ) -> list[Candidate]:
     """Returns the models to run, in order, until an image is at least `factor` times as large.
 
-    The fewest passes win, then the smallest scale, then the highest PSNR. Without a factor the best model runs once.
+    For the bundled models, the best route was measured (`weights.ROUTES`). For others, the fewest passes win, then the
+    smallest scale, then the highest PSNR. Without a factor the best model runs once.
     With a noise level, a model for that level comes first: one that also upscales, else one that only removes noise,
     else one for JPEG of any quality. The latter also comes first for an image from a noisy JPEG. The following passes
     use models that don't remove noise.
@@ -86,6 +90,8 @@ def passes(
         target = factor or best(_plain(models)).scale  # a JPEG gets as large as any other image
         if not (jpeg and for_jpeg and target > 1):
             return _upscaling(models, factor)
+        if route := _measured(models, "jpeg", target):
+            return route
         fitting, factor = for_jpeg, target
     else:
         fitting = [model for model in models if model.noise == noise] or for_jpeg
@@ -154,6 +160,8 @@ def _upscaling(models, factor):
         return [_the_default(models)]
     if factor <= 1:
         return []
+    if route := _measured(models, "clean", factor):
+        return route
     upscaling = [model for model in models if model.scale > 1]
     if not upscaling:
         raise InputError(f"{best(models).name} doesn't upscale, but the scale is {factor:g}.")
@@ -161,6 +169,36 @@ def _upscaling(models, factor):
     least = min((times[model], model.scale) for model in upscaling)
     chosen = best([model for model in upscaling if (times[model], model.scale) == least])
     return [chosen] * times[chosen]
+
+
+def _measured(models, kind, factor):
+    """The route measured to be the best, or None if a model is missing; past the largest scale, another one follows."""
+    bundled = {model.name: model for model in models if _is_bundled(model)}
+    table = _measured_routes().get(kind, {}) if bundled else {}
+    names = next((names for scale, names in table.items() if factor <= scale), None)
+    if table and names is None:
+        names = table[max(table)]
+    if not names or not bundled.keys() >= set(names):
+        return None
+    route = [bundled[name] for name in names]
+    rest = factor / math.prod(model.scale for model in route)
+    return [*route, *(_upscaling(models, rest) if rest > 1 else [])]
+
+
+def _is_bundled(model):
+    return isinstance(model.source, Path) and model.source.parent == weights.FOLDER
+
+
+@functools.cache
+def _measured_routes():
+    """{"clean" or "jpeg": {scale: names of models}}, the smallest scale first; empty while they are being measured."""
+    if not weights.ROUTES.is_file():
+        return {}
+    table = json.loads(weights.ROUTES.read_text(encoding="utf-8"))["routes"]
+    return {
+        kind: {scale: rows[0]["models"] for scale, rows in sorted((int(scale), rows) for scale, rows in scales.items())}
+        for kind, scales in table.items()
+    }
 
 
 def _the_default(models):

@@ -37,7 +37,8 @@ class Upscaler:
 
     Args:
         model: a checkpoint, an ONNX file of ours, or any published weights file, which is converted once into the
-            user's cache folder; a folder of checkpoints to choose from; or an `SRModel`. Default: the bundled models.
+            user's cache folder; its URL, from which it's downloaded once; a folder of checkpoints to choose from; or an
+            `SRModel`. Default: the bundled models.
         scale: factor, such as 2 or 3.5. Default: the model's own.
         size: instead of a factor, the size in pixels: "4000x" (width), "x3000" (height) or "4000x3000".
         noise: level of JPEG noise to remove, 0 to 3. Default: JPEG noise is removed below quality 93 if there is a
@@ -158,11 +159,15 @@ class Upscaler:
     def _description(self, model):
         """(checksum, engine and precision) of a model from a file."""
         if model not in self._descriptions:
+            from wdsr_tf.importers import formats
+
             file, options = self._runnable(model), self._engine_options
             name, precision = options["name"], options["precision"]
             name = automatic_engine(file, precision) if name == "auto" else name
             precision = automatic_precision(name) if precision == "auto" else precision
-            self._descriptions[model] = sha256(file), f"{name} {precision}"
+            # A converted checkpoint has the time of its conversion in it.
+            checksum = formats.sha256(model.source) if model.is_published else sha256(file)
+            self._descriptions[model] = checksum, f"{name} {precision}"
         return self._descriptions[model]
 
     def upscale(

@@ -18,6 +18,16 @@ def user_cache():
         return temporary()
 
 
+def folder(name):
+    """The folder `name` in the user's cache folder, or a temporary one if nothing can be written there."""
+    return _kept(user_cache() / name)
+
+
+@functools.cache
+def _kept(path):
+    return first_writable(path)  # the same temporary folder each time
+
+
 def first_writable(*folders):
     """The first of `folders` that exists or can be created, and can be written to; if there is none, `temporary`."""
     for folder in folders:

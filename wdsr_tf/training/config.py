@@ -105,7 +105,7 @@ class TrainingConfig:
         0, "Batches for the data-dependent initialization of weight normalization; 0 for none.", minimum=0
     )
     pretrained_model: str | os.PathLike | None = option(
-        None, "Checkpoint or published weights file to start from; layers are matched by name."
+        None, "Checkpoint or published weights file, or its URL, to start from; layers are matched by name."
     )
     initial_epoch: int = option(
         0, "Epochs that the pretrained model was trained for; continues after them, optimizer included.", minimum=0

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers.download import is_url, local
 from wdsr_tf.system.require import require_keras
 from wdsr_tf.training.config import TrainingConfig
 from wdsr_tf.training.run import Run
@@ -33,7 +34,8 @@ def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
     log = log if log and not config.process_id else _silent
     if resume and not isinstance(resume, Run):
         resume = Run.find(config.outdir, None if resume is True else resume)
-    if config.pretrained_model:  # args.txt outlives the link OUTDIR/models, which will point to the new run
+    if config.pretrained_model and not is_url(config.pretrained_model):
+        # args.txt outlives the link OUTDIR/models, which will point to the new run
         config = dataclasses.replace(config, pretrained_model=Path(config.pretrained_model).resolve())
     batches, validation = _dataset(config, log)
     with _session(config, log) as (config, shared):
@@ -230,7 +232,7 @@ def _first_weights(config, model, batches, resumed, log):
         return facts["epoch"], facts["history"]
     path = config.pretrained_model
     if config.initial_epoch:
-        trainer.restore(model, path)
+        trainer.restore(model, local(path))
     elif path:
         taken, fresh = transfer(_pretrained(config, log), model)
         if not taken:

@@ -321,11 +321,12 @@ def results_of(paths, *options):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_broken_and_hostile_files_give_an_error_or_valid_arrays(tmp_path):
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)], ids=["every fourth file", "all files"])
+def test_broken_and_hostile_files_give_an_error_or_valid_arrays(tmp_path, every):
     groups = [mutated(tmp_path, name, count) for name, count in COUNTS.items()]
     groups += [hostile_pickles(tmp_path), altered(tmp_path), archives(tmp_path), networks(tmp_path)]
-    paths = [path for group in groups for path in group]
-    assert len(paths) >= 2000
+    paths = [path for group in groups for path in group][::every]
+    assert len(paths) >= 2000 / every
     before = sorted(tmp_path.rglob("*"))
 
     starting = [path for path in paths if path.suffix in (".h5", ".onnx")]
@@ -342,7 +343,7 @@ def test_broken_and_hostile_files_give_an_error_or_valid_arrays(tmp_path):
     assert all(result.get("error", "-").isprintable() for result in results.values())
     refused = [result["refused"] for result in results.values() if "refused" in result]
     assert all(line.isprintable() for reasons in refused for line in reasons.split("\n"))
-    assert len(refused) > 100 and sum("recognized" in result for result in results.values()) > 10
+    assert len(refused) > 100 / every and sum("recognized" in result for result in results.values()) > 10 / every
     assert not (tmp_path / "canary").exists()
     assert sorted(tmp_path.rglob("*")) == before
     assert max(run.result()[1] for run in runs) <= PEAK

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import weight_files as made
+from tests.helpers.networks import COMPACT_DCSCN
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import dcscn, formats
 from wdsr_tf.importers.formats import confined, tensorflow1
@@ -85,8 +86,7 @@ def test_a_published_checkpoint_read_in_a_child_has_the_reference_weights(refere
     for name, array in arrays.items():
         if name.startswith("w/"):
             np.testing.assert_array_equal(read[name[2:]], array)
-    model = create_model("dcscn", 2, num_filters=32, min_filters=8, num_layers=7, gamma=1.2, nin_filters=24,
-                         nin_filters_2=8, upsampler_filters=1)  # fmt: skip
+    model = create_model("dcscn", 2, **COMPACT_DCSCN)
     assign(model, read, dcscn.authors)
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from wdsr_tf.commands import downloads
 from wdsr_tf.commands.command import Command, say
 from wdsr_tf.commands.convert import common
 from wdsr_tf.commands.flags import hyphenated, setting
@@ -14,9 +15,10 @@ TO_WEIGHTS = ("layout",)
 def define(flags):
     common.define_paths(
         flags,
-        "Published weights file, or checkpoint (.keras).",
+        "Published weights file, or checkpoint (.keras); or its URL.",
         "Checkpoint (.keras) to write, or weights file (.npz, .safetensors, .pth or .pt).",
     )
+    downloads.define(flags, "--indir")
     flags.section("From a published weights file")
     flags.string("model", "auto", "Architecture, if the weights fit several.")
     flags.integer("scale", None, "Upscaling factor, if the weights fit several.", short="s", minimum=1)
@@ -33,7 +35,10 @@ def define(flags):
 
 
 def run(flags, words):
-    source, target = map(Path, common.paths(flags))
+    source, target = common.paths(flags)
+    from wdsr_tf.importers.download import local
+
+    source, target = local(downloads.fetched(source, flags, flags.sha256)), Path(target)
     from_checkpoint = source.suffix == ".keras"
     if from_checkpoint == (target.suffix == ".keras"):
         what, suffix = ("a weights file", ".npz") if from_checkpoint else ("a checkpoint", ".keras")

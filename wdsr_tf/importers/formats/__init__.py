@@ -4,9 +4,9 @@ Each module has:
 
     NAME                 the format, as messages call it
     matches(path, head)  whether the file looks like this format; `head` is its first 512 bytes, or empty
-    read(path)           {name: array}
+    read(path)           {name: array}, or (that, facts): what the file says about the model beside its weights
     files(path)          optional: all files that belong together, the main one first
-    facts(path)          optional: what the file says about the model beside its weights, as a dictionary
+    companions(path)     optional: the names of those beside `path`, which needn't be there yet
 
 Reading never runs code from a file, and `limits` bounds its memory, so files from unknown sources can be read.
 """
@@ -66,11 +66,11 @@ def read(path: str | Path) -> WeightsFile:
     try:
         parts = _parts(module, path)
         if name in confined.LIMITS:
-            arrays = confined.read(name, path, sum(part.stat().st_size for part in parts))
+            contents = confined.read(name, path, sum(part.stat().st_size for part in parts))
         else:
-            arrays = module.read(path)
+            contents = module.read(path)
+        arrays, facts = contents if isinstance(contents, tuple) else (contents, {})
         arrays, digest = limits.plain(arrays), files.sha256(*parts)
-        facts = module.facts(path) if hasattr(module, "facts") else {}
     except InputError as error:
         raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
     except Exception as error:  # broken or hostile bytes make parsers raise anything
@@ -87,6 +87,20 @@ def sha256(path: str | Path) -> str:
         return files.sha256(*_parts(module, path))
     except OSError as error:
         raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
+
+
+def companions(path: str | Path) -> list[str]:
+    """Returns the names of the files that the weights file at `path` needs beside it, whether they are there or not."""
+    path = Path(path)
+    head = _head(path)
+    for name in FORMATS:
+        module = importlib.import_module(f"{__name__}.{name}")
+        if module.matches(path, head):
+            try:
+                return module.companions(path) if hasattr(module, "companions") else []
+            except Exception as error:  # as in `read`
+                raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
+    return []
 
 
 def _format(path):

@@ -41,19 +41,17 @@ def files(path):
     return pair
 
 
+def companions(path):
+    """Returns the name of the other file of the pair."""
+    return [path.with_suffix(".param" if path.suffix == ".bin" else ".bin").name]
+
+
 def read(path):
-    """Returns `NAME.weight` and `NAME.bias` in PyTorch's layout, in the order of the layers; uses every byte."""
-    return _read(path)[0]
+    """Returns (arrays, facts); uses every byte.
 
-
-def facts(path):
-    """Returns what the graph says beside its weights: see `ncnn_graph.facts`."""
-    _, layers, constants = _read(path)
-    return ncnn_graph.facts(layers, constants)
-
-
-def _read(path):
-    """Returns (arrays, layers, values of the constants by name)."""
+    The arrays are `NAME.weight` and `NAME.bias` in PyTorch's layout, in the order of the layers. The facts are what the
+    graph says beside them: see `ncnn_graph.facts`.
+    """
     param, weights = files(path)
     for file, most in ((param, MAX_PARAM), (weights, MAX_BYTES)):
         if file.stat().st_size > most:
@@ -82,7 +80,7 @@ def _read(path):
         if values.get(1 if kind == "InnerProduct" else 5, 0):
             arrays[f"{name}.bias"] = reader.take(f"{name}.bias", shape[:1], "<f4")
     reader.finish()
-    return arrays, layers, constants
+    return arrays, ncnn_graph.facts(layers, constants)
 
 
 def _size(values, key):

@@ -41,6 +41,12 @@ def files(path: Path) -> list[Path]:
     return [index, *data]
 
 
+def companions(path: Path) -> list[str]:
+    """Returns the names of the index and of the data if it's in one file, as it nearly always is."""
+    both = (_beside(path, suffix).name for suffix in (".index", ".data-00000-of-00001"))
+    return [name for name in both if name != path.name] if PART.search(path.name) else []
+
+
 def read(path: Path) -> dict[str, np.ndarray]:
     """Returns the floating-point tensors, sorted by name, kernels as (height, width, in, out)."""
     first, *data = files(path)

@@ -20,18 +20,28 @@ def matches(path, head):
 
 def files(path):
     """Returns `model.json` and its shards, which must lie beside it."""
-    shards = []
-    for name in _shard_names(_manifest(path)):
-        if not isinstance(name, str) or PurePosixPath(name).name != name or "\\" in name:
-            raise InputError(f"shard {shown(name)} isn't a file beside {path.name}")
-        shards.append(path.with_name(name))
-        if not shards[-1].is_file():
-            raise InputError(f"{name} is missing; it belongs beside {path.name}")
+    shards = [path.with_name(name) for name in companions(path)]
+    for shard in shards:
+        if not shard.is_file():
+            raise InputError(f"{shard.name} is missing; it belongs beside {path.name}")
     return [path, *shards]
 
 
+def companions(path):
+    """Returns the names of the shards, which can't be in another folder."""
+    names = _shard_names(_manifest(path))
+    for name in names:
+        if not isinstance(name, str) or PurePosixPath(name).name != name or name == ".." or "\\" in name:
+            raise InputError(f"shard {shown(name)} isn't a file beside {path.name}")
+    return names
+
+
 def read(path):
-    """Returns the arrays under their Keras names, `LAYER/kernel`; uses every byte."""
+    """Returns (arrays, facts); uses every byte.
+
+    The arrays have their Keras names, `LAYER/kernel`. The fact is the container, which tells UpscalerJS's models from
+    those of the project that trained them.
+    """
     shards = files(path)[1:]
     if sum(shard.stat().st_size for shard in shards) > MAX_BYTES:
         raise InputError(f"its shards are larger than {MAX_BYTES >> 20} MiB")
@@ -50,12 +60,7 @@ def read(path):
         at = end
     if at != len(data):
         raise InputError(f"its shards have {len(data)} bytes, but model.json names {at}")
-    return arrays
-
-
-def facts(path):
-    """Returns the container, which tells UpscalerJS's models from those of the project that trained them."""
-    return {"container": "TensorFlow.js"}
+    return arrays, {"container": "TensorFlow.js"}
 
 
 def _manifest(path):
