@@ -1,8 +1,15 @@
+import errno
 import os
+import shutil
+import subprocess
+import sys
+import types
 
 import pytest
 
-from wdsr_tf.files import atomic, sweep
+from tests.conftest import REPOSITORY
+from wdsr_tf import files
+from wdsr_tf.files import atomic, owned, sweep
 
 
 def test_a_file_appears_complete_with_its_folders(tmp_path):
@@ -44,22 +51,68 @@ def test_two_writers_of_one_file_do_not_interfere(tmp_path):
     assert path.read_text() == "first"  # its block ends last
 
 
-def test_sweeping_removes_abandoned_temporary_files_and_nothing_else(tmp_path):
-    with atomic(tmp_path / "image.png") as temporary, atomic(tmp_path / "models") as link:
-        temporary.write_text("half")
-        link.symlink_to("nowhere")
-        for path in (temporary, link):
-            os.utime(path, (0, 0), follow_symlinks=False)
-        kept = [tmp_path / name for name in (".0123456789abcdef.png.bak", ".hidden.png", "0123456789abcdef.png")]
-        kept += [tmp_path / ".0123456789ABCDEF.png", tmp_path / ".0123456789abcde.png"]
-        for path in kept:
-            path.write_text("somebody's")
-            os.utime(path, (0, 0))
-        fresh = tmp_path / ".fedcba9876543210.png"
-        fresh.write_text("being written")
-        (tmp_path / ".aaaaaaaaaaaaaaaa").mkdir()
-        sweep(tmp_path)
-        assert sorted(tmp_path.iterdir()) == sorted([*kept, fresh, tmp_path / ".aaaaaaaaaaaaaaaa"])
-        temporary.write_text("complete")
-        link.symlink_to("nowhere")
+def test_sweeping_removes_what_killed_processes_left_and_nothing_else(tmp_path):
+    code = """
+import os, sys
+from pathlib import Path
+from wdsr_tf.files import atomic, owned
+here = Path(sys.argv[1])
+with atomic(here / "image.png") as file, atomic(here / "link") as link, owned(here) as folder:
+    file.write_text("half")
+    link.symlink_to("nowhere")
+    folder.mkdir()
+    (folder / "file").touch()
+    os._exit(9)
+"""
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY, check=False)
+    assert killed.returncode == 9 and len(list(tmp_path.iterdir())) == 6
+    (tmp_path / ".fedcba9876543210.png").write_text("its lock is gone")
+    kept = [tmp_path / name for name in (".0123456789abcdef.png.bak", ".hidden.png", "0123456789abcdef.png")]
+    kept += [tmp_path / ".0123456789ABCDEF.png", tmp_path / ".0123456789abcde.png"]
+    for path in kept:
+        path.write_text("somebody's")
+    (tmp_path / ".aaaaaaaaaaaaaaaa").mkdir()  # nobody knows whose
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, tmp_path / ".aaaaaaaaaaaaaaaa"])
     sweep(tmp_path / "absent")
+
+
+def test_files_of_living_processes_are_never_swept_however_old(tmp_path):
+    with atomic(tmp_path / "image.png") as temporary, owned(tmp_path) as folder:
+        temporary.write_text("half")
+        folder.mkdir()
+        for path in tmp_path.iterdir():
+            os.utime(path, (0, 0))
+        sweep(tmp_path)
+        assert temporary.exists() and folder.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["image.png"]
+
+
+def test_files_of_another_machine_are_kept_and_those_from_before_a_restart_are_swept(tmp_path):
+    machine = files._machine()
+    for token, said in (("a", ("other boot", "other host")), ("b", ("other boot", machine[1])), ("c", ())):
+        (tmp_path / f".{16 * token}-lock").write_text("\n".join(said))
+        (tmp_path / f".{16 * token}.png").write_text("half")
+    sweep(tmp_path)
+    assert {path.name[1] for path in tmp_path.iterdir()} == {"a"}
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("100 requested and 50 written"), OSError(28, "No space left on device")], ids=["NumPy", "system"]
+)
+def test_a_full_disk_is_said_with_the_path(tmp_path, monkeypatch, error):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=0))
+    said = r"No space left on device: '.*image\.png'"
+    with pytest.raises(OSError, match=said) as raised, atomic(tmp_path / "image.png") as temporary:
+        temporary.write_text("half")
+        raise error
+    assert raised.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_with_the_name_of_the_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"), atomic(tmp_path / "file" / "image.png"):
+        pass
+    with pytest.raises(OSError, match=r"'.*image\.png'"), atomic(tmp_path / "image.png"):
+        raise FileNotFoundError(2, "No such file", str(tmp_path / ".0123456789abcdef.png"))

@@ -1,16 +1,26 @@
-"""Atomic writes, cleanup after killed processes, locks, and checksums."""
+"""Atomic writes, temporary files that know their owner, locks, and checksums."""
 
 import contextlib
+import errno
+import functools
 import hashlib
 import os
+import platform
 import re
 import secrets
-import time
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.\w+)?")  # the names of `atomic`'s temporary files
-ABANDONED = 3600  # seconds without a change after which a temporary file has no writer anymore
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file can't be removed: that is the lock
+    fcntl = None
+
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}(-lock|\.[^.]+)?")  # the names of `owned` files and folders, and their locks
+TOKEN = 17  # characters of such a name that a temporary file and its lock share
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+LITTLE = 2**20  # free bytes below which a disk counts as full
 
 
 @contextlib.contextmanager
@@ -19,25 +29,134 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix, by which Pillow and Keras choose the format, and begins with a dot, so that
     none of our globs finds a half-written file. Missing parent folders are created.
+
+    Raises:
+        OSError: writing failed; the error names `path`, and a full disk if that's why.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")  # short: names near the limit still fit
+    try:
+        with owned(path.parent, path.suffix) as temporary:
+            try:
+                yield temporary
+                temporary.replace(path)
+            except OSError as error:
+                raise _explained(error, temporary, path) from None
+    except OSError as error:
+        if error.filename and TEMPORARY.fullmatch(Path(os.fsdecode(error.filename)).name):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+@contextlib.contextmanager
+def owned(folder: str | Path, suffix: str = "") -> Iterator[Path]:
+    """Yields a free path in `folder` for a temporary file or folder, and removes what is there at the end.
+
+    Meanwhile this process holds a lock beside it, which the system releases when the process ends in any way. So
+    `sweep` removes the files of killed processes at once, and never those of living ones, however old they are.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, descriptor = _claim(folder)
+    temporary = folder / f"{lock.name[:TOKEN]}{suffix}"  # short: names near the limit still fit
     try:
         yield temporary
-        temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+        os.close(descriptor)
+        lock.unlink(missing_ok=True)
 
 
 def sweep(folder: str | Path) -> None:
-    """Removes abandoned temporary files of `atomic` from `folder`, but not from its subfolders."""
-    folder = Path(folder)
+    """Removes what killed processes left of `owned` files and folders in `folder`, but not in its subfolders.
+
+    What another machine left in a shared folder is kept: its locks may not be visible here.
+    """
+    folder, tokens = Path(folder), {}
     for path in folder.iterdir() if folder.is_dir() else ():
-        if TEMPORARY.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
-            with contextlib.suppress(FileNotFoundError):  # another process sweeps too
-                if time.time() - path.lstat().st_mtime > ABANDONED:
-                    path.unlink()
+        if TEMPORARY.fullmatch(path.name):
+            tokens.setdefault(path.name[:TOKEN], set()).add(path)
+    for token, paths in tokens.items():
+        lock = folder / f"{token}-lock"
+        with contextlib.suppress(OSError):  # not allowed to
+            _sweep(paths - {lock}, lock)
+
+
+def _sweep(paths, lock):
+    try:
+        descriptor = os.open(lock, os.O_RDWR)
+    except FileNotFoundError:  # a lock outlives its file, but nobody knows whose folder this is
+        for path in paths:
+            path.unlink(missing_ok=True)
+        return
+    try:
+        is_abandoned = try_lock(descriptor) and _was_locked_here(descriptor)
+    finally:
+        os.close(descriptor)
+    if fcntl is None:
+        lock.unlink()  # raises if a process has it open
+        is_abandoned = True
+    if is_abandoned:
+        for path in paths:
+            _remove(path)
+        lock.unlink(missing_ok=True)
+
+
+def try_lock(descriptor: int) -> bool | None:
+    """Locks an open file until it's closed; False if somebody else has it locked, None if locks aren't supported."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+
+
+def _claim(folder):
+    """(path, descriptor) of a new lock file that this process has locked."""
+    while True:
+        lock = folder / f".{secrets.token_hex(8)}-lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        locked = try_lock(descriptor)
+        if locked is not False and (locked is None or os.fstat(descriptor).st_nlink):
+            with contextlib.suppress(OSError):  # a full disk: then it's only known that it is locked
+                os.write(descriptor, "\n".join(_machine()).encode())
+            return lock, descriptor
+        os.close(descriptor)  # another process swept it before it was locked
+
+
+def _was_locked_here(descriptor):
+    """Whether this machine made the lock, since or before it was last started."""
+    said = os.read(descriptor, 1000).decode(errors="replace").split("\n")
+    return said == [""] or any(ours == theirs for ours, theirs in zip(_machine(), said, strict=False))
+
+
+@functools.cache
+def _machine():
+    """What containers on one machine share, and what stays when it's started again."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        boot = platform.node()
+    return boot, platform.node()
+
+
+def _remove(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _explained(error, temporary, path):
+    """`error` with the path; libraries such as NumPy don't say that the disk is full."""
+    if error.errno is None and temporary.exists() and shutil.disk_usage(temporary.parent).free < LITTLE:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    if error.errno in FULL and error.filename is None:
+        error.filename = str(path)
+    return error
 
 
 def sha256(*paths: str | Path) -> str:

@@ -1,12 +1,11 @@
 import os
-import subprocess
-import sys
+import signal
+import time
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.helpers.commands import runner
-from wdsr_tf.commands.command import Command, complain, say
+from wdsr_tf.commands.command import Command, say
 from wdsr_tf.errors import InputError
 
 
@@ -105,18 +104,12 @@ def test_a_command_knows_which_flags_take_the_next_argument(word, expected):
     assert COMMAND.takes_value(word) is expected
 
 
-def test_say_and_complain_print_to_stdout_and_stderr(capsys):
-    say("a", 1)
-    complain("b")
-    assert capsys.readouterr() == ("a 1\n", "b\n")
+def test_sigterm_ends_a_command_like_ctrl_c(capsys):
+    def wait(flags, words):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            time.sleep(0.01)
 
-
-def test_a_closed_pipe_does_not_stop_the_command():
-    code = "from wdsr_tf.commands.command import complain, say\nfor i in range(9999): say('x' * 99)\ncomplain('done')"
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, stdout=writing, stderr=subprocess.PIPE, text=True
-    )
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (0, "done\n")
+    assert Command("act", "Does something.", define, wait).main([]) == 143
+    assert capsys.readouterr().err == "\nTerminated.\n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

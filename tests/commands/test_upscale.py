@@ -37,6 +37,10 @@ def upscale(*words):
     return COMMAND.main(list(map(str, words)), "demo.py")
 
 
+def visible(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name != ".wdsr-tf")
+
+
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 def test_a_folder_is_upscaled_completely_and_broken_files_are_named(place, capsys, engine):
     model = tiny(place / "output/models/epoch-001-psnr-30.0000.keras")
@@ -45,13 +49,14 @@ def test_a_folder_is_upscaled_completely_and_broken_files_are_named(place, capsy
     images.write(place / "in/gray.webp", images.Picture(RGB[..., :1].repeat(3, 2), alpha=RGB[..., 1], gray=True))
     (place / "in/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     earlier = RGB.repeat(2, axis=0).repeat(2, axis=1)
-    images.write(place / "out/a-sr.png", earlier)  # stands in for an earlier run's result
+    images.write(place / "out/a-sr.png", earlier)  # somebody's own
 
     assert upscale("-i", "in", "-o", "out", "-m", "output/models", "--engine", engine) == 1
     out, err = capsys.readouterr()
     assert "broken.png: can't be read: the file is truncated" in err and "Traceback" not in err
     assert "Wrote 2 of 3 images" in out and "wdsr-a x2" in out
-    assert sorted(p.relative_to(place / "out").as_posix() for p in (place / "out").rglob("*.*")) == [
+    assert "Kept out/a-sr.png, which isn't a result of this command, or was changed. --overwrite replaces it." in out
+    assert sorted(p.relative_to(place / "out").as_posix() for p in images.find(place / "out")) == [
         "a-sr.png",
         "gray-sr.webp",
         "käthe/b-sr.png",
@@ -105,8 +110,9 @@ def test_a_killed_run_leaves_complete_images_and_the_next_run_does_the_rest(plac
     assert all(images.read(path).shape == (720, 960, 3) for path in done)  # reading raises if a file is cut short
 
     assert upscale(*words) == 0
-    assert f"{len(done)} of 30 images are done already" in capsys.readouterr().out
-    assert len(images.find(place / "out")) == 30
+    out = capsys.readouterr().out
+    assert f"{len(done)} of 30 images are done already" in out and "Kept" not in out
+    assert len(images.find(place / "out")) == len(visible(place / "out")) == 30
 
 
 def test_a_full_disk_costs_the_image_and_leaves_no_part_of_it(place, capsys, monkeypatch):
@@ -115,8 +121,11 @@ def test_a_full_disk_costs_the_image_and_leaves_no_part_of_it(place, capsys, mon
     images.write(place / "in/b.png", RGB)
     write = upscaler.write_strips
 
+    calls = []
+
     def full(path, *rest):
-        if path.name == "a-sr.png":
+        calls.append(path)
+        if len(calls) == 1:
             with images.open_writer(path, 18, 24, images.Picture(RGB)) as writer:
                 writer.append(np.zeros((1, 24, 3), "uint8"))
                 raise OSError(28, "No space left on device")
@@ -125,8 +134,112 @@ def test_a_full_disk_costs_the_image_and_leaves_no_part_of_it(place, capsys, mon
     monkeypatch.setattr(upscaler, "write_strips", full)
     assert upscale("-i", "in", "-m", "m.keras") == 1
     out, err = capsys.readouterr()
-    assert "Wrote 1 of 2 images" in out and "Failed: in/a.png" in err and "No space left" in err
-    assert [path.name for path in (place / "out").iterdir()] == ["b-sr.png"]
+    assert "Wrote 1 of 2 images" in out and "Failed: in/a.png: out/a-sr.png: can't be written" in err
+    assert "No space left" in err
+    assert visible(place / "out") == ["b-sr.png"]
+
+
+def test_in_place_nobodys_image_is_replaced_and_no_result_is_upscaled_again(place, capsys):
+    tiny(place / "m.keras")
+    images.write(place / "in/flag.png", RGB)
+    images.write(place / "in/flag-sr.png", RGB[::-1])
+    before = (place / "in/flag-sr.png").read_bytes()
+    for more in ([], ["--overwrite"]):
+        assert upscale("-i", "in", "-o", "in", "-m", "m.keras", *more) == 0
+        assert upscale("-i", "in", "-o", "in", "-m", "m.keras") == 0
+        assert "2 of 2 images are done already" in capsys.readouterr().out
+        assert visible(place / "in") == ["flag-png-sr.png", "flag-sr-sr.png", "flag-sr.png", "flag.png"]
+        assert (place / "in/flag-sr.png").read_bytes() == before
+
+
+def test_a_result_is_made_again_if_the_image_the_model_or_an_option_changed_whatever_the_dates(place, capsys):
+    tiny(place / "m.keras")
+    images.write(place / "in/a.png", RGB)
+    words = ["-i", "in", "-m", "m.keras"]
+    assert upscale(*words) == 0
+    os.utime(place / "in/a.png", (2**32, 2**32))  # a wrong clock
+
+    def result(*more):
+        capsys.readouterr()
+        assert upscale(*words, *more) == 0
+        return capsys.readouterr().out, (place / "out/a-sr.png").read_bytes()
+
+    out, first = result("--engine", "onnx")  # which it was
+    assert "1 of 1 images are done already" in out
+    images.write(place / "in/a.png", RGB[::-1])  # of the same size
+    os.utime(place / "in/a.png", (0, 0))
+    out, second = result()
+    assert "changed" in out and second != first
+    tiny(place / "m.keras", num_filters=5)
+    out, third = result()
+    assert "changed" in out and third != second
+    for more in (["--self-ensemble"], ["--scale", "3"], ["--engine", "keras"]):
+        assert "changed" in result(*more)[0]
+        assert "done already" in result(*more)[0]
+
+
+def test_a_result_that_was_edited_is_kept_without_overwrite(place, capsys):
+    tiny(place / "m.keras")
+    images.write(place / "in/a.png", RGB)
+    words = ["-i", "in", "-m", "m.keras"]
+    assert upscale(*words) == 0
+    images.write(place / "out/a-sr.png", RGB)
+    cropped = (place / "out/a-sr.png").read_bytes()
+    for more in ([], ["--scale", "3"]):
+        assert upscale(*words, *more) == 0
+        assert "Kept out/a-sr.png" in capsys.readouterr().out
+        assert (place / "out/a-sr.png").read_bytes() == cropped
+    assert upscale(*words, "--overwrite") == 0
+    assert images.size(place / "out/a-sr.png") == (18, 24)
+
+
+def test_one_image_can_be_upscaled_to_a_file(place, capsys):
+    tiny(place / "m.keras")
+    images.write(place / "a.png", RGB)
+    words = ["-i", "a.png", "-m", "m.keras", "-o"]
+    assert upscale(*words, "large/b.jpg") == 0
+    assert visible(place / "large") == ["b.jpg"] and images.size(place / "large/b.jpg") == (18, 24)
+    assert upscale(*words, "large/b.jpg") == 0
+    assert "done already" in capsys.readouterr().out
+    images.write(place / "theirs.png", RGB)
+    assert upscale(*words, "theirs.png") == 0
+    assert "Kept theirs.png" in capsys.readouterr().out and images.size(place / "theirs.png") == (9, 12)
+
+
+def test_the_suffix_of_names_can_be_chosen(place):
+    tiny(place / "m.keras")
+    images.write(place / "in/a.png", RGB)
+    for suffix in ("-x2", ""):
+        assert upscale("-i", "in", "-o", "out", "-m", "m.keras", "--suffix", suffix) == 0
+    assert visible(place / "out") == ["a-x2.png", "a.png"]
+    assert upscale("-i", "in", "-o", "in", "-m", "m.keras", "--suffix=") == 0
+    assert visible(place / "in") == ["a-png.png", "a.png"]
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_no_image(place, capsys):
+    tiny(place / "m.keras")
+    images.write(place / "in/a.png", np.tile(RGB, (30, 30, 1)))
+    (place / "in/b.png").write_bytes(b"")
+    words = ["-i", "in", "-m", "m.keras", "-s", "3", "--dry-run"]
+    assert upscale(*words, "--memory", "1GiB") == 1
+    out, err = capsys.readouterr()
+    assert "in/a.png -> out/a-sr.png: 360 x 270 -> 1080 x 810, m in 1 tile of 360 x 270 pixels (" in out
+    assert "; m in 1 tile of 720 x 540 pixels (" in out and "Would fail: in/b.png: " in err
+    assert not (place / "out").exists()
+    assert upscale(*words, "--memory", "1MiB") == 1
+    assert re.search(r"m in \d+ tiles of \d+ x \d+ pixels", capsys.readouterr().out)
+
+
+def test_names_cannot_steer_the_terminal(place, capsys):
+    tiny(place / "m.keras")
+    for name in ("a\x1b[2J\nWrote.png", "caf\udce9.png"):
+        images.write(place / "in" / name, RGB)
+        (place / "in" / f"broken {name}").write_bytes(b"")
+    assert upscale("-i", "in", "-m", "m.keras") == 1
+    out, err = capsys.readouterr()
+    assert "Wrote 2 of 4" in out and "\x1b[2J" not in out + err
+    assert "Failed: in/broken a\\x1b[2J\\nWrote.png" in err
+    assert len(visible(place / "out")) == 2
 
 
 @pytest.mark.parametrize(
@@ -138,7 +251,10 @@ def test_a_full_disk_costs_the_image_and_leaves_no_part_of_it(place, capsys, mon
         (("-i", "a.png", "-m", "absent.pth"), "absent.pth"),
         (("-i", "a.png", "-m", "a.png"), "a.png"),
         (("-i", "a.png", "-m", "broken.keras"), "broken.keras"),
-        (("-i", "a.png", "-o", "a.png"), "output folder a.png is a file"),
+        (("-i", "a.png", "-o", "a.png"), "a.png is the image itself, which is never replaced"),
+        (("-i", ".", "-o", "a.png"), "output folder a.png is a file"),
+        (("-i", "a.png", "-o", "b.png", "--format", "jpg"), "--format jpg doesn't fit the name b.png"),
+        (("-i", "a.png", "--suffix", "../x"), "--suffix is a part of a file's name"),
         (("-i", "a.png", "--scale", "two"), "scale must be a factor"),
         (("-i", "a.png", "--size", "4000"), "size must be a width"),
         (("-i", "a.png", "--size", "4000x", "--scale", "2"), "exclude each other"),
@@ -157,7 +273,7 @@ def test_what_cannot_be_done_is_one_sentence(place, capsys, words, message):
     assert upscale(*words) == 1
     out, err = capsys.readouterr()
     assert message in err and not out
-    assert not list((place / "out").glob("*"))
+    assert not (place / "out").exists()
 
 
 def test_without_a_model_the_bundled_ones_are_used(place, capsys):

@@ -91,3 +91,29 @@ def test_without_a_writable_cache_folder_a_temporary_one_is_used(tmp_path):
     found = caches.first_writable(folder, folder / "inside")
     assert found.is_dir() and found.name.startswith("wdsr-tf-")
     assert caches.first_writable(folder, tmp_path / "open") == tmp_path / "open"
+
+
+def test_a_damaged_conversion_is_made_again_with_one_line(tmp_path):
+    file, lines = write(tmp_path / "a.npz", "edsr x4"), []
+    converted = checkpoint_of(file)
+    assert scales_of(file) == (4,)
+    content = converted.read_bytes()
+    converted.write_bytes(content[:1000])
+    (converted.parent.parent / "scales.json").write_text('{"4"')
+    assert checkpoint_of(file, log=lines.append) == converted
+    assert len(converted.read_bytes()) == len(content) and scales_of(file) == (4,)
+    assert len([line for line in lines if "damaged" in line and str(converted) in line]) == 1
+
+
+def test_if_the_cache_is_full_a_temporary_folder_is_used(tmp_path, monkeypatch):
+    def save(model, path):
+        if path.is_relative_to(tmp_path):
+            raise OSError(28, "No space left on device", str(path))
+        real(model, path)
+
+    real = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", save)
+    file, lines = write(tmp_path / "a.npz", "edsr x4"), []
+    found = checkpoint_of(file)
+    assert "wdsr-tf-" in str(found) and checkpoint.read_config(found)["scale"] == 4
+    assert checkpoint_of(file, log=lines.append) == found and not lines

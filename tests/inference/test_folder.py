@@ -1,4 +1,3 @@
-import os
 import struct
 
 import numpy as np
@@ -7,7 +6,7 @@ from PIL import Image
 
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
-from wdsr_tf.inference.folder import find, is_done, plan, suffix_of
+from wdsr_tf.inference.folder import find, plan, suffix_of
 
 RGB = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype="uint8")
 
@@ -22,8 +21,8 @@ def doubled(height, width):
     return 2 * height, 2 * width
 
 
-def planned(indir, outdir, form=None):
-    pairs = plan(find(indir, outdir), indir, outdir, doubled, suffix_of(form))
+def planned(indir, outdir, form=None, journal=()):
+    pairs = plan(find(indir, outdir), indir, outdir, doubled, suffix_of(form), journal)
     return {str(source.relative_to(indir)): str(target.relative_to(outdir)) for source, target in pairs}
 
 
@@ -67,26 +66,34 @@ def test_no_two_images_share_a_name(tmp_path):
     assert planned(tmp_path, tmp_path / "out")["a.png"] == "a-sr.png"
 
 
-def test_earlier_results_are_not_upscaled_again(tmp_path):
-    touch(tmp_path, "a.png", "a-sr.png", "out/a-sr.png", "b-sr.png")
-    assert planned(tmp_path, tmp_path / "out") == {
-        "a.png": "a-sr.png",
-        "a-sr.png": "a-sr-sr.png",
-        "b-sr.png": "b-sr-sr.png",
-    }
+def test_no_image_is_written_to_whatever_its_name(tmp_path):
+    touch(tmp_path, "flag.png", "flag-sr.png", "flag-png-sr.png")
     assert planned(tmp_path, tmp_path) == {
+        "flag.png": "flag-png-2-sr.png",
+        "flag-sr.png": "flag-sr-sr.png",
+        "flag-png-sr.png": "flag-png-sr-sr.png",
+    }
+    assert planned(tmp_path, tmp_path / "out")["flag.png"] == "flag-sr.png"
+
+
+def test_an_image_that_is_a_link_into_the_output_folder_is_not_written_to(tmp_path):
+    touch(tmp_path, "out/a-sr.png", "in/a.png")
+    (tmp_path / "in" / "b.png").symlink_to(tmp_path / "out" / "a-sr.png")
+    assert planned(tmp_path / "in", tmp_path / "out") == {"a.png": "a-png-sr.png", "b.png": "b-sr.png"}
+
+
+def test_results_that_the_journal_knows_are_not_upscaled_again(tmp_path):
+    touch(tmp_path, "a.png", "a-sr.png", "b-sr.png", "sub/a-sr.png")
+    assert planned(tmp_path, tmp_path, journal={"a-sr.png"}) == {
         "a.png": "a-sr.png",
         "b-sr.png": "b-sr-sr.png",
-        "out/a-sr.png": "out/a-sr-sr.png",
+        "sub/a-sr.png": "sub/a-sr-sr.png",
     }
-
-
-def test_earlier_results_in_another_format_are_not_upscaled_either(tmp_path):
-    touch(tmp_path, "a.png", "a-sr.png", "b-sr.png", "c.jpg", "c-sr.png")
-    assert planned(tmp_path, tmp_path, "webp") == {
+    assert planned(tmp_path, tmp_path / "out", journal={"a-sr.png"})["a-sr.png"] == "a-sr-sr.png"
+    assert planned(tmp_path, tmp_path, "webp", {"a-sr.png"}) == {
         "a.png": "a-sr.webp",
         "b-sr.png": "b-sr-sr.webp",
-        "c.jpg": "c-sr.webp",
+        "sub/a-sr.png": "sub/a-sr-sr.webp",
     }
 
 
@@ -121,20 +128,6 @@ def test_names_that_get_too_long_are_cut(tmp_path):
     targets = list(planned(tmp_path, tmp_path / "out").values())
     assert len(set(targets)) == 3 and all(len(target.encode()) <= 255 for target in targets)
     assert "a" * 248 + "-sr.png" in targets and "ä" * 124 + "-sr.png" in targets
-
-
-def test_a_changed_image_and_a_result_of_another_size_are_not_done(tmp_path):
-    source, target = tmp_path / "a.png", tmp_path / "a-sr.png"
-    images.write(source, RGB)
-    images.write(target, RGB.repeat(2, axis=0).repeat(2, axis=1))
-    os.utime(source, (100, 100))
-    assert is_done(source, target, doubled)
-    assert not is_done(source, target, lambda height, width: (4 * height, 4 * width))
-    os.utime(target, (99, 99))
-    assert not is_done(source, target, doubled)
-    assert not is_done(source, tmp_path / "b-sr.png", doubled)
-    touch(tmp_path, "empty.png")
-    assert not is_done(source, tmp_path / "empty.png", doubled)
 
 
 def test_an_output_folder_that_is_a_file_is_refused_first(tmp_path):

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import keras
 import numpy as np
@@ -136,6 +137,37 @@ def test_if_memory_runs_out_tiles_are_halved_and_the_image_is_complete(limit, re
     fake = Fake(receptive_field=receptive_field, limit=limit)
     np.testing.assert_array_equal(np.concatenate(list(strips(fake.engine, LARGE, SMALL_TILES))), repeated(LARGE))
     assert 0 < fake.refused <= 3
+
+
+@pytest.mark.parametrize("place", ["tile", "strip"])
+def test_if_memory_runs_out_outside_the_engine_tiles_are_halved_too(monkeypatch, place):
+    """NumPy raises MemoryError, be it for a tile or for the strip that tiles are put into."""
+    largest, released, fake = [250], [], Fake()
+    engine = dataclasses.replace(fake.engine, release=lambda: released.append(1))
+    if place == "tile":
+
+        class Image:
+            shape = LARGE.shape
+
+            def __getitem__(self, part):
+                values = LARGE[part]
+                if values.shape[0] * values.shape[1] > largest[0]:
+                    raise MemoryError
+                return values
+
+        image = Image()
+    else:
+        image, empty = LARGE, np.empty
+
+        def limited(shape, dtype="float64"):
+            if math.prod(shape) > 12 * 8 * LARGE.shape[1]:
+                raise MemoryError
+            return empty(shape, dtype)
+
+        monkeypatch.setattr(np, "empty", limited)
+    made = list(strips(engine, image, SMALL_TILES))
+    np.testing.assert_array_equal(np.concatenate(made), repeated(LARGE))
+    assert released
 
 
 def test_finished_tiles_are_kept_when_memory_runs_out():

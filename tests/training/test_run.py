@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from wdsr_tf.errors import InputError
+from wdsr_tf.files import atomic
 from wdsr_tf.training.run import MAX_ARGS, Run
 
 FACTS = {"epoch": 1, "steps": 4, "steps_per_epoch": 4, "history": [{"epoch": 1, "val_psnr": 30.0}]}
@@ -165,11 +166,13 @@ def test_where_links_are_impossible_a_text_file_names_the_newest_models(tmp_path
     assert Run.start(tmp_path, []).is_linked
 
 
-def test_what_a_kill_left_is_removed_when_the_run_is_trained_on(tmp_path):
+def test_what_a_kill_left_is_removed_when_the_run_is_trained_on_and_what_lives_is_kept(tmp_path):
     run = Run.start(tmp_path, [])
     left = [folder / ".0123456789abcdef.keras" for folder in (run.folder, run.models)]
     for path in left:
         path.touch()
-        os.utime(path, (0, 0))
-    with run.locked():
-        assert not any(path.exists() for path in left)
+    with atomic(run.state) as living:
+        living.touch()
+        with run.locked():
+            assert not any(path.exists() for path in left)
+            assert living.exists()

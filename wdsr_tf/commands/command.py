@@ -12,15 +12,18 @@
 Flags are created anew for each call, so a test can run a command many times in one process.
 """
 
+import contextlib
 import dataclasses
 import logging
 import os
-import sys
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from wdsr_tf.commands.flags import Flags
 from wdsr_tf.commands.help import help_text
+from wdsr_tf.commands.output import complain, guarded_output, say
 from wdsr_tf.errors import InputError
 
 
@@ -50,14 +53,17 @@ class Command:
         """Runs the command and returns its exit code.
 
         An error that the user can fix is printed in one sentence, and the exit code is 1; set WDSR_TF_TRACEBACK=1 to
-        see where it comes from. Ctrl-C is exit code 130.
+        see where it comes from. Ctrl-C is exit code 130, SIGTERM 143.
 
         Args:
             argv: the arguments, without the program's name.
             program: how the user started the command, for messages; default: "wdsr-tf NAME".
         """
         prepare_process()
-        program = program or f"wdsr-tf {self.name}"
+        with guarded_output(), _terminable():
+            return self._main(argv, program or f"wdsr-tf {self.name}")
+
+    def _main(self, argv, program):
         try:
             if any(word in ("-h", "--help") for word in _before_double_dash(argv)):
                 say(help_text(self, program))
@@ -74,6 +80,9 @@ class Command:
                 raise
             complain(f"{program}: {error}")
             return 1
+        except Terminated:
+            complain("\nTerminated.")
+            return 143
         except KeyboardInterrupt:
             complain("\nInterrupted.")
             return 130
@@ -92,39 +101,29 @@ class Command:
 
 
 def prepare_process():
-    """Silences TensorFlow's banners, and lets stdout and stderr print any character."""
+    """Silences TensorFlow's banners."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
     logging.captureWarnings(True)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
 
-def say(*words):
-    """Prints a line to stdout and flushes it. A closed pipe isn't an error: the work goes on."""
-    _print(sys.stdout, *words)
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as schedulers send it: ends the process as Ctrl-C does, so that temporary files are removed."""
 
 
-def complain(*words):
-    """Prints a line to stderr; see `say`."""
-    _print(sys.stderr, *words)
+@contextlib.contextmanager
+def _terminable():
+    def terminate(number, frame):
+        raise Terminated
 
-
-def _print(stream, *words):
+    is_ours = threading.current_thread() is threading.main_thread()
+    is_ours = is_ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if is_ours:
+        signal.signal(signal.SIGTERM, terminate)
     try:
-        print(*words, file=stream, flush=True)
-    except (OSError, ValueError):  # closed, or its disk is full
-        _discard(stream)
-
-
-def _discard(stream):
-    """Discards what is buffered and all later output; otherwise Python fails again when it exits."""
-    try:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
-    except (OSError, ValueError, AttributeError):
-        pass
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _before_double_dash(argv):

@@ -3,8 +3,9 @@
 import dataclasses
 import importlib
 
-from wdsr_tf.commands.command import complain, prepare_process, say
+from wdsr_tf.commands.command import prepare_process
 from wdsr_tf.commands.help import group_help
+from wdsr_tf.commands.output import complain, guarded_output, say
 from wdsr_tf.errors import suggestion
 
 
@@ -27,7 +28,10 @@ class Group:
     def main(self, argv, program=None):
         """Runs the member that `argv` names and returns its exit code; see `Command.main`."""
         prepare_process()
-        program = program or f"wdsr-tf {self.name}".rstrip()
+        with guarded_output():
+            return self._main(argv, program or f"wdsr-tf {self.name}".rstrip())
+
+    def _main(self, argv, program):
         place = self._place(argv)
         name = None if place is None else argv[place]
         if name in self.members:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from wdsr_tf.commands import downloads
-from wdsr_tf.commands.command import Command, complain, say
+from wdsr_tf.commands.command import Command
+from wdsr_tf.commands.output import complain, printable, say
+from wdsr_tf.errors import InputError
 
 OWN_MODELS = "output/models"  # where train.py keeps the checkpoints of the newest run
 ENGINES = ("auto", "onnx", "openvino", "keras")
@@ -12,15 +14,18 @@ BAR = "{percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} megapixels, {remaining} le
 
 DESCRIPTION = """\
 Reads an image or a folder of them: PNG, JPEG, WebP, TIFF, BMP, AVIF and GIF with 8 or 16 bits, gray, transparent or \
-animated. Results that are already there are kept. An image that fails is reported at the end, doesn't stop the \
-others, and makes the exit code 1."""
+animated. The output folder records what was made with what (.wdsr-tf): results are kept until the image, the model or \
+an option changes, and files that the command didn't write are never replaced. An image that fails is reported at the \
+end, doesn't stop the others, and makes the exit code 1."""
 
 
 def define(flags):
     flags.section("Images")
     flags.string("indir", "demo", "Image, or folder of images, which is searched recursively.", short="i")
-    flags.string("outdir", "out", "Folder for the results; subfolders are kept.", short="o")
-    flags.switch("overwrite", False, "Upscale again what is there already.")
+    flags.string("outdir", "out", "Folder for the results; subfolders are kept. Or a file, for one image.", short="o")
+    flags.string("suffix", "-sr", "Added to the names of the results.")
+    flags.switch("overwrite", False, "Upscale again what is done already, and replace files of other origin.")
+    flags.switch("dry_run", False, "Say what would be done, with models, tiles and memory, and write no image.")
     flags.string("format", None, "Write png, jpg, webp, tif, bmp, avif or gif. Default: the image's format, or png.")
     flags.integer("quality", None, "Quality of jpg, avif and lossy webp, 1 to 100.", minimum=1, maximum=100)
     flags.number("max_pixels", 250, "Refuse larger images, in megapixels.", minimum=0)
@@ -66,13 +71,20 @@ def define(flags):
 
 
 def run(flags, words):
-    from wdsr_tf.inference.folder import find, is_done, plan, suffix_of
+    from wdsr_tf.files import sweep
+    from wdsr_tf.inference.folder import file_of, find, plan, suffix_of
+    from wdsr_tf.inference.journal import Journal
     from wdsr_tf.inference.upscaler import Upscaler
 
     if flags.model is None and Path(OWN_MODELS).exists():
         say(f"Using the bundled models; -m {OWN_MODELS} uses your own.")
-    suffix = suffix_of(flags.format)
-    sources = find(flags.indir, flags.outdir, say)
+    suffix, file = suffix_of(flags.format), file_of(flags.indir, flags.outdir)
+    if "/" in flags.suffix or "\\" in flags.suffix:
+        raise InputError(f"--suffix is a part of a file's name, such as -x2; it is {flags.suffix!r}.")
+    if file and suffix and suffix != file.suffix.lower():
+        raise InputError(f"--format {flags.format} doesn't fit the name {file}. Leave it out: the name is enough.")
+    outdir = file.parent if file else flags.outdir
+    sources = find(flags.indir, outdir, say)
     upscaler = Upscaler(
         downloads.fetched(flags.model, flags, flags.sha256),
         scale=flags.scale,
@@ -89,43 +101,93 @@ def run(flags, words):
         max_pixels=round(flags.max_pixels * 1e6),
         log=say,
     )
-    pairs = plan(sources, flags.indir, flags.outdir, upscaler.result_size, suffix)
-    todo = [pair for pair in pairs if flags.overwrite or not is_done(*pair, upscaler.result_size)]
-    if len(todo) < len(pairs):
-        say(f"{len(pairs) - len(todo)} of {len(pairs)} images are done already; --overwrite upscales them again.")
-    if not todo:
-        return 0
-    failures = upscale_all(upscaler, todo)
+    with Journal(outdir) as journal:
+        pairs = (
+            [(sources[0], file)]
+            if file
+            else plan(sources, flags.indir, outdir, upscaler.result_size, suffix, journal, flags.suffix)
+        )
+        for folder in () if flags.dry_run else {target.parent for _, target in pairs}:
+            sweep(folder)
+        todo = choose(upscaler, journal, pairs, flags.overwrite)
+        if flags.dry_run:
+            return explain(upscaler, todo)
+        if not todo:
+            return 0
+        failures = upscale_all(upscaler, journal, todo, Path(flags.indir), flags.overwrite)
     say(f"Wrote {len(todo) - len(failures)} of {len(todo)} images to {flags.outdir}.")
     for source, error in failures:
-        complain(f"Failed: {source}: {str(error).removeprefix(f'{source}: ')}")
+        complain(f"Failed: {one_line(source)}: {one_line(str(error).removeprefix(f'{source}: '))}")
     return 1 if failures else 0
 
 
-def upscale_all(upscaler, todo):
+def choose(upscaler, journal, pairs, overwrite):
+    """Returns the pairs (source, target) to make now, and says why the others aren't."""
+    from wdsr_tf.inference.folder import state
+    from wdsr_tf.inference.journal import State
+
+    if overwrite:
+        return pairs
+    states = {pair: state(upscaler, journal, *pair) for pair in pairs}
+    done, outdated, foreign = (
+        [pair for pair in pairs if states[pair] is kind] for kind in (State.CURRENT, State.OUTDATED, State.FOREIGN)
+    )
+    if done:
+        say(f"{len(done)} of {len(pairs)} images are done already; --overwrite upscales them again.")
+    if outdated:
+        say(f"{len(outdated)} of {len(pairs)} are upscaled again: the image, the model or an option has changed.")
+    for _, target in foreign:
+        say(f"Kept {one_line(target)}, which isn't a result of this command, or was changed. --overwrite replaces it.")
+    return [pair for pair in pairs if states[pair] in (State.ABSENT, State.OUTDATED)]
+
+
+def explain(upscaler, todo):
+    """Says what would be done; returns the exit code."""
+    from wdsr_tf import images
+
+    failed = 0
+    for source, target in todo:
+        try:
+            height, width = images.size(source, upscaler.max_pixels)
+            result = upscaler.result_size(height, width)
+            steps = "; ".join(upscaler.steps(source)) or "resized"
+        except (InputError, OSError) as error:
+            complain(f"Would fail: {one_line(source)}: {one_line(str(error).removeprefix(f'{source}: '))}")
+            failed = 1
+            continue
+        sizes = f"{width} x {height} -> {result[1]} x {result[0]}"
+        say(f"{one_line(source)} -> {one_line(target)}: {sizes}, {steps}")
+    return failed
+
+
+def upscale_all(upscaler, journal, todo, indir, overwrite=False):
     """Upscales the pairs (source, target) and shows progress in megapixels; returns [(source, error)] of failures."""
     from tqdm import tqdm
 
-    from wdsr_tf.files import sweep
+    from wdsr_tf.inference.folder import upscale_one
 
-    for folder in {target.parent for _, target in todo}:
-        sweep(folder)
+    root = indir.parent if indir.is_file() else indir
     megapixels = [_expected(upscaler, source) for source, _ in todo]
     failures, done = [], 0
     with tqdm(total=sum(megapixels), bar_format=BAR) as bar:
         for (source, target), own in zip(todo, megapixels, strict=True):
-            bar.set_postfix_str(source.name)
+            bar.set_postfix_str(one_line(printable(source.name)))
 
             def show(fraction, before=done, own=own):
                 bar.update(max(0.0, before + fraction * own - bar.n))
 
+            name = source.relative_to(root).as_posix()
             try:
-                upscaler.upscale_file(source, target, show)
+                upscale_one(upscaler, journal, source, target, name, show, overwrite)
             except Exception as error:  # whatever is wrong with one image, the others are upscaled
                 failures.append((source, error))
             done += own
             bar.update(done - bar.n)
     return failures
+
+
+def one_line(text):
+    return str(text).replace("\n", "\\n")
 
 
 def _expected(upscaler, source):

@@ -8,6 +8,7 @@ import errno
 import functools
 import itertools
 import multiprocessing
+import multiprocessing.resource_tracker
 import os
 import signal
 import tempfile
@@ -308,14 +309,18 @@ def in_processes(
 
 def _in_pool(function, items, jobs):
     spawn = multiprocessing.get_context("spawn")  # the same on every system
-    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker)
+    pool, left = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker), iter(items)
+
+    def submitted(count):
+        with _uninterrupted():
+            return {pool.submit(function, item): item for item in itertools.islice(left, count)}
+
     try:
-        left = iter(items)
-        running = {pool.submit(function, item): item for item in itertools.islice(left, 4 * jobs)}
+        running = submitted(4 * jobs)
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 item = running.pop(future)
-                running |= {pool.submit(function, other): other for other in itertools.islice(left, 1)}
+                running |= submitted(1)
                 yield item, future.result()
     except BrokenProcessPool as error:
         raise InputError(
@@ -324,6 +329,28 @@ def _in_pool(function, items, jobs):
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _uninterrupted():
+    """Starts processes that Ctrl-C doesn't reach, even before `_begin_worker`: they inherit what is blocked.
+
+    In this process it takes effect at the end: a process that is started by halves prints a traceback, too.
+    """
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    multiprocessing.resource_tracker.ensure_running()  # else it unblocks the signal when it's started
+    interrupts = []
+    handler = signal.signal(signal.SIGINT, lambda *arguments: interrupts.append(arguments))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if interrupts and callable(handler):
+            handler(*interrupts[0])
 
 
 def _begin_worker():

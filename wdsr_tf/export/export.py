@@ -3,8 +3,6 @@
 import contextlib
 import copy
 import functools
-import secrets
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -15,7 +13,7 @@ import keras
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import card as cards
 from wdsr_tf.export import formats, parity
-from wdsr_tf.files import ABANDONED, TEMPORARY, sha256
+from wdsr_tf.files import owned, sha256, sweep
 from wdsr_tf.inference import overlap
 from wdsr_tf.models import SRModel, fold
 from wdsr_tf.models.receptive_field import of_graph
@@ -140,29 +138,22 @@ def aside(outdir: str | Path) -> Iterator[Path]:
     """Yields a new folder in `outdir`; on success its content moves there and replaces what has the same names."""
     outdir = Path(outdir)
     is_new = not outdir.exists()
-    folder = outdir / f".{secrets.token_hex(8)}"
     try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"{outdir}: can't write to this folder: {error.strerror}") from error
-    _sweep(outdir)
-    try:
-        yield folder
-        # Cards last: a card means that its model is complete.
-        for path in sorted(folder.iterdir(), key=lambda path: path.suffix == ".json"):
-            _replace(path, outdir / path.name)
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(owned(outdir))
+                folder.mkdir()
+            except OSError as error:
+                raise InputError(f"{outdir}: can't write to this folder: {error.strerror}") from error
+            sweep(outdir)
+            yield folder
+            # Cards last: a card means that its model is complete.
+            for path in sorted(folder.iterdir(), key=lambda path: path.suffix == ".json"):
+                _replace(path, outdir / path.name)
     finally:
-        shutil.rmtree(folder)
         if is_new:
             with contextlib.suppress(OSError):  # not empty
                 outdir.rmdir()
-
-
-def _sweep(outdir):
-    """Removes what killed exports left."""
-    for path in outdir.iterdir():
-        if TEMPORARY.fullmatch(path.name) and path.is_dir() and time.time() - path.stat().st_mtime > ABANDONED:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _replace(path, target):

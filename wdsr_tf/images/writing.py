@@ -126,7 +126,7 @@ def writing_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: can't be written: {error}") from error
+        raise InputError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 class Writer:

@@ -1,5 +1,6 @@
 """Loads any published weights file, converted once into a checkpoint in the user's cache folder."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic
+from wdsr_tf.files import atomic, sha256, sweep
 from wdsr_tf.importers import download, formats, recognize
 from wdsr_tf.system import caches
 from wdsr_tf.system.require import require_keras
@@ -50,11 +51,13 @@ def checkpoint_of(
         return path
     folder = _cache(path)
     given = json.dumps([model, scale, hyperparameters or {}], sort_keys=True, default=str)
-    target = folder / hashlib.sha256(given.encode()).hexdigest()[:8] / f"{path.stem}.keras"
-    if not target.is_file():
-        options = {"model": model, "scale": scale, "hyperparameters": hyperparameters}
-        _convert(path, target, options, log or (lambda line: None))
-    return target
+    place = Path(folder.name) / hashlib.sha256(given.encode()).hexdigest()[:8] / f"{path.stem}.keras"
+    if _is_intact(target := folder.parent / place):
+        return target
+    if _is_intact(fallback := caches.temporary() / place):
+        return fallback
+    options = {"model": model, "scale": scale, "hyperparameters": hyperparameters}
+    return _convert(path, (target, fallback), options, log or (lambda line: None))
 
 
 def load_model(
@@ -90,13 +93,22 @@ def scales_of(path: str | Path) -> tuple[int, ...]:
 
         return (checkpoint.read_config(path)["scale"],)
     kept = _cache(path) / "scales.json"
-    if kept.is_file():
-        return tuple(json.loads(kept.read_text(encoding="utf-8")))
+    if scales := _read_scales(kept):
+        return scales
     _, candidates = _candidates(path)
     scales = sorted({scale for candidate in candidates for scale in candidate.scales})
-    with atomic(kept) as temporary:
+    with contextlib.suppress(OSError), atomic(kept) as temporary:  # else they are found again next time
         temporary.write_text(json.dumps(scales), encoding="utf-8")
     return tuple(scales)
+
+
+def _read_scales(path):
+    """The scales that are kept there, or None."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        scales = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(scales, list) and all(type(scale) is int and scale >= 1 for scale in scales):
+            return tuple(scales)
+    return None
 
 
 def _cache(path):
@@ -138,12 +150,37 @@ def _candidates(path):
         raise InputError(f"{path} ({source.format}): {error}") from error
 
 
-def _convert(path, target, options, log):
-    from wdsr_tf import checkpoint
-
+def _convert(path, targets, options, log):
+    """Writes the checkpoint to the first of `targets` that can be written, and returns it."""
     try:
         source, chosen = recognized(path, **options)
     except InputError as error:
         raise InputError(f"{error}\n{OPTIONS}") from error
+    for damaged in filter(Path.exists, targets):
+        log(f"{damaged}: the converted checkpoint is damaged; converting again.")
     log(f"{path}: {source.format}, {len(source.arrays)} tensors: {chosen}{f'; {chosen.note}' if chosen.note else ''}")
-    checkpoint.save(build(source, chosen), target)
+    model = build(source, chosen)
+    for target in targets:
+        with contextlib.suppress(OSError):  # can't be written to, or the disk is full
+            return _save(model, target)
+    return _save(model, targets[-1])
+
+
+def _save(model, target):
+    from wdsr_tf import checkpoint
+
+    sweep(target.parent)
+    checkpoint.save(model, target)
+    with atomic(_checksum(target)) as temporary:
+        temporary.write_text(sha256(target), encoding="ascii")
+    return target
+
+
+def _checksum(checkpoint):
+    return checkpoint.with_name("checkpoint.sha256")
+
+
+def _is_intact(checkpoint):
+    with contextlib.suppress(OSError, ValueError):
+        return _checksum(checkpoint).read_text(encoding="ascii") == sha256(checkpoint)
+    return False

@@ -1,12 +1,19 @@
-"""Which images to upscale, and the names of the results."""
+"""Which images of a folder to upscale, the names of the results, and how each is made and recorded."""
 
+import contextlib
+import functools
+import itertools
 import os
+import time
 from pathlib import Path
 
 from wdsr_tf import images
 from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.files import atomic, sha256
 from wdsr_tf.images.content import SUFFIX_OF
+from wdsr_tf.inference.journal import Record, State, options_hash
 
+ENDING = "-sr"
 MAX_NAME = 255  # bytes of a file name
 
 
@@ -31,6 +38,19 @@ def find(indir, outdir, log=None):
     return sources
 
 
+def file_of(indir, outdir):
+    """Returns the file that `outdir` names for the result of the image `indir`, or None if it names a folder.
+
+    Raises InputError if that is the image itself.
+    """
+    indir, outdir = Path(indir), Path(outdir)
+    if not indir.is_file() or outdir.is_dir() or outdir.suffix.lower() not in images.SUFFIXES:
+        return None
+    if outdir.exists() and outdir.samefile(indir):
+        raise InputError(f"{outdir} is the image itself, which is never replaced. Name another file (-o).")
+    return outdir
+
+
 def suffix_of(form):
     """Returns `.webp` for the format `webp`, or None for None."""
     if form and f".{form.lower()}" not in images.SUFFIXES:
@@ -39,13 +59,12 @@ def suffix_of(form):
     return f".{form.lower()}" if form else None
 
 
-def plan(sources, indir, outdir, result_size, suffix=None):
+def plan(sources, indir, outdir, result_size, suffix=None, journal=(), ending=ENDING):
     """Returns pairs (image, where its result goes).
 
     `cat.png` becomes `cat-sr.png`: the suffix stays if the format is lossless, or the image moves, and it can hold the
     result; else it becomes `.png`. If two images would get one name, the second also says what it was: beside
-    `cat.png`, `cat.jpg` becomes `cat-jpg-sr.png`. Earlier results among the images aren't upscaled again, in whatever
-    format they are.
+    `cat.png`, `cat.jpg` becomes `cat-jpg-sr.png`. The same if the name is that of an image: no image is written to.
 
     Args:
         sources: the images that `find` found in `indir`.
@@ -53,27 +72,75 @@ def plan(sources, indir, outdir, result_size, suffix=None):
         outdir: folder for the results.
         result_size: function from (height, width) to that of the result.
         suffix: such as ".webp", for all results.
+        ending: of the names, before the suffix.
+        journal: of `outdir`; results in it that are among the images of a folder aren't upscaled again.
     """
     indir, outdir = Path(indir), Path(outdir)
     root = indir.parent if indir.is_file() else indir
-    taken = {}
+    resolved, real_outdir = functools.cache(os.path.realpath), Path(os.path.realpath(outdir))
+
+    def place(path):
+        return Path(resolved(path.parent), path.name)
+
+    def is_result(source):
+        real = place(source)
+        return real.is_relative_to(real_outdir) and real.relative_to(real_outdir).as_posix() in journal
+
+    if not indir.is_file():
+        sources = [source for source in sources if not is_result(source)]
+    taken = {_key(path) for source in sources for path in (place(source), os.path.realpath(source))}
+    pairs = []
     for source in sorted(sources, key=lambda path: path.suffix.lower() not in images.LOSSLESS):  # these keep theirs
         folder = outdir / source.relative_to(root).parent
-        names = _names(folder, source, suffix or _kept_suffix(source, result_size))
-        target = next(path for path in names if _key(path) not in taken)
-        taken[_key(target)] = (source, target)
-    made = {_key(target.with_suffix("")) for _, target in taken.values()}
-    return sorted(pair for pair in taken.values() if _key(pair[0].with_suffix("")) not in made)
+        names = _names(folder, source, ending + (suffix or _kept_suffix(source, result_size)))
+        target = next(path for path in names if _key(place(path)) not in taken)
+        taken.add(_key(place(target)))
+        pairs.append((source, target))
+    return sorted(pairs)
 
 
-def is_done(source, target, result_size):
-    """Whether `target` is no older than the image that it was made from, and has the size that the result has now."""
-    if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-        return False
-    try:
-        return images.size(target, float("inf")) == tuple(result_size(*images.size(source, float("inf"))))
-    except InputError:  # reported when it's read
-        return False
+def state(upscaler, journal, source, target):
+    """Returns the `State` of the file at `target`, if `source` is to be upscaled to it."""
+    cause = None
+    if os.path.lexists(target):
+        with contextlib.suppress(InputError, OSError):  # reported when it's read
+            cause = _cause(upscaler, source)
+    return journal.state(target, cause)
+
+
+def upscale_one(upscaler, journal, source, target, name, progress=None, overwrite=False):
+    """Upscales the image `source` to `target` and returns the `Record`, which is in the journal then.
+
+    Args:
+        upscaler: an `Upscaler`.
+        journal: the `Journal` of the output folder.
+        source: an image.
+        target: where its result goes, in the output folder.
+        name: of the source, for the record: its path in the input folder.
+        progress: called with the finished fraction of the work.
+        overwrite: replace a file that isn't recorded as a result, or was changed since.
+
+    Raises:
+        InputError: as `Upscaler.upscale_file`, or `target` would be replaced.
+    """
+    started, cause = time.perf_counter(), _cause(upscaler, source)
+    with atomic(target) as temporary:
+        try:
+            upscaler.upscale_file(source, temporary, progress)
+        except InputError as error:
+            raise InputError(str(error).replace(str(temporary), str(target))) from error
+        if not overwrite and journal.state(target) is State.FOREIGN:
+            raise InputError(f"{target}: exists and isn't a result of this command, so it isn't replaced.")
+        height, width = images.size(temporary, float("inf"))
+        seconds = round(time.perf_counter() - started, 3)
+        record = Record(journal.name(target), sha256(temporary), name, *cause, height * width, seconds)
+        journal.add(record)
+    return record
+
+
+def _cause(upscaler, source):
+    models, options = upscaler.recipe(source)
+    return sha256(source), models, options_hash(options)
 
 
 def _kept_suffix(source, result_size):
@@ -100,14 +167,12 @@ def _kept_suffix(source, result_size):
     return suffix if fits else ".png"
 
 
-def _names(folder, source, kept):
-    was = source.suffix.lower()[1:] or "file"
-    yield folder / _shortened(source.stem, f"-sr{kept}")
-    yield folder / _shortened(source.stem, f"-{was}-sr{kept}")
-    number = 2
-    while True:
-        yield folder / _shortened(source.stem, f"-{was}-{number}-sr{kept}")
-        number += 1
+def _names(folder, source, ending):
+    form = source.suffix.lower()[1:] or "file"
+    yield folder / _shortened(source.stem, ending)
+    yield folder / _shortened(source.stem, f"-{form}{ending}")
+    for number in itertools.count(2):
+        yield folder / _shortened(source.stem, f"-{form}-{number}{ending}")
 
 
 def _shortened(stem, ending):
@@ -118,5 +183,5 @@ def _shortened(stem, ending):
 
 
 def _key(path):
-    """Equal for names that a file system may treat as the same."""
-    return str(path.resolve()).casefold()
+    """Equal for names that a file system may not distinguish."""
+    return str(path).casefold()

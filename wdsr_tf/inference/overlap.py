@@ -15,7 +15,7 @@ import numpy as np
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError, OutOfMemory
-from wdsr_tf.files import atomic, sha256
+from wdsr_tf.files import atomic, sha256, sweep
 from wdsr_tf.inference.engines import Engine
 from wdsr_tf.inference.engines.metadata import describe
 from wdsr_tf.receptive_field import ReceptiveField
@@ -119,6 +119,7 @@ def _measured(engine, digest):
         return None
     tiles = {"overlap": overlap, "difference": round(difference, 4)}
     if kept:
+        sweep(kept.parent)
         with contextlib.suppress(OSError), atomic(kept) as temporary:  # else it's measured again next time
             temporary.write_text(json.dumps(tiles), encoding="utf-8")
     return tiles

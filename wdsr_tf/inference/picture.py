@@ -10,7 +10,7 @@ from wdsr_tf.inference.alpha import bleed
 from wdsr_tf.inference.strips import strips
 
 GRAY_OF_RGB = np.array([0.299, 0.587, 0.114], "float32")  # BT.601
-RESIZED_ROWS = 64  # at a time
+ROWS = 64  # that are resized or converted at a time
 
 
 def upscale_picture(engine, picture, dtype=None, **options):
@@ -40,7 +40,7 @@ def picture_strips(engine, picture, dtype=None, **options):
     rgb = picture.rgb if picture.alpha is None else bleed(picture.rgb, picture.alpha)
     size = [engine.scale * length for length in rgb.shape[:2]]
     top = 0
-    for sr in strips(engine, _Levels(rgb), **options):
+    for sr in _pieces(strips(engine, _Levels(rgb), **options)):
         if picture.gray:
             sr = np.repeat((sr @ GRAY_OF_RGB)[..., None], 3, axis=-1)
         alpha = None
@@ -50,13 +50,20 @@ def picture_strips(engine, picture, dtype=None, **options):
         top += len(sr)
 
 
+def _pieces(parts):
+    """Cuts strips into a few rows each, so that what is made of them on their way to a file takes little memory."""
+    for part in parts:
+        for top in range(0, len(part), ROWS):
+            yield part[top : top + ROWS]
+
+
 def resized_strips(picture, size, dtype):
     """Yields strips, as `picture_strips` does, of `picture` resized to (height, width) by antialiased bicubic.
 
     One strip is in memory at a time.
     """
-    for top in range(0, size[0], RESIZED_ROWS):
-        bottom = min(top + RESIZED_ROWS, size[0])
+    for top in range(0, size[0], ROWS):
+        bottom = min(top + ROWS, size[0])
         yield tuple(
             None if values is None else _resized(values, size, top, bottom, dtype)
             for values in (picture.rgb, picture.alpha)

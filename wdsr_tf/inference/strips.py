@@ -1,15 +1,15 @@
 """An image through a model, in tiles that fit into memory."""
 
 import math
+import types
 
 import numpy as np
 
 from wdsr_tf.errors import InputError, OutOfMemory
-from wdsr_tf.inference import budget
+from wdsr_tf.inference import budget, tiling
 from wdsr_tf.inference.ensemble import POSITIONS
 from wdsr_tf.inference.ensemble import self_ensemble as ensemble
 from wdsr_tf.inference.overlap import CHOICES, is_deep, measured_overlap, overlapping
-from wdsr_tf.inference.tiling import plan
 
 COPIES = 4  # of a strip in memory: itself, and what is made of it on its way to a file
 
@@ -54,6 +54,12 @@ def strips(engine, rgb, memory=None, self_ensemble=False, watch=None, overlap=me
     yield from tiles.strips(((0, height), (0, width)))
 
 
+def tiles(engine, size, memory=None, overlap=measured_overlap):
+    """Returns the `tiling.Plan` by which `strips` begins an image of that size, (height, width)."""
+    image = types.SimpleNamespace(shape=(*size, 3))
+    return _Tiles(engine, image, memory, False, None, overlap).plan(tuple((0, length) for length in size))
+
+
 class _Tiles:
     """The tiles of one image; `pixels`, the size of a tile, falls if memory runs out."""
 
@@ -77,15 +83,20 @@ class _Tiles:
         """Yields the strips of `part`, ((top, bottom), (left, right)) in LR pixels."""
         (top, bottom), across = part
         while top < bottom:
-            tiles = self._plan(((top, bottom), across))
+            tiles = self.plan(((top, bottom), across))
             for row in tiles.rows:
-                yield self._strip(tiles, row, across)
+                try:
+                    strip = self._strip(tiles, row, across)
+                except MemoryError:
+                    self._halve(tiles, ((top, bottom), across))
+                    break
+                yield strip
                 top = row.high
                 if self.pixels < tiles.pixels:  # memory ran out meanwhile: plan the rest anew
                     break
 
-    def _plan(self, part):
-        return plan(self.rgb.shape[:2], self.engine.receptive_field, self.pixels, part, self.held)
+    def plan(self, part):
+        return tiling.plan(self.rgb.shape[:2], self.engine.receptive_field, self.pixels, part, self.held)
 
     def _strip(self, tiles, row, across):
         scale, (left, right) = self.engine.scale, across
@@ -94,7 +105,7 @@ class _Tiles:
         for column in tiles.columns:
             try:
                 sr = self._upscaled(row, column)
-            except OutOfMemory:
+            except (OutOfMemory, MemoryError):
                 break
             strip[:, scale * (column.low - left) : scale * (column.high - left)] = sr
             done = column.high
@@ -104,9 +115,10 @@ class _Tiles:
         return strip
 
     def _halve(self, tiles, part):
+        self.engine.release()
         self.pixels = tiles.pixels // 2
         self._set_overlap()  # if it was to be one tile
-        if self._plan(part).pixels >= tiles.pixels:
+        if self.plan(part).pixels >= tiles.pixels:
             height, width = tiles.tile
             raise InputError(
                 f"There isn't enough memory to run {self.engine.architecture} on a tile of {height} x {width} pixels. "

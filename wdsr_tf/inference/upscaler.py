@@ -4,21 +4,23 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wdsr_tf import images, weights
 from wdsr_tf.errors import InputError
+from wdsr_tf.files import sha256
 from wdsr_tf.images.formats import format_of
 from wdsr_tf.inference import budget, routing
 from wdsr_tf.inference.alpha import bleed
-from wdsr_tf.inference.engines import Engine, check_engine, open_engine
+from wdsr_tf.inference.engines import Engine, automatic_engine, automatic_precision, check_engine, open_engine
 from wdsr_tf.inference.inputs import read_input
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
 from wdsr_tf.inference.overlap import check_overlap, measured_overlap
 from wdsr_tf.inference.picture import assemble, outline, picture_strips, resized_strips, upscale_picture, write_strips
 from wdsr_tf.inference.size import parse_size
+from wdsr_tf.inference.strips import tiles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from wdsr_tf import Image, Model
 
+RECIPE = 1  # raise it when results change though models and options don't: they are then made again
 MAX_RESULT = 16  # times `max_pixels`: the largest image that is let in, upscaled four times
 
 
@@ -89,7 +92,7 @@ class Upscaler:
             "log": log,
         }
         self._log = log or (lambda line: None)
-        self._engines, self._overlaps, self._overlap = {}, {}, overlap
+        self._engines, self._descriptions, self._overlaps, self._overlap = {}, {}, {}, overlap
         self.models = routing.find_models(model)
         self._check_route()
 
@@ -115,6 +118,57 @@ class Upscaler:
                 f"limit of {self.max_pixels / 1e6:g} megapixels (max_pixels)."
             )
         return result
+
+    def steps(self, source: str | os.PathLike) -> Iterator[str]:
+        """Yields what happens to an image file: a phrase for each pass, with its model, tiles and memory."""
+        height, width = images.size(source, self.max_pixels)
+        for model in self.passes(height, width, is_noisy_jpeg(source)):
+            engine, options = self._engine(model), self._options(model, None)
+            plan = tiles(engine, (height, width), options["memory"], options["overlap"])
+            count, memory = len(plan.rows) * len(plan.columns), engine.receptive_field.bytes_per_pixel * plan.pixels
+            yield (
+                f"{model.name} in {count} tile{'s' if count > 1 else ''} of {plan.tile[1]} x {plan.tile[0]} pixels "
+                f"({math.ceil(memory / 2**20)} MiB)"
+            )
+            height, width = height * model.scale, width * model.scale
+
+    def recipe(self, source: str | os.PathLike) -> tuple[tuple[str, ...], dict]:
+        """Returns what decides about the result for an image file, besides its content, and is kept with it.
+
+        Returns:
+            The checksums of the models that it runs through, in order; and the options. Two results with equal
+            recipes of equal images are equal.
+
+        Raises:
+            InputError: the image can't be read, or can't get the size.
+        """
+        height, width = images.size(source, self.max_pixels)
+        described = [self._description(model) for model in self.passes(height, width, is_noisy_jpeg(source))]
+        options = {
+            "version": RECIPE,
+            "size": self.result_size(height, width),
+            "engines": [engine for _, engine in described],
+            "overlap": self._overlap,
+            "self_ensemble": self._strip_options["self_ensemble"],
+            "quality": self.quality,
+        }
+        if any("int8" in engine for engine in options["engines"]):
+            options["calibration"] = str(self._engine_options["calibration"])
+        return tuple(checksum for checksum, _ in described), options
+
+    def _description(self, model):
+        """(checksum, engine and precision) of a model from a file."""
+        if model not in self._descriptions:
+            from wdsr_tf.importers import formats
+
+            file, options = self._runnable(model), self._engine_options
+            name, precision = options["name"], options["precision"]
+            name = automatic_engine(file, precision) if name == "auto" else name
+            precision = automatic_precision(name) if precision == "auto" else precision
+            # A converted checkpoint has the time of its conversion in it.
+            checksum = formats.sha256(model.source) if model.is_published else sha256(file)
+            self._descriptions[model] = checksum, f"{name} {precision}"
+        return self._descriptions[model]
 
     def upscale(
         self, image: "Image", progress: Callable[[float], None] | None = None
@@ -180,6 +234,8 @@ class Upscaler:
             picture = images.without_opaque_alpha(picture)
         jpeg = is_noisy_jpeg(source)
         result, dtype = self._result(picture), images.fitting_depth(target, picture.rgb.dtype)
+        for model in self.passes(*picture.rgb.shape[:2], jpeg):  # before the file is: not every error is the file's
+            self._engine(model)
         watch = _Progress(progress, self._work(picture, jpeg))
         strips = self._strips(picture, dtype, jpeg, watch.add)
         write_strips(target, outline(picture, result, dtype), result, strips, self.quality)

@@ -10,9 +10,12 @@ from pathlib import Path
 
 
 def user_cache():
-    """The user's cache folder of wdsr-tf; `XDG_CACHE_HOME` moves it."""
-    root = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
-    return Path(root) / "wdsr-tf"
+    """The user's cache folder of wdsr-tf, which `XDG_CACHE_HOME` moves; without a home folder, a temporary one."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    try:
+        return Path(root or Path.home() / ".cache") / "wdsr-tf"
+    except RuntimeError:  # neither HOME nor an entry for this user
+        return temporary()
 
 
 def folder(name):
@@ -26,15 +29,18 @@ def _kept(path):
 
 
 def first_writable(*folders):
-    """The first of `folders` that exists or can be created, and can be written to.
-
-    If there is none, a temporary folder that this process removes when it ends.
-    """
+    """The first of `folders` that exists or can be created, and can be written to; if there is none, `temporary`."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
                 return folder
-    temporary = Path(tempfile.mkdtemp(prefix="wdsr-tf-"))
-    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-    return temporary
+    return temporary()
+
+
+@functools.cache
+def temporary():
+    """A temporary folder that this process removes when it ends."""
+    folder = Path(tempfile.mkdtemp(prefix="wdsr-tf-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -87,6 +87,7 @@ class Run:
         if link.exists() and not link.is_symlink():
             raise InputError(f"{link} is in the way of the link to the newest run's models. Move it elsewhere.")
         outdir.mkdir(parents=True, exist_ok=True)
+        sweep(outdir)
         name = time.strftime("%Y%m%d-%H%M%S")
         folder = outdir / name
         for again in range(2, 100):  # two runs may start within a second

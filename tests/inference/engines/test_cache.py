@@ -14,6 +14,7 @@ from tests.inference.engines.test_onnx import require
 from wdsr_tf import checkpoint
 from wdsr_tf.checkpoint import CheckpointError
 from wdsr_tf.errors import InputError
+from wdsr_tf.files import sha256
 from wdsr_tf.inference.engines import cache
 from wdsr_tf.models import create_model
 
@@ -90,6 +91,54 @@ print(cache.converted(Path({str(tiny)!r}), "float32", convert)[0])
     assert folder.parent.name.startswith("wdsr-tf-") and not folder.parent.exists()
 
 
+@pytest.mark.parametrize("damage", ["cut", "foreign", "missing", "facts", "no facts"])
+def test_a_damaged_conversion_is_made_again_with_one_line(tiny, damage):
+    calls, lines = [], []
+    folder, facts = cache.converted(tiny, "float32", conversion(calls))
+    if damage in ("cut", "foreign"):
+        (folder / "network").write_text({"cut": "net", "foreign": "another"}[damage])
+    elif damage == "missing":
+        (folder / "network").unlink()
+    elif damage == "facts":
+        said = json.loads((folder / "engine.json").read_text())
+        (folder / "engine.json").write_text(json.dumps(said | {"scale": 3}))
+    else:
+        (folder / "engine.json").write_text("[" * 100000)
+    again, same = cache.converted(tiny, "float32", conversion(calls), lines.append)
+    assert len(calls) == 2 and again == folder and same == facts and (folder / "network").read_text() == "network"
+    assert len(lines) == 1 and str(folder) in lines[0] and "damaged" in lines[0]
+    cache.converted(tiny, "float32", conversion(calls), lines.append)
+    assert len(calls) == 2 and len(list(folder.parent.iterdir())) == 1
+
+
+def test_if_the_disk_is_full_the_next_cache_is_used_and_the_last_one_is_named(tiny, tmp_path):
+    def full(folder):
+        (folder / "network").write_text("half")
+        if free is None or not folder.is_relative_to(free):
+            raise OSError(28, "No space left on device")
+        return {}
+
+    free = tmp_path / "cache"
+    assert cache.converted(tiny, "float32", full)[0].is_relative_to(free)
+    assert list(tiny.with_name("tiny.engines").iterdir()) == []
+    free = None
+    with pytest.raises(InputError, match=r"wdsr-tf-.*: can't write the converted model: No space left on device"):
+        cache.converted(tiny, "int8", full)
+
+
+def test_without_a_home_folder_the_cache_is_temporary(tiny, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    assert cache.converted(tiny, "float32", conversion([]))[0].parent == tiny.with_name("tiny.engines")
+    tiny.with_name("other.keras").write_bytes(tiny.read_bytes())
+    tiny.with_name("other.engines").write_text("a file where a folder is needed")
+    assert "wdsr-tf-" in str(cache.converted(tiny.with_name("other.keras"), "float32", conversion([]))[0])
+
+
 def test_a_conversion_that_fails_leaves_nothing(tiny):
     def fails(folder):
         (folder / "network").write_text("half")
@@ -117,7 +166,8 @@ def test_of_two_conversions_at_once_one_stays_complete(tiny):
         results = list(pool.map(lambda text: _convert_slowly(tiny, text, start), ("a", "b")))
     assert results[0] == results[1]
     (folder,) = tiny.with_name("tiny.engines").iterdir()
-    assert len({(folder / "network").read_text(), (folder / "more").read_text(), cache._read(folder)["text"]}) == 1
+    texts = {(folder / name).read_text() for name in ("network", "more")}
+    assert len(texts | {cache._read(folder, sha256(tiny))["text"]}) == 1
 
 
 def test_a_broken_checkpoint_is_refused_before_anything_is_written(tmp_path):

@@ -28,6 +28,7 @@ class Engine:
         run: takes (N, H, W, 3) in 0..255, uint8 or float32, and returns float32 (N, scale * H, scale * W, 3), not
             clipped. Raises OutOfMemory.
         free: returns the free bytes of the device that runs it.
+        release: gives back memory that is kept for the next tile.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Engine:
     receptive_field: ReceptiveField
     run: Callable
     free: Callable = memory.free
+    release: Callable = lambda: None
 
 
 def open_engine(

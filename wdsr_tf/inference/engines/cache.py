@@ -2,26 +2,27 @@
 
 `cat.keras` gets a folder `cat.engines/` with one folder per conversion, named after the checkpoint's SHA-256, the
 converter's version and the kind. It holds the model and `engine.json`, which describes it. If nothing can be written
-there, the user's cache folder is used, and if that fails too, a temporary folder for this process alone. The bundled
-models need no conversion: NAME.onnx lies beside NAME.keras.
+there, or the disk is full, the user's cache folder is used, and if that fails too, a temporary folder for this process
+alone. The bundled models need no conversion: NAME.onnx lies beside NAME.keras.
 
 A conversion is written to a temporary folder that is then renamed, so it is complete or absent; if two processes
-convert at once, the first one's result stays.
+convert at once, the first one's result stays. `engine.json` has the checksums of all files and its own. A conversion
+that doesn't match them is made again.
 """
 
+import contextlib
+import hashlib
 import json
-import secrets
-import shutil
 from pathlib import Path
 
 from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import sha256
+from wdsr_tf.files import owned, sha256, sweep
 from wdsr_tf.inference.engines.metadata import Description, describe
 from wdsr_tf.system import caches, extras
 from wdsr_tf.system.require import require_keras
 
-CONVERTER = 4  # raise it with every change of what is converted: older conversions are then not used
+CONVERTER = 5  # raise it with every change of what is converted: older conversions are then not used
 SIDECAR = "engine.json"
 NETWORK = "network.onnx"
 
@@ -39,7 +40,7 @@ def onnx_network(model: Path, log=None) -> tuple[Path, Description]:
             write_onnx(model, folder / NETWORK, log)
             return {"precision": "float32"}
 
-        found = converted(model, "float32", convert)[0] / NETWORK
+        found = converted(model, "float32", convert, log)[0] / NETWORK
     description = describe(found)
     if description is None:
         raise InputError(f"{found} wasn't written by wdsr_tf, or is damaged.")
@@ -78,17 +79,28 @@ def write_onnx(checkpoint: Path, path: Path, log=None) -> None:
     path.write_bytes(network.SerializeToString())
 
 
-def converted(model: Path, kind: str, convert) -> tuple[Path, dict]:
+def converted(model: Path, kind: str, convert, log=None) -> tuple[Path, dict]:
     """Returns (folder, facts) of the model converted to `kind`, which `convert` does if it isn't there yet.
 
-    `convert(folder)` writes its files to the empty `folder` and returns the facts, a dictionary for JSON.
+    `convert(folder)` writes its files to the empty `folder` and returns the facts, a dictionary for JSON. `log` is
+    called with one line if an earlier conversion is damaged.
     """
     digest = _digest(model)
     folder, facts = _found(model, digest, kind)
     if folder:
         return folder, facts
-    origin = {"checkpoint": model.name, "sha256": digest, "converter": CONVERTER}
-    return _made(_roots(model), _name(digest, kind), convert, origin)
+    name, origin = _name(digest, kind), {"checkpoint": model.name, "sha256": digest, "converter": CONVERTER}
+    for damaged in (root / name for root in _roots(model) if (root / name).exists()):
+        if log:
+            log(f"{damaged}: the converted model is damaged; converting again.")
+    for root in _roots(model):
+        with contextlib.suppress(OSError):  # can't be written to, or the disk is full
+            return _made(root, name, convert, origin)
+    root = caches.temporary()
+    try:
+        return _made(root, name, convert, origin)
+    except OSError as error:
+        raise InputError(f"{root}: can't write the converted model: {error.strerror or error}") from error
 
 
 def _digest(model):
@@ -109,32 +121,45 @@ def _roots(model):
 def _found(model, digest, kind):
     for root in _roots(model):
         folder = root / _name(digest, kind)
-        if facts := _read(folder):
+        if facts := _read(folder, digest):
             return folder, facts
     return None, None
 
 
-def _read(folder):
-    """The facts of a conversion, or None if there is none."""
+def _read(folder, digest):
+    """The facts of a conversion of that checkpoint, or None if there is none or a file isn't as it was written."""
     try:
-        return json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        facts = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+        checksum = facts.pop("checksum")
+        is_ours = checksum == _checksum(facts) and facts["sha256"] == digest
+        return facts if is_ours and facts.pop("files") == _files(folder) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def _made(roots, name, convert, origin):
-    aside = caches.first_writable(*roots) / f".{secrets.token_hex(8)}"
-    aside.mkdir()
-    try:
+def _made(root, name, convert, origin):
+    folder = root / name
+    root.mkdir(parents=True, exist_ok=True)
+    sweep(root)
+    with owned(root) as aside, owned(root) as replaced:
+        aside.mkdir()
         facts = convert(aside) | origin
-        (aside / SIDECAR).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        folder = aside.with_name(name)
+        described = facts | {"files": _files(aside)}
+        described["checksum"] = _checksum(described)
+        (aside / SIDECAR).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
         try:
             aside.replace(folder)
-        except OSError:  # another process was faster: a folder doesn't replace one that isn't empty
-            facts = _read(folder)
-            if not facts:
-                raise
-        return folder, facts
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        except OSError:  # a folder doesn't replace one that isn't empty
+            if earlier := _read(folder, origin["sha256"]):  # another process was faster
+                return folder, earlier
+            folder.replace(replaced)
+            aside.replace(folder)
+    return folder, facts
+
+
+def _files(folder):
+    return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != SIDECAR}
+
+
+def _checksum(facts):
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

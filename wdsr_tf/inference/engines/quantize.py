@@ -58,7 +58,7 @@ def network(model, calibration=None, log=None):
     """
     pictures = _pictures(calibration)
     kind = f"int8-{_fingerprint(pictures)}"
-    folder, facts = cache.converted(model, kind, functools.partial(_quantize, model, pictures, log))
+    folder, facts = cache.converted(model, kind, functools.partial(_quantize, model, pictures, log), log)
     return folder / "network.xml", facts
 
 
