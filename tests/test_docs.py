@@ -96,7 +96,7 @@ def anchor(heading):
 
 def commands():
     """(page, words) of every command line of ours in the documentation."""
-    programs = r"(?:python (?:convert|train|bench|demo)\.py|(?:convert|train|bench|demo)\.py|wdsr-tf) "
+    programs = r"(?:python (?:convert|train|bench|demo)\.py|(?:convert|train|bench|demo)\.py|wdsr-tf) (?! )"
     for page in PAGES:
         page_text = page.read_text(encoding="utf-8")
         for found in re.findall(rf"^ *({programs}.*)$|`({programs}[^`]*)`", page_text, flags=re.M):

@@ -81,14 +81,13 @@ def run(flags, words):
 
 
 def _system():
-    from wdsr_tf.system import cpu
+    from wdsr_tf.system import cores, cpu
 
     sets = cpu.instruction_sets()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = " ".join(name for name in CPU_FLAGS if name in sets) or "unknown instruction sets"
     yield Finding("wdsr-tf", f"{__version__} on {platform.platform()}")
     yield Finding("Python", f"{platform.python_version()}, {platform.machine()}")
-    yield Finding("CPU", f"{cores} cores, {flags}")
+    yield Finding("CPU", f"{cores.available()} cores, {flags}")
 
 
 def _packages():
