@@ -74,7 +74,7 @@ def check(path, colors, alpha, tolerance=0):
         assert np.abs(picture.alpha.astype("float64") - alpha).max() <= tolerance
 
 
-@pytest.mark.parametrize("bits, channels", itertools.product((8, 16), (1, 2, 3, 4)))
+@pytest.mark.parametrize("bits, channels", list(itertools.product((8, 16), (1, 2, 3, 4))))
 def test_tiff_of_every_layout_and_codec(tmp_path, tifffile, bits, channels):
     values = RNG.integers(0, 2**bits, (20, 24, channels)).astype(f"uint{bits}")
     transparent = channels in (2, 4)

@@ -36,12 +36,13 @@ def read(path: Path | str, max_pixels: float = MAX_PIXELS) -> np.ndarray:
         max_pixels: larger images are rejected before they are decoded.
 
     Returns:
-        uint8, H x W x 3. 16 bits are scaled to 8: gray is rounded, colors lose their low byte.
+        uint8, H x W x 3, writable. 16 bits are scaled to 8: gray is rounded, colors lose their low byte.
 
     Raises:
         InputError: as `read_picture` does.
     """
-    return change_depth(_read(path, max_pixels, full_depth=False), "uint8").rgb
+    rgb = change_depth(_read(path, max_pixels, full_depth=False), "uint8").rgb
+    return np.require(rgb, requirements="W")
 
 
 def read_picture(path: Path | str, max_pixels: float = MAX_PIXELS, page: int = 0) -> Picture:

@@ -230,10 +230,7 @@ def _in_folder(folder):
 def _in_file(path):
     if path.suffix.lower() == ".keras":
         recipe = checkpoint.read_config(path)
-        facts = recipe.get("facts", {})
-        if type(recipe["scale"]) is not int or recipe["scale"] < 1 or not isinstance(facts, dict):
-            raise checkpoint.CheckpointError(f"{path} is a wdsr_tf checkpoint, but its configuration is damaged.")
-        return [Candidate(path, recipe["scale"], *_qualities(path.stem, facts))]
+        return [Candidate(path, recipe["scale"], *_qualities(path.stem, recipe.get("facts", {})))]
     if path.suffix.lower() == ".onnx" and (description := describe(path)):
         return [Candidate(path, description.scale, *_qualities(path.stem, description.facts))]
     from wdsr_tf.importers.load import scales_of

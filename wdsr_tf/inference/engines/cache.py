@@ -22,7 +22,7 @@ from wdsr_tf.inference.engines.metadata import Description, describe
 from wdsr_tf.system import caches, extras
 from wdsr_tf.system.require import require_keras
 
-CONVERTER = 5  # raise it with every change of what is converted: older conversions are then not used
+CONVERTER = 6  # raise it with every change of what is converted: older conversions are then not used
 SIDECAR = "engine.json"
 NETWORK = "network.onnx"
 

@@ -5,15 +5,17 @@ float32 for the convolutions that read or write the image (first, last and skip)
 SmoothQuant (Xiao et al., 2022, https://arxiv.org/abs/2211.10438), which divides each channel before a convolution by a
 part of its range and multiplies the kernel instead, so that one range for all channels wastes less.
 
-Ranges are measured on detailed patches of real images, downscaled as a benchmark does, half of them with noise. The
-last quarter of each image is held back: it is downscaled, upscaled again by both networks and compared with the
-original. The loss is the PSNR that int8 costs over the pixels of all images together: a mean over images would be
-dominated by the blurred ones, where noise costs more PSNR than it shows.
+Ranges are measured on patches of real images, downscaled as a benchmark does: one half as they come, the other detailed
+and with noise, because smooth ones don't show how large activations get. The last quarter of each image is held back:
+it is downscaled, upscaled again by both networks and compared with the original. The loss is the PSNR that int8 costs
+over the pixels of all images together: a mean over images would be dominated by the blurred ones, where noise costs
+more PSNR than it shows.
 """
 
 import contextlib
 import functools
 import hashlib
+import itertools
 import logging
 import math
 import sys
@@ -31,7 +33,7 @@ from wdsr_tf.system.openvino import compile_network, load_openvino
 
 LIMIT = 0.10  # dB that int8 may cost
 PATCHES, SIDE = 100, 64  # more of them change nothing
-CHOICE = 8  # random patches, of which the one with the most detail is taken
+CHOICE = 8  # random patches; the one with the most detail is taken as every other of PATCHES
 SMALLEST = 4  # LR pixels a side of a part, of which a border is left out
 HELD_BACK = 30  # parts that are compared, of at most HELD_BACK_SIDE HR pixels a side
 HELD_BACK_SIDE = 256
@@ -155,7 +157,8 @@ def _samples(pictures, scale):
         held_back.append((imresize(part, 1 / scale), part))
     if not sources:
         raise InputError(f"{pictures[0].parent}: the images are too small to calibrate int8 on.")
-    patches = [_detailed(sources[i % len(sources)], random).astype("float32") for i in range(PATCHES)]
+    choices = itertools.cycle((CHOICE, 1))
+    patches = [_detailed(sources[i % len(sources)], next(choices), random) for i in range(PATCHES)]
     for patch in patches[::2]:  # with grain, which drawn and downscaled images lack
         patch += random.normal(0, GRAIN, patch.shape)
         np.clip(patch, 0, 255, out=patch)
@@ -163,9 +166,9 @@ def _samples(pictures, scale):
     return [patch[None] for patch in patches], held_back[::every]
 
 
-def _detailed(picture, random):
-    """Of several random patches, the one with the most detail: smooth ones don't show how large activations get."""
-    return max((_crop(picture, SIDE, 1, random) for _ in range(CHOICE)), key=_detail)
+def _detailed(picture, choice, random):
+    """Of `choice` random patches, the one with the most detail, as float32."""
+    return max((_crop(picture, SIDE, 1, random) for _ in range(choice)), key=_detail).astype("float32")
 
 
 def _detail(patch):
