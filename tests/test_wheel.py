@@ -75,7 +75,7 @@ def test_the_light_installation_has_neither_keras_nor_tensorflow(environment, tm
 def test_the_installed_command_upscales_without_greetings(environment, folder):
     done = wdsr_tf(environment, folder, "upscale", "-i", "image.png", "-o", "out")
     assert done.returncode == 0, done.stderr
-    (result,) = (folder / "out").iterdir()
+    (result,) = (folder / "out").glob("*.png")
     assert is_twice_as_large(result)
     for name in ("Keras", "TensorFlow", "Warning", "warning"):
         assert name not in done.stdout + done.stderr
