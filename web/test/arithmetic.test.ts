@@ -83,7 +83,9 @@ test("the first method follows the package's routes, where they need a single pa
   const [automatic] = methodsOf(cards, routes, new URL("https://host/"));
   expect(automatic.sizes[0].scale).toBe(routes.scale);
   expect(automatic.sizes.map(({ scale, clean, jpeg }) => [scale, clean.name, jpeg.name]).sort()).toEqual(
-    passes.map(([scale, clean, jpeg]) => [scale, clean[0], jpeg.length === 1 ? jpeg[0] : clean[0]]),
+    passes
+      .filter(([, clean]) => clean.length === 1)
+      .map(([scale, clean, jpeg]) => [scale, clean[0], jpeg.length === 1 ? jpeg[0] : clean[0]]),
   );
 });
 
