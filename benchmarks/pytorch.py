@@ -3,6 +3,7 @@
 PyTorch isn't a dependency of the project: `pip install torch`.
 """
 
+from wdsr_tf.div2k import DIV2K_MEAN
 from wdsr_tf.errors import InputError
 
 try:
@@ -21,8 +22,6 @@ def twin(model):
     Args:
         model: WDSR-A (variant official), EDSR, CARN or CARN-M; without weight normalization (see `fold`).
     """
-    from wdsr_tf.models.blocks import DIV2K_MEAN  # here, so that reading a saved module doesn't import Keras
-
     build = {"wdsr-a": wdsr, "edsr": edsr, "carn": carn, "carn-m": carn}[model.architecture]
     std = 255.0 if model.architecture.startswith("carn") else 127.5
     return Normalized(build(model), DIV2K_MEAN, std).eval()

@@ -48,7 +48,7 @@ def test_one_command_makes_a_model_from_images_and_continues_when_interrupted(fo
     model = checkpoint.load(folder / "weights/tiny-x2.keras")
     assert "1 images of ours" in model.facts["training_data"] and model.facts["seconds"] > 0
     assert COMMAND.main(command) == 0
-    assert "Resuming" in capsys.readouterr().out and len(list(folder.glob("build/tiny-x2/2*"))) == 1
+    assert "has finished its" in capsys.readouterr().out and len(list(folder.glob("build/tiny-x2/2*"))) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from wdsr_tf.div2k import DIV2K_MEAN
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.project import Contents, MismatchError
 
@@ -27,8 +28,6 @@ def names(module: str = "") -> list[str]:
 
 def div2k_mean(value_range: float, bgr: bool = False) -> np.ndarray:
     """Returns DIV2K's mean color for values in 0..`value_range`, rounded as in the authors' code."""
-    from wdsr_tf.models.blocks import DIV2K_MEAN
-
     return ((DIV2K_MEAN / 255).astype("float32") * np.float32(value_range))[:: -1 if bgr else 1]
 
 

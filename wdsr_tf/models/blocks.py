@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from wdsr_tf.div2k import DIV2K_MEAN
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import GroupedConv2D, PixelShuffle, WeightNormConv2D
 
 STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # scale -> factors of its pixel shuffles
-DIV2K_MEAN = 255 * np.array([0.4488, 0.4371, 0.4040])  # RGB, of the 800 training images
 
 
 def normalize(lr, mean: Sequence[float] | None = None, std: float = 127.5):

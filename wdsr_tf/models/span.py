@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from wdsr_tf.div2k import DIV2K_MEAN
 from wdsr_tf.errors import InputError
 from wdsr_tf.layers import BranchedConv2D, PixelShuffle
 from wdsr_tf.models import blocks
@@ -18,7 +19,7 @@ from wdsr_tf.models.registry import register
 
 BLOCKS = 6
 NORMALIZATIONS = {  # name -> (mean, factor) of RGB in 0..1; published files don't record it
-    "div2k": (blocks.DIV2K_MEAN / 255, 255.0),
+    "div2k": (DIV2K_MEAN / 255, 255.0),
     "imagenet": (np.array([0.485, 0.456, 0.406]), 1.0),
     "none": (np.zeros(3), 1.0),
 }

@@ -16,9 +16,10 @@ import keras
 import numpy as np
 from keras import layers
 
+from wdsr_tf.div2k import DIV2K_MEAN
 from wdsr_tf.errors import InputError, check_choice
 from wdsr_tf.layers import InferencePad, PixelShuffle
-from wdsr_tf.models.blocks import DIV2K_MEAN, conv, denormalize, normalize
+from wdsr_tf.models.blocks import conv, denormalize, normalize
 from wdsr_tf.models.registry import register
 
 
