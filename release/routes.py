@@ -18,7 +18,7 @@ from wdsr_tf.errors import InputError
 SCALES = (2, 3, 4)
 TIE = 0.02  # dB
 LARGEST = 4 / 3  # times the scale: a larger image on the way would take too much memory
-SIDE = 300  # HR pixels of the part of each photograph that's compared, after a reduction by half
+SIDE = 300  # HR pixels of the part of each photograph that's compared, after a reduction by half; fits every scale
 JPEG_QUALITY = 75
 PROTOCOL = (
     f"Mean PSNR of Y, border = scale, rounded to 8 bits. The central {SIDE} x {SIDE} pixels of each image at half its "
@@ -120,9 +120,8 @@ def lr_hr(found, scale, kind):
     pairs = []
     for path in found:
         photo = imresize(images.read(path), 0.5)
-        side = math.lcm(*SCALES) * (SIDE // math.lcm(*SCALES))
-        top, left = ((length - side) // 2 for length in photo.shape[:2])
-        hr = np.ascontiguousarray(photo[top : top + side, left : left + side])
+        top, left = ((length - SIDE) // 2 for length in photo.shape[:2])
+        hr = np.ascontiguousarray(photo[top : top + SIDE, left : left + SIDE])
         lr = imresize(hr, 1 / scale)
         pairs.append((jpeg(lr, JPEG_QUALITY) if kind == "jpeg" else lr, hr))
     return pairs

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.helpers.mutations import broken
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.models import create_model
@@ -64,29 +65,6 @@ def members(tmp_path_factory):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def broken(rng, data):
-    """Returns the bytes with some flipped, replaced by extreme numbers, copied, removed, or cut off."""
-    data = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 4))):
-        at = rng.randrange(len(data) + 1)
-        match rng.randrange(5):
-            case 0 if at < len(data):
-                data[at] ^= 1 << rng.randrange(8)
-            case 1:
-                data[at : at + rng.choice((1, 2, 4, 8))] = rng.choice(
-                    (b"\xff", b"\0", b"\x7f\xff\xff\xff", b"\0\0\0\x80")
-                )
-            case 2:
-                size = rng.choice((1, 2, 4, 8))
-                data[at : at + size] = rng.randrange(256**size).to_bytes(size, "little")
-            case 3:
-                there = rng.randrange(len(data) + 1)
-                data[at : at + 16] = data[there : there + 16]
-            case 4 if rng.random() < 0.3:
-                del data[at:]
-    return bytes(data)
-
-
 def altered(rng, config):
     """Returns the JSON `config` with a value somewhere in it replaced."""
     config = json.loads(config)
@@ -122,7 +100,7 @@ def mutated(folder, members, i):
             write(path, members | {"model.weights.h5": broken(rng, weights[:cut]) + weights[cut:]})
         case 5:
             others = [{}, {name: content for name, content in members.items() if name != rng.choice(MEMBERS)}]
-            extra = [(rng.choice(("assets/a", "../a", "/tmp/a", "config.json", "model.weights.npz")), bytes(99))]
+            extra = [(rng.choice(("assets/a", "../a", "/nowhere/a", "config.json", "model.weights.npz")), bytes(99))]
             method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
             write(path, rng.choice((members, *others)), method, rng.choice(((), extra)))
     return path
