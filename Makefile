@@ -5,6 +5,12 @@ PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 p
 TFA_VECTORS := build/tfa
 NETWORKS ?= wdsr_tf/weights
 JAX_TESTS ?=
+# What `make test-jax` leaves out, because nothing in it depends on Keras's backend: tests/test_environments.py checks that
+# it imports nothing of Keras. What isn't named here runs, so that no new test is missed.
+NO_KERAS = tests/benchmarks/test_document.py tests/benchmarks/test_one_file.py tests/commands/test_output.py \
+    tests/data/test_cache.py tests/data/test_div2k.py tests/data/test_jpeg.py tests/data/test_pairs.py \
+    tests/data/test_patches.py tests/data/test_sources.py tests/demo tests/evaluation/test_datasets.py tests/images \
+    tests/importers/formats/test_fuzz.py tests/release/test_leaks.py tests/release/test_reproduce.py tests/system
 # Two processes, each of which takes whole files: what a file trains or converts for its tests is made once.
 PYTEST = -m pytest -n 2 --dist loadfile
 
@@ -16,9 +22,9 @@ help:
 	@echo 'make            install everything into .venv'
 	@echo 'make demo       upscale the images in demo/ into out/'
 	@echo 'make test       run the tests in two processes (about 12 minutes on two cores)'
-	@echo 'make test-all   run the slow tests as well'
+	@echo 'make test-all   run the slow tests as well, such as every network at every scale'
 	@echo 'make test-wheel build the wheel, install it into an empty environment and upscale with it'
-	@echo 'make test-jax   run the tests with JAX in an environment without TensorFlow; JAX_TESTS=... selects some'
+	@echo 'make test-jax   run the tests that need Keras with JAX, in an environment without TensorFlow; JAX_TESTS=... selects'
 	@echo 'make test-tfa   compare weight normalization with tensorflow-addons (needs Python 3.11)'
 	@echo 'make web        build the browser page into web/dist (needs Node.js 20.19 or newer)'
 	@echo 'make web-serve  build and serve the browser page; web/README.md describes deployment'
@@ -71,7 +77,7 @@ test-wheel: .venv/installed
 
 test-jax: .venv-jax/installed
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null || { echo '.venv-jax has TensorFlow: remove it'; exit 1; }
-	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python $(PYTEST) $(JAX_TESTS)
+	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python $(PYTEST) $(or $(JAX_TESTS),$(NO_KERAS:%=--ignore=%))
 
 test-tfa: .venv/installed .venv-tfa/installed
 	.venv-tfa/bin/python -W ignore tests/models/tfa_oracle.py $(TFA_VECTORS)

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers import jax_weights
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.modules.setdefault("openvino_telemetry", None)  # OpenVINO would report its imports to its makers
+sys.modules.setdefault("sklearn", None)  # Keras would import it, which takes a third of its start, for wrappers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -50,6 +53,24 @@ def user_cache(tmp_path_factory):
 def empty_cache(tmp_path_factory, monkeypatch):
     """A test of its own conversions isn't helped by those of others."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def first_weights():
+    """On JAX, NumPy draws the first weights of networks; see `tests/helpers/jax_weights.py`."""
+    if os.environ.get("KERAS_BACKEND") != "jax":
+        yield
+        return
+    with jax_weights.drawn():
+        yield
+
+
+@pytest.fixture(scope="module")
+def keras_random():
+    """Keras draws the first weights, for a comparison with those of another process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax_weights, "by_numpy", False)
+        yield
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import ast
 import re
 import tomllib
 
@@ -8,6 +9,10 @@ from tests.conftest import REPOSITORY
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 CONDA = ["environment-cpu.yml", "environment-gpu.yml"]
+NEEDS_KERAS = re.compile(
+    r"(keras|tensorflow|wdsr_tf\.(models|layers|losses|checkpoint|training|export|inference\.engines\.keras)"
+    r"|tests\.helpers\.(exported|gradients|networks|runs))\b"
+)
 
 
 def name(requirement):
@@ -101,6 +106,25 @@ def test_the_jax_environment_has_what_training_needs_with_jax_in_the_place_of_te
     jax = set(map(name, EXTRAS["jax"]))
     assert {"jax", "jaxlib"} <= jax and "tensorflow" not in jax
     assert jax - {"jax", "jaxlib"} <= set(map(name, EXTRAS["train"]))
+
+
+def imported(file):
+    """The modules that a file imports anywhere, and the names that it imports from them."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_what_make_test_jax_leaves_out_imports_nothing_of_keras():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (left_out,) = re.findall(r"^NO_KERAS = (.*)$", makefile, flags=re.M)
+    for path in (REPOSITORY / word for word in left_out.split()):
+        files = [path] if path.is_file() else list(path.rglob("test_*.py"))
+        assert files, f"{path} has no tests"
+        for file in files:
+            assert [module for module in imported(file) if NEEDS_KERAS.match(module)] == [], file
 
 
 def test_the_tensorflow_addons_environment_has_the_versions_that_the_design_names():

@@ -36,7 +36,7 @@ def train(capsys):
 
 
 @pytest.fixture(scope="module")
-def finished(dataset, tmp_path_factory):
+def finished(dataset, tmp_path_factory, keras_random):
     """A run of four epochs that nothing interrupted, with a moving average of the weights."""
     outdir = tmp_path_factory.mktemp("finished")
     assert COMMAND.main(words(dataset, outdir, *TINY, "--epochs=4", "--ema=0.9")) == 0

@@ -61,7 +61,7 @@ class Processes:
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="several processes train with JAX")
-def test_two_processes_make_the_updates_of_one_and_resume_after_one_is_lost(tmp_path):
+def test_two_processes_make_the_updates_of_one_and_resume_after_one_is_lost(tmp_path, keras_random):
     dataset = write_dataset(tmp_path / "toy")
     one, two = tmp_path / "one", tmp_path / "two"
     settings = [*SHORT, "--epochs=4", "--ema=0.9", VALIDATION]

@@ -34,7 +34,7 @@ def dataset(tmp_path_factory):
     return write_dataset(tmp_path_factory.mktemp("toy"))
 
 
-def test_equal_configs_give_equal_bits_in_one_process_and_in_two(dataset, tmp_path, policy):
+def test_equal_configs_give_equal_bits_in_one_process_and_in_two(dataset, tmp_path, policy, keras_random):
     first = train(TrainingConfig(**SMALL, dataset=dataset, outdir=tmp_path / "first"), log=None)
 
     policy("mixed_bfloat16")
