@@ -78,7 +78,8 @@ def load_state(model: SRModel, path: str | Path) -> dict[str, Any]:
     if saved.recipe != model.recipe:
         raise InputError(f"{path} contains {saved.recipe}, but the settings describe {model.recipe}.")
     model.set_weights(saved.get_weights())
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # Keras's LossScaleOptimizer would add its variables again
+        model.optimizer.build(model.trainable_variables)
     variables = model.optimizer.variables
     stored = {name: found for name, found in shapes.items() if name.startswith(OPTIMIZER)}
     names = [f"{OPTIMIZER}{i}" for i in range(len(variables))]

@@ -15,11 +15,13 @@ def compile_model(model, optimizer, loss):
     """Compiles `model` for training. Under mixed_float16 Keras adds dynamic loss scaling to the optimizer.
 
     XLA stays off on TensorFlow: on a CPU it costs a quarter of the speed, and it recompiles for every image size.
+    The optimizer's variables are created here: if the first step creates them, TensorFlow traces it twice.
     """
     xla = keras.backend.backend() == "jax"
     not_finite = NotFiniteSteps()
     model.compile(optimizer=optimizer, loss=loss, metrics=[PSNR(), not_finite], jit_compile=xla)
     model.compute_loss = not_finite.watch(model.compute_loss)
+    model.optimizer.build(model.trainable_variables)
     devices.share_gradients(model.optimizer)
 
 
