@@ -11,6 +11,8 @@ NO_KERAS = tests/benchmarks/test_document.py tests/benchmarks/test_one_file.py t
     tests/data/test_cache.py tests/data/test_div2k.py tests/data/test_jpeg.py tests/data/test_pairs.py \
     tests/data/test_patches.py tests/data/test_sources.py tests/demo tests/evaluation/test_datasets.py tests/images \
     tests/importers/formats/test_fuzz.py tests/release/test_leaks.py tests/release/test_reproduce.py tests/system
+# What one process has compiled, the others needn't, nor the next run.
+JAX_CACHE = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 # Two processes, each of which takes whole files: what a file trains or converts for its tests is made once.
 PYTEST = -m pytest -n 2 --dist loadfile
 
@@ -77,7 +79,7 @@ test-wheel: .venv/installed
 
 test-jax: .venv-jax/installed
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null || { echo '.venv-jax has TensorFlow: remove it'; exit 1; }
-	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python $(PYTEST) $(or $(JAX_TESTS),$(NO_KERAS:%=--ignore=%))
+	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(JAX_CACHE) .venv-jax/bin/python $(PYTEST) $(or $(JAX_TESTS),$(NO_KERAS:%=--ignore=%))
 
 test-tfa: .venv/installed .venv-tfa/installed
 	.venv-tfa/bin/python -W ignore tests/models/tfa_oracle.py $(TFA_VECTORS)
