@@ -152,6 +152,8 @@ def test_source_without_images_is_rejected():
         {"active_cropping": 0.5},
         {"text": "waifu2x-art,level=2,margin=2", "min_bytes": 200},
         {"text": "waifu2x-photo,level=0,margin=2", "scale": 1},
+        {"text": "real-esrgan,margin=2"},
+        {"text": "bsrgan,margin=2"},
     ],
 )
 def test_degraded_batches_depend_on_seed_and_number_alone(noise, options):

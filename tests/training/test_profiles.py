@@ -18,6 +18,8 @@ HEAVY = {  # too wide for a CPU: a smaller network of the same kind
     "drrn-b1u25": ["--num-filters=32"],
     "drrn-b1u9": ["--num-filters=32"],
     "imdn": ["--num-filters=32", "--num-res-blocks=2"],
+    "bsrnet": ["--num-filters=16", "--num-res-blocks=1", "--set=growth=8"],
+    "realesrnet": ["--num-filters=16", "--num-res-blocks=1", "--set=growth=8"],
     "rcan": ["--num-filters=16", "--set=num_groups=2", "--num-res-blocks=2", "--set=reduction=4"],
     "rdn": ["--num-filters=16", "--num-res-blocks=3", "--set=num_layers=3", "--set=growth=16"],
     "rrdbnet": ["--num-filters=16", "--num-res-blocks=1", "--set=growth=8"],

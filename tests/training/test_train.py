@@ -78,8 +78,10 @@ def test_a_notebook_trains_and_gets_the_run_back(dataset, tmp_path):
         validation_steps=1,
         batch_size=2,
         lr_patch_size=12,
+        write_samples=3,
     )
     run = train(config, log=lines.append)
+    assert sorted(path.name for path in (run.folder / "samples").iterdir()) == ["001.png", "002.png", "003.png"]
     assert [row["epoch"] for row in run.history] == [1, 2]
     assert run.best.name == f"epoch-{1 + np.argmax([row['val_psnr'] for row in run.history]):03d}" + run.best.name[9:]
     assert run.best.is_file() and run.best.parent == run.models

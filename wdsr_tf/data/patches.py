@@ -29,7 +29,7 @@ from wdsr_tf.data import degrade
 from wdsr_tf.data.augment import augment, crop
 from wdsr_tf.data.cache import Report, in_processes, may_remove
 from wdsr_tf.data.pairs import choose_split, find_split
-from wdsr_tf.data.sources import degraded, hr_side, patch_shapes
+from wdsr_tf.data.sources import hr_side, patch_shapes
 from wdsr_tf.errors import InputError
 
 PAGE_BYTES = 16384  # so large that a patch needs few pages of the file
@@ -78,9 +78,9 @@ class StoreConfig:
         else:
             places = (degrade.active_crop(hr, side, 1, rng, self.active_cropping) for _ in range(self.patches))
         for top, left in places:
-            lr, region = degraded(hr[top : top + side, left : left + side], recipe, rng)
+            lr, target = recipe.pair(hr[top : top + side, left : left + side], rng)
             if not self.min_bytes or degrade.has_detail(lr, self.min_bytes):
-                yield lr, region
+                yield lr, target
 
 
 def make_store(

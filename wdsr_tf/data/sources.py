@@ -120,10 +120,10 @@ class HRImages:
             if attempt or self.active_cropping:
                 top, left = degrade.active_crop(hr, self.side, 1, rng, self.active_cropping)
             region = hr[top : top + self.side, left : left + self.side].copy()
-            lr, region = degraded(augment(region, region, flipped, turns)[1], self.recipe, rng)
+            lr, target = self.recipe.pair(augment(region, region, flipped, turns)[1], rng)
             if not self.min_bytes or degrade.has_detail(lr, self.min_bytes):
                 break
-        return lr, region
+        return lr, target
 
 
 def patch_shapes(lr_patch_size: int, scale: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
@@ -134,12 +134,6 @@ def patch_shapes(lr_patch_size: int, scale: int) -> tuple[tuple[int, int, int], 
 def hr_side(recipe: degrade.Recipe, lr_patch_size: int) -> int:
     """Returns the side of the HR region that `recipe` needs for an LR patch."""
     return recipe.scale * (lr_patch_size + 2 * recipe.margin)
-
-
-def degraded(region: np.ndarray, recipe: degrade.Recipe, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the LR patch that `recipe` makes of an HR region, and the part of the region that it shows."""
-    cut = recipe.margin * recipe.scale
-    return recipe(region, rng), region[cut : region.shape[0] - cut, cut : region.shape[1] - cut]
 
 
 def files(pairs: Iterable[div2k.Pair]) -> list[Path]:

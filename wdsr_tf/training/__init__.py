@@ -17,5 +17,6 @@ metrics.py       metrics besides the loss
 callbacks.py     progress, checkpoints, and a stop when the loss isn't finite
 curve.py         the history of a run as an image
 log.py           TensorBoard scalars and panels
+samples.py       training patches as images
 panels.py        validation images: LR, bicubic, SR and HR side by side
 """

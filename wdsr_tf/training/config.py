@@ -74,7 +74,10 @@ class TrainingConfig:
     )
     downgrade: str = option("bicubic", "LR images to read: bicubic, bicubic_jpeg_90, unknown, ...")
     degrade: str | None = option(
-        None, "Recipe that makes LR from HR during training, such as waifu2x-art; see docs/training.md."
+        None, "Recipe that makes LR from HR during training, such as real-esrgan; see docs/training.md."
+    )
+    write_samples: int = option(
+        0, "Training patches to write as images to the run's folder, LR beside HR, before training starts.", minimum=0
     )
     min_bytes: int = option(
         0, "For LR made during training: prefer patches whose LR takes at least this many bytes as PNG.", minimum=0

@@ -6,6 +6,7 @@
     history.csv   a row per epoch
     curve.png     the history as an image
     log/          TensorBoard's scalars and panels
+    samples/      training patches to look at, if asked for
 
 `OUTDIR/models` is a link to the models of the newest run. Where the file system has no links, `OUTDIR/models.txt` names
 them.

@@ -154,7 +154,7 @@ def _dataset(config, log):
 
 def _train(config, shared, batches, validation, resumed, log, held):
     from wdsr_tf.data import feed
-    from wdsr_tf.training import devices, resident, trainer
+    from wdsr_tf.training import devices, resident, samples, trainer
 
     devices.check(config.batch_size, shared.count)
     if resumed and shared.writes:
@@ -166,6 +166,7 @@ def _train(config, shared, batches, validation, resumed, log, held):
     model = _compiled_model(config, log, done)
     rows = _first_weights(config, model, batches, resumed, done, log)
     epoch, step = done.get("epoch", 0), done.get("steps", 0)
+    drawn = batches
     if config.device_resident:
         batches = resident.train_from(model, batches)
     run = None
@@ -174,6 +175,9 @@ def _train(config, shared, batches, validation, resumed, log, held):
         if not resumed:
             held.enter_context(run.locked())
         run.write_args(config.flag_lines())  # of a resumed run too: its config may have changed
+        if config.write_samples:
+            samples.write(run.folder / "samples", drawn, config.write_samples)
+            log(f"Training patches, LR beside HR: {run.folder / 'samples'}")
         log(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters. Writing to {run.folder}")
         log(_protocol(config))
         if not run.is_linked:

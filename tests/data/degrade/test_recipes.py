@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from wdsr_tf.data import degrade
+from wdsr_tf.data.degrade import crops, waifu2x
 from wdsr_tf.errors import InputError
 
 
@@ -27,7 +28,7 @@ def encoded(monkeypatch):
         calls.append((pixels.shape, quality, subsampling))
         return pixels
 
-    monkeypatch.setattr(degrade, "jpeg", jpeg)
+    monkeypatch.setattr(waifu2x, "jpeg", jpeg)
     return calls
 
 
@@ -41,6 +42,10 @@ RECIPES = [
     "waifu2x-art,level=3",
     "waifu2x-art,level=1,margin=0",
     "waifu2x-photo,level=2,filters=box+sinc+catrom",
+    "real-esrgan",
+    "real-esrgan,sharpen=False,jpeg=diff,margin=0",
+    "light",
+    "bsrgan",
 ]
 
 
@@ -76,7 +81,7 @@ def test_lr_shows_what_hr_shows_without_its_margin():
 
 def test_waifu2x_pytorch_draws_filters_and_qualities_as_published(encoded, monkeypatch):
     drawn = []
-    monkeypatch.setattr(degrade, "downscale", lambda hr, scale, filter: drawn.append(filter) or hr)
+    monkeypatch.setattr(waifu2x, "downscale", lambda hr, scale, filter: drawn.append(filter) or hr)
     for level in (0, 1, 2):
         make_lr, random = degrade.recipe("waifu2x-pytorch", 2, level=level), rng()
         for _ in range(1000):
@@ -89,7 +94,7 @@ def test_waifu2x_pytorch_draws_filters_and_qualities_as_published(encoded, monke
 def test_bicubic_jpeg_draws_all_qualities_from_low_to_high(encoded):
     hr, random = image(8, 8), rng()
     make_lr = degrade.parse("bicubic-jpeg,low=60,high=64", 2)
-    expected = degrade.downscale(hr, 2, "bicubic")
+    expected = waifu2x.downscale(hr, 2, "bicubic")
     assert all(np.array_equal(make_lr(hr, random), expected) for _ in range(100))
     assert {quality for _, quality, _ in encoded} == set(range(60, 65))
 
@@ -123,7 +128,7 @@ def test_waifu2x_pytorch_v1_always_compresses_after_bicubic(level, quality):
 )
 def test_waifu2x_draws_qualities_as_published(style, level, passes, lowest, highest):
     random = rng()
-    drawn = [degrade.waifu2x_qualities(style, level, random) for _ in range(4000)]
+    drawn = [waifu2x.waifu2x_qualities(style, level, random) for _ in range(4000)]
     assert {len(qualities) for qualities in drawn} == passes
     assert {min(q[0] for q in drawn), max(q[0] for q in drawn)} == {lowest, highest}
     shares = [np.mean([len(q) == n for q in drawn]) for n in (1, 2, 3)]
@@ -165,7 +170,7 @@ def test_waifu2x_subsamples_half_of_its_jpegs_and_shifts_their_blocks(encoded):
 
 
 def test_margin_removes_all_untrusted_pixels(encoded, monkeypatch):
-    monkeypatch.setattr(degrade, "jpeg", lambda lr, *options: np.pad(lr[8:-8, 8:-8], [(8, 8), (8, 8), (0, 0)]))
+    monkeypatch.setattr(waifu2x, "jpeg", lambda lr, *options: np.pad(lr[8:-8, 8:-8], [(8, 8), (8, 8), (0, 0)]))
     make_lr, random = degrade.recipe("waifu2x-art", 1, level=0, nr_rate=1), rng()
     assert all(make_lr(np.full((49, 49, 3), 9, "uint8"), random).all() for _ in range(200))
 
@@ -173,19 +178,19 @@ def test_margin_removes_all_untrusted_pixels(encoded, monkeypatch):
 def test_downscaling_equals_pillows_up_to_its_rounding_between_passes():
     hr = image(40, 56)
     for ours, theirs in [("catrom", "bicubic"), ("lanczos", "lanczos"), ("box", "box")]:
-        difference = degrade.downscale_blurred(hr, 2, ours).astype(int) - degrade.downscale(hr, 2, theirs)
+        difference = waifu2x.downscale_blurred(hr, 2, ours).astype(int) - waifu2x.downscale(hr, 2, theirs)
         assert np.abs(difference).max() <= 1
 
 
-@pytest.mark.parametrize("filter", degrade.MAGICK_FILTERS)
+@pytest.mark.parametrize("filter", waifu2x.MAGICK_FILTERS)
 @pytest.mark.parametrize("blur", [0.95, 1.0, 1.05])
 def test_downscaling_keeps_flat_colors_and_does_not_shift(filter, blur):
     flat = np.full((16, 24, 3), 77, "uint8")
-    assert (degrade.downscale_blurred(flat, 2, filter, blur) == 77).all()
+    assert (waifu2x.downscale_blurred(flat, 2, filter, blur) == 77).all()
     hr = image(16, 24)
-    turned = degrade.downscale_blurred(hr[::-1, ::-1], 2, filter, blur)[::-1, ::-1]
+    turned = waifu2x.downscale_blurred(hr[::-1, ::-1], 2, filter, blur)[::-1, ::-1]
     # Sums in the opposite order may round differently.
-    assert np.abs(turned.astype(int) - degrade.downscale_blurred(hr, 2, filter, blur)).max() <= 1
+    assert np.abs(turned.astype(int) - waifu2x.downscale_blurred(hr, 2, filter, blur)).max() <= 1
 
 
 def test_flat_patch_has_too_little_detail():
@@ -228,7 +233,7 @@ def test_detail_is_what_downscaling_by_2_loses(top, left, size):
     hr = image(20, 22).astype(float)
     half = hr.reshape(10, 2, 11, 2, 3).mean(axis=(1, 3)).repeat(2, axis=0).repeat(2, axis=1)
     expected = np.square(hr - half)[top : top + size, left : left + size].sum()
-    assert degrade._detail(hr, top, left, size) == pytest.approx(expected, rel=1e-5)
+    assert crops._detail(hr, top, left, size) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +258,10 @@ def test_detail_is_what_downscaling_by_2_loses(top, left, size):
         ("waifu2x-photo,nr_rate=7", "nr_rate must be a number from 0 to 1"),
         ("waifu2x-art,margin=-1", "margin must be a whole number of LR pixels, not -1"),
         ("waifu2x-art,margin=1.5", "margin must be a whole number of LR pixels, not 1.5"),
+        ("real-esrgan,sharpen=1", "real-esrgan: sharpen must be True or False, not 1"),
+        ("light,jpeg=cv2", "light has no jpeg 'cv2'. Choose from pillow, diff"),
+        ("bsrgan,margin=-1", "bsrgan: margin must be a whole number of LR pixels, not -1"),
+        ("bsrgan,sharpen=True", "bsrgan has no option 'sharpen'. Choose from margin"),
         ("waifu2x-art,margin=None", "margin must be a whole number of LR pixels, not None"),
     ],
 )
