@@ -18,6 +18,7 @@ from pathlib import Path
 from wdsr_tf.errors import InputError, suggestion
 
 OPTIMIZERS = ("adam", "amsgrad", "adamw", "sgd")
+HYPERPARAMETERS = ("num_filters", "num_res_blocks", "res_expansion", "res_scaling", "weight_norm")  # with own fields
 SCHEDULES = ("step", "multi-step", "cosine", "triangular", "inverse-time", "constant")
 
 
@@ -203,6 +204,8 @@ def flag_name(field: dataclasses.Field) -> str:
 # Settings that have an effect only in some trainings: their names, the condition, and the condition in words.
 _CONDITIONS = [
     (["downgrade"], lambda c: c.benchmark or not (c.degrade or _is_store(c)), "to LR images that the dataset has"),
+    (["degrade"], lambda c: not _is_store(c), "to images; a store of patches has LR already"),
+    (["training_scales"], lambda c: not _is_store(c), "to images; a store of patches has one scale"),
     (["min_bytes", "active_cropping"], lambda c: c.degrade, "with degrade"),
     (["memory_fraction"], lambda c: not _is_store(c), "to images, not to a store of patches"),
     (["validation_steps"], lambda c: not c.benchmark, "to validation on patches, without benchmark"),

@@ -9,7 +9,7 @@ from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.download import is_url, local
 from wdsr_tf.system.require import require_keras
-from wdsr_tf.training.config import TrainingConfig
+from wdsr_tf.training.config import HYPERPARAMETERS, TrainingConfig
 from wdsr_tf.training.run import Run, check_facts
 
 
@@ -227,8 +227,7 @@ def _done(config, resumed):
 def _model(config):
     from wdsr_tf.models import create_model
 
-    own = ("num_filters", "num_res_blocks", "res_expansion", "res_scaling", "weight_norm")
-    given = {name: getattr(config, name) for name in own if getattr(config, name) is not None}
+    given = {name: getattr(config, name) for name in HYPERPARAMETERS if getattr(config, name) is not None}
     given |= config.hyperparameters
     try:
         return create_model(config.model, config.scale, **given)
