@@ -336,3 +336,56 @@ def test_a_dataset_trains_from_its_hr_images_alone(train, dataset, tmp_path):
     trained = train(tmp_path / "hr", tmp_path, *TINY, "--epochs=1", "--degrade=waifu2x-pytorch,level=2")
     assert trained.code == 0, trained.err
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.fixture(scope="module")
+def store(folder, tmp_path_factory):
+    """A store of 32 x 32 LR patches whose LR is made as three profiles ask for."""
+    from wdsr_tf.commands.convert import COMMAND as CONVERT
+
+    path = tmp_path_factory.mktemp("store") / "store.sqlite"
+    argv = ["sqlite", "-i", folder, "-o", path, "--degrade=seed-000,level=2", "--hr-patch-size=64", "--patches=3"]
+    assert CONVERT.main([*map(str, argv), "--jobs=1"]) == 0
+    return path
+
+
+@pytest.mark.parametrize("profile", ["upconv7", "dcscn-12", "carn-v2", "carn-m"])
+def test_a_profile_trains_on_a_store_without_what_it_says_about_images(store, profile, capsys):
+    found = config(f"--profile={profile}", f"--dataset={store}")
+    lines = capsys.readouterr().err.splitlines()
+    makes_lr = profile != "carn-m"
+    assert any(line.startswith("--degrade is ignored: it applies only to images") for line in lines) == makes_lr
+    assert found.degrade is None and found.scales == [2]
+    assert (found.min_bytes, found.active_cropping) == (0, 0)
+    assert found.lr_patch_size == min(32, config(f"--profile={profile}").lr_patch_size)
+
+
+def test_a_profile_that_makes_lr_trains_on_a_store(train, store, tmp_path):
+    more = ["--profile=upconv7", "--epochs=1", "--steps-per-epoch=1", "--validation-steps=1", "--batch-size=2"]
+    trained = train(store, tmp_path, *more)
+    assert trained.code == 0, trained.err
+    assert "--active-cropping is ignored: it applies only with degrade." in trained.err
+
+
+@pytest.mark.parametrize(
+    "typed, complaint",
+    [
+        ("--degrade=seed-000", "degrade has no effect here: it applies only to images"),
+        ("--training-scales=2,3", "training_scales has no effect here: it applies only to images"),
+        ("--lr-patch-size=48", "the store has LR patches of 32 x 32, but lr_patch_size is 48"),
+    ],
+)
+def test_what_is_typed_for_a_store_that_cannot_have_it_is_refused(train, store, tmp_path, typed, complaint):
+    ended = train(store, tmp_path, "--profile=upconv7", typed)
+    assert ended.code == 1
+    assert complaint in ended.err
+
+
+def test_a_profiles_hyperparameters_are_dropped_if_the_typed_network_has_none_of_them(capsys):
+    found = config("--profile=wdsr-b-8", "--model=edsr", "--set=tanh=True")
+    assert "--res-expansion is ignored: edsr has no res_expansion." in capsys.readouterr().err
+    assert (found.res_expansion, found.hyperparameters) == (None, {"tanh": True})
+    found = config("--profile=carn-m", "--model=edsr")
+    assert "is ignored: edsr has no multi_scale." in capsys.readouterr().err
+    assert found.hyperparameters == {}
+    assert config("--profile=wdsr-b-8", "--model=edsr", "--res-expansion=2").res_expansion == 2  # and then refused

@@ -37,11 +37,3 @@ def test_validation_batches_are_the_same_in_every_iteration(installed, sampler):
     batches = feed.first(sampler, 3)
     for _ in range(2):
         check(batches, [sampler.batch(k) for k in range(3)])
-
-
-def test_full_images_are_complete_and_in_order_in_every_iteration(installed, sampler):
-    for copies in (1, 2):  # two devices get the same image
-        batches = feed.full_images(sampler.source.pairs, copies)
-        expected = [[np.stack([np.load(x)] * copies) for x in (pair.lr, pair.hr)] for pair in sampler.source.pairs]
-        for _ in range(2):
-            check(batches, expected)

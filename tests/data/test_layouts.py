@@ -57,8 +57,8 @@ def test_train_reads_each_layout_after_conversion(tmp_path, row):
     assert [pair.lr.stem for pair in pairs] == [path.stem for path in lr]
     assert {pair.hr.stem for pair in pairs} == {hr.stem}
     for pair in pairs:
-        low, high = pair.batch()
-        assert high.shape == (1, low.shape[1] * scale, low.shape[2] * scale, 3)
+        low, high = datasets.ImagePairs(pairs, scale, {}).load(pair)
+        assert high.shape == (low.shape[0] * scale, low.shape[1] * scale, 3)
     assert [path.stem for path in div2k.hr_images(tmp_path / "out", "valid")] == [hr.stem]
 
 

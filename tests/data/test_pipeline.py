@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.helpers.pictures import write_pairs
-from wdsr_tf.data import div2k
 from wdsr_tf.data.augment import augment, crop
 from wdsr_tf.data.sampler import Sampler
 from wdsr_tf.data.sources import Pairs
@@ -69,15 +68,3 @@ def test_augmentation_is_the_same_inside_and_outside_tf_data(pairs, sampler):
             np.testing.assert_array_equal(hr, alone[1])
             seen.add((flipped, turns))
     assert len(seen) == 8
-
-
-def test_full_images_are_complete_and_in_order(tmp_path):
-    (tmp_path / "small").mkdir()
-    pairs = [*write_pairs(tmp_path, 2), *write_pairs(tmp_path / "small", 1, height=6, width=5)]
-    dataset = pipeline.full_images(pairs)
-    assert len(dataset) == 3
-    assert [(spec.shape.as_list(), spec.dtype) for spec in dataset.element_spec] == [([1, None, None, 3], tf.uint8)] * 2
-    for _ in range(2):
-        for pair, (lr, hr) in zip(pairs, dataset.as_numpy_iterator(), strict=True):
-            np.testing.assert_array_equal(lr, div2k.load(pair.lr)[None])
-            np.testing.assert_array_equal(hr, div2k.load(pair.hr)[None])

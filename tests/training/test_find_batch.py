@@ -12,6 +12,7 @@ from wdsr_tf.training import failures, find_batch, trainer
 from wdsr_tf.training.find_batch import largest_batch
 from wdsr_tf.training.optimizers import create_optimizer
 from wdsr_tf.training.run import Run
+from wdsr_tf.training.validation import Crops
 
 WORDS = [
     "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12 bytes.",
@@ -114,7 +115,7 @@ def test_a_training_that_runs_out_of_memory_says_what_to_try_and_keeps_its_check
     model.train_function = failing
     plan = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 8, "log": lambda line: None}
     with pytest.raises(InputError) as caught:
-        trainer.fit(model, run, (zeros(8) for _ in itertools.count()), Validation(), **plan)
+        trainer.fit(model, run, (zeros(8) for _ in itertools.count()), Crops(Validation()), **plan)
     assert "A training step with 8 patches ran out of memory." in str(caught.value)
     assert "batch_size=4" in str(caught.value)
     assert "find_batch" in str(caught.value)

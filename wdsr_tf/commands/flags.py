@@ -20,13 +20,14 @@ class Flags(absl_flags.FlagValues):
     """absl's flag values with short definitions: `flags.integer("jobs", None, "Processes.", minimum=1)`.
 
     After `parse`, a value is an attribute: `flags.jobs`. `flags["jobs"].present` tells whether the flag was given,
-    and `flags.is_typed("jobs")` whether it was typed rather than taken from a profile.
+    and `flags.is_typed("jobs")` whether it was typed rather than taken from a profile; only what is typed may be
+    refused because it conflicts with another flag.
     """
 
     def __init__(self):
         super().__init__()
         # absl would take an ordinary attribute for a flag's value.
-        self.__dict__.update(sections={}, sentences={}, retired_flags={}, _typed=frozenset(), _words=(), _heading=None)
+        self.__dict__.update(sections={}, sentences={}, retired_flags={}, _typed=(), _words=(), _heading=None)
         self.set_gnu_getopt(True)
 
     def section(self, title):
@@ -87,7 +88,7 @@ class Flags(absl_flags.FlagValues):
         typed = [self._underscored(word) for word in argv]
         words = [*self._profile_flags(typed, profiles), *typed]
         positional = self._parsed(words)
-        self.__dict__.update(_typed=self._given(typed), _words=words)
+        self.__dict__.update(_typed=typed, _words=words)
         return positional
 
     def parse_over(self, path):
@@ -100,9 +101,11 @@ class Flags(absl_flags.FlagValues):
         given = (name for name in self.retired_flags if self[name].present)
         return [f"{hyphenated(name)} is ignored: {self.retired_flags[name]}." for name in given]
 
-    def is_typed(self, name):
-        """Whether the flag was typed, not taken from a profile."""
-        return name in self._typed
+    def is_typed(self, name, value=None):
+        """Whether the flag was typed, not taken from a profile; of a repeated flag, whether this value was."""
+        if value is not None:
+            return value in self._typed or f"--{name}={value}" in self._typed
+        return name in self._given(self._typed)
 
     def described(self):
         """Yields (flag, its sentence) in the order of definition, without aliases and retired flags."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from wdsr_tf.commands import downloads, fields
 from wdsr_tf.commands.command import Command, complain, say
-from wdsr_tf.commands.flags import hyphenated
+from wdsr_tf.commands.flags import hyphenated, setting
 from wdsr_tf.errors import InputError
-from wdsr_tf.training.config import TrainingConfig, flag_name, without_effect
+from wdsr_tf.training.config import HYPERPARAMETERS, TrainingConfig, flag_name, without_effect
 
 DESCRIPTION = """\
 Writes OUTDIR/YYYYMMDD-HHMMSS/ with args.txt, models/, log/, history.csv and curve.png; OUTDIR/models links to the \
@@ -61,14 +61,61 @@ def run(flags, words):
 
 
 def config_of(flags):
-    """Returns the TrainingConfig of the parsed flags; drops what a profile sets in vain, with a line for each."""
+    """Returns the TrainingConfig of the parsed flags.
+
+    What is typed must apply. What a profile sets and doesn't apply beside it, or to this dataset, is dropped with a
+    line.
+    """
     values = fields.values(flags, TrainingConfig)
-    for name, reason in without_effect(values).items():
-        flag = flag_name(TrainingConfig.__dataclass_fields__[name])
-        if not flags.is_typed(flag):
+    _drop_hyperparameters(values, flags)
+    _fit_patches(values, flags)
+    while in_vain := _in_vain(values, flags):  # what is dropped may leave others without effect
+        for name, (flag, reason) in in_vain.items():
             complain(f"{hyphenated(flag)} is ignored: it applies only {reason}.")
             del values[name]
     return TrainingConfig(**values)
+
+
+def _in_vain(values, flags):
+    """{field: (flag, when it applies)} for what a profile sets without effect."""
+    fields_ = TrainingConfig.__dataclass_fields__
+    found = {name: (flag_name(fields_[name]), reason) for name, reason in without_effect(values).items()}
+    return {name: (flag, reason) for name, (flag, reason) in found.items() if not flags.is_typed(flag)}
+
+
+def _drop_hyperparameters(values, flags):
+    """Drops those of the profile's network that the network that is typed instead doesn't have."""
+    if not flags.is_typed("model"):
+        return
+    from wdsr_tf.system.require import require_keras
+
+    require_keras("Training")
+    from wdsr_tf.models.registry import get_architecture
+
+    model = values["model"]
+    known = get_architecture(model).hyperparameters
+    for name in HYPERPARAMETERS:
+        flag = flag_name(TrainingConfig.__dataclass_fields__[name])
+        if values[name] is not None and name not in known and not flags.is_typed(flag):
+            complain(f"{hyphenated(flag)} is ignored: {model} has no {name}.")
+            del values[name]
+    for text in flags.set:
+        name, _ = setting(text)
+        if name not in known and not flags.is_typed("set", text):
+            complain(f"--set {text} is ignored: {model} has no {name}.")
+            del values["hyperparameters"][name]
+
+
+def _fit_patches(values, flags):
+    """Takes a store's patches whole where the profile, or the default, asks for larger ones."""
+    if not Path(values["dataset"]).is_file() or flags.is_typed("lr_patch_size"):
+        return
+    from wdsr_tf.data.patches import lr_side
+
+    wanted, side = values["lr_patch_size"], lr_side(values["dataset"])
+    if side < wanted:
+        complain(f"--lr-patch-size is {side}, not {wanted}: the store has no larger patches.")
+        values["lr_patch_size"] = side
 
 
 def profiles_folder():

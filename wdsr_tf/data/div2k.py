@@ -28,13 +28,6 @@ class Pair(NamedTuple):
     lr: Path | None
     hr: Path
 
-    def batch(self, copies: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Returns (lr, hr), each as a batch of `copies` equal images."""
-        lr, hr = load(self.lr), load(self.hr)
-        scale = hr.shape[0] // lr.shape[0]
-        hr = hr[: lr.shape[0] * scale, : lr.shape[1] * scale]  # it may be wider by less than the scale
-        return np.stack([lr] * copies), np.stack([hr] * copies)
-
 
 def load(path: Path | str) -> np.ndarray:
     """Loads an image as an array: `.npy` as a read-only memory map, any other file through `images.read`."""

@@ -4,11 +4,10 @@ Both give the sampler's batches, in the same order.
 """
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import keras
 
-from wdsr_tf.data.div2k import Pair
 from wdsr_tf.data.sampler import read_ahead
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
@@ -30,15 +29,6 @@ def first(sampler, count: int):
 
         return training_dataset(sampler).take(count)
     return Batches(sampler.batch, count)
-
-
-def full_images(pairs: Sequence[Pair], copies: int = 1):
-    """Returns a batch of `copies` equal images for every pair: devices that share batches need one image each."""
-    if HAS_TENSORFLOW:
-        from wdsr_tf.data import pipeline
-
-        return pipeline.full_images(pairs, copies)
-    return Batches(lambda k: pairs[k].batch(copies), len(pairs))
 
 
 class Batches(keras.utils.PyDataset):

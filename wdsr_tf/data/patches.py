@@ -284,6 +284,13 @@ class Stored:
         return augment(*crop(lr, hr, top, left, self.lr_patch_size, self.scale), flipped, turns)
 
 
+def lr_side(path: Path | str) -> int:
+    """Returns the side of a store's LR patches in pixels."""
+    with _sqlite_errors(path), contextlib.closing(_connect(path, "ro")) as db:
+        about = dict(db.execute("SELECT key, value FROM about"))
+    return about["hr_patch_size"] // about["scale"]
+
+
 def _connect(path, mode, **options):
     address = f"file:{urllib.parse.quote(os.fsencode(path))}?mode={mode}"
     return sqlite3.connect(address, uri=True, isolation_level=None, **options)

@@ -1,11 +1,8 @@
-"""Training batches and full images as `tf.data`."""
+"""Training batches as `tf.data`."""
 
 import math
-from collections.abc import Sequence
 
 import tensorflow as tf
-
-from wdsr_tf.data.div2k import Pair
 
 GROUP_BYTES = 2**22  # made by one call into Python: enough batches that the call itself costs little ...
 GROUP = 64  # ... but not more, because the first one waits for all
@@ -25,14 +22,3 @@ def training_dataset(sampler, start: int = 0) -> tf.data.Dataset:
 
     numbers = tf.data.Dataset.range(start, tf.int64.max, size)
     return numbers.map(group, num_parallel_calls=2, deterministic=True).unbatch().prefetch(4)
-
-
-def full_images(pairs: Sequence[Pair], copies: int = 1) -> tf.data.Dataset:
-    """Returns every pair in order as a uint8 batch (copies, height, width, 3), with unknown height and width."""
-    pairs = list(pairs)
-
-    def pair(i):
-        found = tf.numpy_function(lambda i: pairs[i].batch(copies), [i], (tf.uint8, tf.uint8))
-        return tuple(tf.ensure_shape(x, (copies, None, None, 3)) for x in found)
-
-    return tf.data.Dataset.range(len(pairs)).map(pair, num_parallel_calls=2, deterministic=True).prefetch(2)

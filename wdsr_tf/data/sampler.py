@@ -45,6 +45,10 @@ class Sampler:
             raise InputError(f"A batch of {batch_size} patches can't be divided evenly among {n} processes.")
         self.own = range(i * batch_size // n, (i + 1) * batch_size // n)
 
+    def whole(self) -> "Sampler":
+        """Returns the sampler of whole batches, of which this one makes a part."""
+        return Sampler(self.source, self.batch_size, self.seed, self.augment)
+
     @property
     def shapes(self):
         """The shapes of one batch (LR, HR)."""

@@ -59,6 +59,11 @@ class ImagePairs:
         jpeg = {"jpeg_quality": self.jpeg_quality, "jpeg_subsampling": SUBSAMPLING} if self.jpeg_quality else {}
         return self.source | lr | jpeg
 
+    def lr_size(self, pair):
+        """Returns (height, width) of the LR of `pair`, from its header if it's a `.npy` file."""
+        found = div2k.load(pair.lr or pair.hr).shape[:2]
+        return found if pair.lr else tuple(length // self.scale for length in found)
+
     def load(self, pair, rounded=True):
         """Returns (LR, HR) of `pair` as uint8; LR as float32 if it is made from HR and `rounded` is false."""
         hr = np.array(div2k.load(pair.hr))  # a copy, because memory maps read later

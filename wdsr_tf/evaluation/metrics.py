@@ -135,6 +135,10 @@ class Protocol:
     border: Callable
     gray: bool = False
 
+    def psnr(self, sr, hr, scale):
+        """Returns the PSNR alone of an RGB image; HR is cropped as in `measure`."""
+        return psnr(*self._comparable(sr, hr, scale))
+
     def measure(self, sr, hr, scale):
         """Returns (PSNR, SSIM) of an RGB image; HR is cropped at its right and bottom to the size of SR."""
         pair = self._comparable(sr, hr, scale)

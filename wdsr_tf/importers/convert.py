@@ -8,7 +8,7 @@ from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import load
 from wdsr_tf.importers.download import local
-from wdsr_tf.importers.export_weights import check_suffix, export_weights, layout_of
+from wdsr_tf.importers.export_weights import check_suffix, export_weights, layout_of, unrecorded
 from wdsr_tf.system.require import require_keras
 
 
@@ -59,8 +59,8 @@ def to_weights(
     Args:
         source: The checkpoint (.keras), or its URL.
         target: The file to write; its suffix determines the format (.npz, .safetensors, .pth or .pt).
-        layout: "ours" for names such as layer/weight, or "official" for those of the authors' PyTorch code; default:
-            official for .pth and .pt, otherwise ours.
+        layout: "ours" for names such as layer/weight, or "pytorch" for those of published PyTorch code; default:
+            pytorch for .pth and .pt, otherwise ours.
         log: Called with each line about what was written.
 
     Raises:
@@ -75,9 +75,11 @@ def to_weights(
     layout = layout or layout_of(target)
     count = export_weights(network, target, layout)
     log(f"{target}: {count} arrays of {network.architecture} x{network.scale}")
-    scaling = network.hyperparameters.get("res_scaling")
-    if scaling and layout == "official":
-        log(f"The file doesn't record the residual scaling. Set it to {scaling} in the authors' code.")
+    if layout == "pytorch":
+        for name, value in unrecorded(target, network).items():
+            log(f"The file doesn't record {name}={value}: set it in the code that loads the file.")
+        if network.architecture.startswith("wdsr") and network.hyperparameters["variant"] == "krasserm":
+            log("wdsr_tf/weights/wdsr_pytorch.py runs it in PyTorch; see docs/export.md.")
 
 
 def _check_files(source, target):
@@ -94,5 +96,5 @@ def _other_scales(chosen):
         return ""
     listed = " and ".join(f"x{scale}" for scale in others)
     if chosen.all_in_one:
-        return f"; it also holds {listed}, but runs at x{chosen.scale}"
+        return f"; it keeps {listed} too, but runs at x{chosen.scale}"
     return f"; the file also fits {listed}"

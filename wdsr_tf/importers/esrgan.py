@@ -3,7 +3,6 @@
 import dataclasses
 
 from wdsr_tf.importers.project import Candidate, MismatchError, Project
-from wdsr_tf.importers.tensors import unshuffled_inputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +57,8 @@ def named(naming):
         blocks, plus = model.hyperparameters["num_res_blocks"], model.hyperparameters["plus"]
         ups = [layer.name for layer in model.layers if layer.name.startswith("upsampler") and layer.weights]
         names = _outer(naming, blocks, len(ups))
-        weights = {"head": tensors.conv(names["head"])}
         factor = round((model.get_layer("head").kernel.shape[2] / 3) ** 0.5)
-        weights["head"][0] = unshuffled_inputs(weights["head"][0], factor)
+        weights = {"head": tensors.conv(names["head"], unshuffle=factor)}
         for ours in ("body_out", "hr_conv", "tail"):
             weights[ours] = tensors.conv(names[ours])
         for i, ours in enumerate(ups, start=1):

@@ -1,4 +1,4 @@
-"""A model -> a weights file: under our names, or in the layout of the authors' PyTorch code.
+"""A model -> a weights file: under our names, or in the layout of published PyTorch code.
 
 The functions that read a published layout also write it: they run on a `Recorder`, which notes the published name of
 each weight and how to convert it.
@@ -13,17 +13,45 @@ import numpy as np
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
-from wdsr_tf.importers import carn, edsr, mean_shift, ours, wdsr
-from wdsr_tf.importers.formats import pytorch_writer
+from wdsr_tf.importers import (
+    carn,
+    drrn,
+    edsr,
+    espcn,
+    esrgan,
+    imdn,
+    krasserm,
+    mean_shift,
+    msrn,
+    ours,
+    rcan,
+    span,
+    srcnn,
+    srvgg,
+    vdsr,
+    wdsr,
+)
+from wdsr_tf.importers.formats import pytorch_writer, safetensors
 from wdsr_tf.importers.tensors import shifted_mean, unshuffled
-from wdsr_tf.system import extras
 
 if TYPE_CHECKING:
     from wdsr_tf.models.registry import SRModel
 
-PYTORCH = (".pth", ".pt")
-SUFFIXES = (".npz", ".safetensors", *PYTORCH)
-OFFICIAL = "edsr, carn, carn-m, and the variants official and reloaded of wdsr-a and wdsr-b"
+SUFFIXES = (".npz", ".safetensors", ".pth", ".pt")
+LAYOUTS = {  # of networks that need no change
+    "drrn": drrn.blocks,
+    "espcn": espcn.pytorch,
+    "espcn-7": espcn.yu45020,
+    "imdn": imdn.official,
+    "msrn": msrn.official,
+    "rcan": rcan.named(rcan.OFFICIAL),
+    "rrdbnet": esrgan.named(esrgan.REAL),
+    "span": span.official,
+    "srcnn": srcnn.pytorch,
+    "srvgg": srvgg.official,
+    "vdsr": vdsr.caffe,
+}
+WRITTEN = ", ".join(sorted([*LAYOUTS, "edsr", "carn", "carn-m", "wdsr-a", "wdsr-b"]))
 
 
 def export_weights(model: "SRModel", path: str | Path, layout: str | None = None) -> int:
@@ -32,7 +60,7 @@ def export_weights(model: "SRModel", path: str | Path, layout: str | None = None
     Args:
         model: The model.
         path: The file; its suffix determines the format.
-        layout: "ours" or "official"; by default "official" for .pth and .pt, otherwise "ours".
+        layout: "ours" or "pytorch"; by default "pytorch" for .pth and .pt, otherwise "ours".
 
     Returns:
         The number of arrays.
@@ -42,11 +70,25 @@ def export_weights(model: "SRModel", path: str | Path, layout: str | None = None
     """
     path = Path(path)
     check_suffix(path)
-    arrays = official(model) if (layout or layout_of(path)) == "official" else ours.arrays(model)
+    layout = layout or layout_of(path)
+    if layout == "pytorch":
+        model, arrays = published(model)
+    else:
+        arrays = ours.arrays(model)
     broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if broken:
         raise InputError(f"The model has weights that aren't finite: {', '.join(broken[:8])}. Nothing was written.")
-    _write(path, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    if path.suffix == ".safetensors":
+        safetensors.write(path, arrays, ours.metadata(model, layout))
+        return len(arrays)
+    if layout == "ours":
+        arrays = ours.recipe_array(model) | arrays
+    if path.suffix == ".npz":
+        with atomic(path) as temporary:
+            np.savez(temporary, **arrays)
+    else:
+        pytorch_writer.write(path, arrays)
     return len(arrays)
 
 
@@ -57,33 +99,41 @@ def check_suffix(path: Path) -> None:
 
 
 def layout_of(path: str | Path) -> str:
-    """Returns the default layout of a suffix: "official" for PyTorch's, otherwise "ours"."""
-    return "official" if Path(path).suffix in PYTORCH else "ours"
+    """Returns the default layout of a suffix: "pytorch" for PyTorch's, otherwise "ours"."""
+    return "pytorch" if Path(path).suffix in (".pth", ".pt") else "ours"
 
 
-def _write(path, arrays):
-    if path.suffix in PYTORCH:
-        pytorch_writer.write(path, arrays)
-    elif path.suffix == ".npz":
-        with atomic(path) as temporary:
-            np.savez(temporary, **arrays)
-    else:
-        try:
-            from safetensors.numpy import save_file
-        except ImportError as error:
-            raise extras.missing("safetensors", "train", "Writing safetensors files") from error
-        with atomic(path) as temporary:
-            save_file(arrays, temporary)
+def published(model: "SRModel") -> tuple["SRModel", dict[str, np.ndarray]]:
+    """Returns (a model with the same output, the arrays that published PyTorch code loads for it).
 
-
-def official(model: "SRModel") -> dict[str, np.ndarray]:
-    """Returns the arrays that the authors' PyTorch code loads, including its constants."""
+    For WDSR that mirrors the image at its border, that code is `wdsr_tf/weights/wdsr_pytorch.py`; for others it's the
+    authors', or a widely used port, and includes its constants.
+    """
     layout, model = _as_published(model)
-    recorder = Recorder()
+    recorder = Recorder(without=() if model.hyperparameters.get("branches", True) else (".sk.weight",))
     for layer, tokens in layout(recorder, model).items():
         for token, weight in zip(tokens, model.get_layer(layer).get_weights(), strict=True):
             recorder.arrays[token.name] = np.ascontiguousarray(token.convert(weight))
-    return recorder.arrays
+    return model, recorder.arrays
+
+
+def unrecorded(path: Path, model: "SRModel") -> dict[str, object]:
+    """Returns those hyperparameters of `model` that the file, in PyTorch's layout, doesn't tell its reader."""
+    from wdsr_tf.importers import formats, recognize
+    from wdsr_tf.models import get_architecture
+
+    file, (_, model) = formats.read(path), _as_published(model)
+    defaults = get_architecture(model.architecture).hyperparameters
+    missing = []
+    for candidate in recognize.recognize(file.arrays, file.facts):
+        if candidate.name == model.architecture and model.scale in candidate.scales:
+            learnt = defaults | candidate.hyperparameters | (candidate.all_scales or {})
+            missing.append({k: v for k, v in model.hyperparameters.items() if not _equal(v, learnt[k])})
+    return min(missing, key=len, default={})
+
+
+def _equal(ours, theirs):
+    return np.allclose(ours, theirs) if isinstance(ours, list) and isinstance(theirs, list) else ours == theirs
 
 
 def _as_published(model):
@@ -91,23 +141,27 @@ def _as_published(model):
     options = model.hyperparameters
     if model.architecture == "edsr":
         if options["tanh"] or options["scale_identity"]:
-            raise InputError("EDSR with tanh or scale_identity has no official layout: the authors' code has neither.")
+            raise InputError("EDSR with tanh or scale_identity can't be written for PyTorch: its code has neither.")
         return edsr.official, _as_authors_edsr(model)
     if model.architecture in ("carn", "carn-m"):
         if options["num_filters"] != 64:
             raise InputError(f"The authors' CARN has 64 filters; this model has {options['num_filters']}.")
         return carn.official, model
-    if model.architecture not in ("wdsr-a", "wdsr-b"):
-        raise InputError(f"{model.architecture} has no official layout. Models that have one: {OFFICIAL}.")
-    if options["variant"] == "krasserm":
+    if model.architecture in ("wdsr-a", "wdsr-b"):
+        if options["variant"] == "krasserm":
+            return krasserm.converted, _rebuilt(model, weight_norm=False)
+        if options["variant"] == "reloaded" and options["res_scaling"] is not None:
+            raise InputError("The authors' code of 2020 has no residual scaling; this model has res_scaling.")
+        layout = wdsr.reloaded if options["variant"] == "reloaded" else wdsr.official
+        return layout, _rebuilt(model, weight_norm=True)
+    if model.architecture == "msrn" and options["variant"] != "official":
+        return msrn.harish_vnkt, model
+    if model.architecture not in LAYOUTS:
         raise InputError(
-            "WDSR of the variant krasserm has no official layout: it mirrors the image at its border, where the "
-            "authors' code pads with zeros. Train with variant=official for weights that work in both."
+            f"{model.architecture} can't be written for PyTorch, because no published code has names for it. Networks "
+            f"that can: {WRITTEN}."
         )
-    if options["variant"] == "reloaded" and options["res_scaling"] is not None:
-        raise InputError("The authors' code of 2020 has no residual scaling; this model has res_scaling.")
-    layout = wdsr.reloaded if options["variant"] == "reloaded" else wdsr.official
-    return layout, _rebuilt(model, weight_norm=True)
+    return LAYOUTS[model.architecture], model
 
 
 def _as_authors_edsr(model):
@@ -128,6 +182,7 @@ def _rebuilt(model, **changes):
     if model.recipe == model.recipe | changes:
         return model
     changed = create_model(**model.recipe | changes)
+    changed.facts = dict(model.facts)
     transfer(model, changed)
     return changed
 
@@ -141,26 +196,50 @@ class Token:
 
 
 class Recorder:
-    """Replaces `Tensors`: returns tokens instead of arrays."""
+    """Replaces `Tensors`: returns tokens instead of arrays.
 
-    def __init__(self):
+    Args:
+        without: How names end that the model doesn't have, for layouts with alternatives.
+    """
+
+    def __init__(self, without=()):
         self.arrays = {}
+        self.without = without
 
-    def mean_shift(self, model, head, tail, value_range, *, module=""):
+    def mean_shift(self, model, head, tail, value_range, *, bgr=False, module=""):
         """Adds the model's mean as the convolutions that the authors' code has."""
-        mean = shifted_mean(model, value_range).astype("float32")
+        mean = shifted_mean(model, value_range, bgr).astype("float32")
+        if bgr:
+            head = [_reversed(head[0], axis=2), head[1]]
+            tail = [_reversed(token, axis=-1) for token in tail]
         identity = np.eye(3, dtype="float32").reshape(3, 3, 1, 1)
         self.arrays |= dict(zip(mean_shift.names(module), (identity, -mean, identity, mean), strict=True))
         return {"head": head, "tail": tail}
 
     def has(self, name):
-        """Returns True, so that layouts take the first of alternative names."""
-        return True
+        """Returns whether a layout may use the name; it takes the first of alternatives."""
+        return not name.endswith(self.without) if self.without else True
 
-    def conv(self, name, shuffle=1, bias=True):
+    def drop(self, *names):
+        """Does nothing: what isn't a weight isn't written."""
+
+    def conv(self, name, shuffle=1, bias=True, unshuffle=1):
         """Like `Tensors.conv`."""
-        tokens = [Token(f"{name}.weight", lambda kernel: channels_first(unshuffled(kernel, shuffle)))]
+
+        def kernel(weight):
+            return channels_first(unshuffled(reshuffled_inputs(weight, unshuffle), shuffle))
+
+        tokens = [Token(f"{name}.weight", kernel)]
         return tokens + [Token(f"{name}.bias", lambda bias: unshuffled(bias, shuffle))] * bias
+
+    def dense(self, name):
+        """Like `Tensors.dense`."""
+        kernel, bias = self.conv(name)
+        return [dataclasses.replace(kernel, convert=lambda weight: channels_first(weight[None, None])), bias]
+
+    def prelu(self, name):
+        """Like `Tensors.prelu`."""
+        return [Token(f"{name}.weight", np.ravel)]
 
     def weight_norm_conv(self, name, shuffle=1):
         """Like `Tensors.weight_norm_conv`."""
@@ -174,3 +253,13 @@ class Recorder:
 def channels_first(kernel: np.ndarray) -> np.ndarray:
     """Returns our (height, width, in, out) as PyTorch's (out, in, height, width)."""
     return kernel.transpose(3, 2, 0, 1)
+
+
+def reshuffled_inputs(kernel: np.ndarray, factor: int) -> np.ndarray:
+    """Reorders the inputs of a kernel (height, width, in, out) after a pixel unshuffle from our order to PyTorch's."""
+    return np.moveaxis(unshuffled(np.moveaxis(kernel, 2, -1), factor), -1, 2) if factor > 1 else kernel
+
+
+def _reversed(token, axis):
+    """The token of a weight whose colors, on `axis`, are in the other order."""
+    return dataclasses.replace(token, convert=lambda weight: token.convert(np.flip(weight, axis)))

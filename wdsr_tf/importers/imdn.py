@@ -1,7 +1,6 @@
 """IMDN's published layout."""
 
 from wdsr_tf.importers.project import Candidate, Project
-from wdsr_tf.importers.tensors import dense
 
 
 def official(tensors, model):
@@ -16,8 +15,8 @@ def official(tensors, model):
         theirs = f"IMDB{i + 1}"
         weights |= {f"body_{i}_conv_{c}": tensors.conv(f"{theirs}.c{c}") for c in (1, 2, 3, 4)}
         weights[f"body_{i}_project"] = tensors.conv(f"{theirs}.c5")
-        weights[f"body_{i}_squeeze"] = dense(tensors.conv(f"{theirs}.cca.conv_du.0"))
-        weights[f"body_{i}_excite"] = dense(tensors.conv(f"{theirs}.cca.conv_du.2"))
+        weights[f"body_{i}_squeeze"] = tensors.dense(f"{theirs}.cca.conv_du.0")
+        weights[f"body_{i}_excite"] = tensors.dense(f"{theirs}.cca.conv_du.2")
     return weights
 
 

@@ -45,7 +45,7 @@ def import_weights(file: WeightsFile, candidate: Candidate, license: str | None 
     except Exception as error:  # builders and Keras raise anything about a value that they don't expect
         raise InputError(f"{candidate} can't be built: {error}") from error
     assign(model, arrays, candidate.layout)
-    model.facts = facts(file, candidate) | ours.facts(arrays) | ({"license": license} if license else {})
+    model.facts = facts(file, candidate) | ours.facts(arrays, file.facts) | ({"license": license} if license else {})
     return model
 
 

@@ -16,7 +16,7 @@ from wdsr_tf.system.require import require_keras
 if TYPE_CHECKING:
     from wdsr_tf.models.registry import SRModel
 
-CONVERTER = 3  # increase it when importers change what they make of a file, so that older conversions aren't used
+CONVERTER = 4  # increase it when importers change what they make of a file, so that older conversions aren't used
 OPTIONS = (
     "Pass the options in Python as model=, scale= or hyperparameters=, or write a checkpoint with "
     "'wdsr-tf convert weights', which takes these flags."

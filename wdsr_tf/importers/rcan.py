@@ -4,7 +4,7 @@ import math
 
 from wdsr_tf.importers import mean_shift
 from wdsr_tf.importers.project import Candidate, Project
-from wdsr_tf.importers.tensors import dense, stages
+from wdsr_tf.importers.tensors import stages
 
 OFFICIAL = {
     "head": "head.0",
@@ -40,9 +40,9 @@ def named(names):
             weights[f"body_{g}_out"] = tensors.conv(names["group_out"].format(g=g, blocks=blocks))
             for b in range(blocks):
                 ours, theirs = f"body_{g}_{b}", names["block"].format(g=g, b=b)
-                convs = [tensors.conv(theirs + part) for part in names["parts"]]
-                weights |= {f"{ours}_conv_1": convs[0], f"{ours}_conv_2": convs[1]}
-                weights |= {f"{ours}_squeeze": dense(convs[2]), f"{ours}_excite": dense(convs[3])}
+                conv_1, conv_2, squeeze, excite = (theirs + part for part in names["parts"])
+                weights |= {f"{ours}_conv_1": tensors.conv(conv_1), f"{ours}_conv_2": tensors.conv(conv_2)}
+                weights |= {f"{ours}_squeeze": tensors.dense(squeeze), f"{ours}_excite": tensors.dense(excite)}
         return weights
 
     return layout

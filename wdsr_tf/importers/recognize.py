@@ -55,9 +55,9 @@ def recognize(arrays: dict[str, np.ndarray], facts: dict[str, Any] | None = None
     """
     contents = Contents(renamed(arrays), facts)
     candidates, mismatches = [], []
-    for project in ours.PROJECTS if contents.has(ours.RECIPE) else PROJECTS:
+    for project in ours.PROJECTS if ours.is_ours(contents.arrays, contents.facts) else PROJECTS:
         try:
-            candidates += list(project.candidates(contents))
+            candidates += [ours.described(candidate, contents) for candidate in project.candidates(contents)]
         except MismatchError as reason:
             mismatches.append(f"it has names of {project.name}, but {reason}")
     if not candidates:
@@ -129,7 +129,8 @@ def choose(
         candidates: What `recognize` returned.
         model: The name of the model, or "auto".
         scale: The scale, or None for the only one.
-        hyperparameters: Values that narrow the choice; they override those that were recognized if none agrees.
+        hyperparameters: Values that narrow the choice; they override those that were recognized if none agrees. A file
+            of several scales becomes a model that keeps them all, unless they say otherwise.
 
     Raises:
         InputError: No candidate agrees, several do, or a scale has to be chosen. The message lists the options.
@@ -151,7 +152,10 @@ def choose(
     chosen = dataclasses.replace(chosen, hyperparameters=combined, note=note)
     if scale is None and chosen.scale is None and not chosen.all_in_one:
         raise InputError(f"the weights are for {chosen}; {_scales_to_choose(chosen)}")
-    return dataclasses.replace(chosen, chosen_scale=scale or chosen.scale or chosen.scales[0])
+    everything = chosen.hyperparameters | (chosen.all_scales or {}) | given  # the model keeps what the file has
+    return dataclasses.replace(
+        chosen, hyperparameters=everything, chosen_scale=scale or chosen.scale or chosen.scales[0]
+    )
 
 
 def _with_name(candidates, model):

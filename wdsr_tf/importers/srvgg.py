@@ -11,7 +11,7 @@ def official(tensors, model):
     for i in range(blocks + 1):
         ours = f"body_{i - 1}" if i else "head"
         weights[ours] = tensors.conv(f"body.{2 * i}")
-        weights[f"{ours}_prelu"] = [tensors.take(f"body.{2 * i + 1}.weight").reshape(1, 1, -1)]
+        weights[f"{ours}_prelu"] = tensors.prelu(f"body.{2 * i + 1}")
     return weights
 
 

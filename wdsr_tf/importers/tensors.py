@@ -65,7 +65,7 @@ class Tensors:
             head, tail = [head[0][:, :, ::-1], head[1]], [weight[..., ::-1] for weight in tail]
         return {"head": head, "tail": tail}
 
-    def conv(self, name: str, shuffle: int = 1, bias: bool = True) -> list[np.ndarray]:
+    def conv(self, name: str, shuffle: int = 1, bias: bool = True, unshuffle: int = 1) -> list[np.ndarray]:
         """Returns `name.weight` (out, in, height, width) and `name.bias` as a Conv2D's [kernel, bias].
 
         Args:
@@ -73,11 +73,21 @@ class Tensors:
             shuffle: The factor of the pixel shuffle that follows. PyTorch orders its channels as (color, row, column),
                 we as (row, column, color).
             bias: Whether the layer has a bias.
+            unshuffle: The factor of the pixel unshuffle before it, which orders channels likewise.
         """
-        weights = [channels_last(self.take(f"{name}.weight"))]
+        weights = [unshuffled_inputs(channels_last(self.take(f"{name}.weight")), unshuffle)]
         if bias:
             weights.append(self.take(f"{name}.bias"))
         return [shuffled(w, shuffle) for w in weights]
+
+    def dense(self, name: str) -> list[np.ndarray]:
+        """Returns `name.weight` and `name.bias` of a 1x1 convolution as a Dense layer's [kernel, bias]."""
+        kernel, bias = self.conv(name)
+        return [kernel[0, 0], bias]
+
+    def prelu(self, name: str) -> list[np.ndarray]:
+        """Returns `name.weight`, a slope for each channel, as a PReLU's [alpha]."""
+        return [self.take(f"{name}.weight").reshape(1, 1, -1)]
 
     def weight_norm_conv(self, name: str, shuffle: int = 1) -> list[np.ndarray]:
         """Returns `name.weight_g`, `name.weight_v` and `name.bias` as a WeightNormConv2D's [g, v, bias]."""
@@ -113,15 +123,9 @@ def channels_last(kernel: np.ndarray) -> np.ndarray:
     return kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel
 
 
-def dense(conv: list[np.ndarray]) -> list[np.ndarray]:
-    """Returns the [kernel, bias] of a 1x1 convolution as a Dense layer's."""
-    kernel, bias = conv
-    return [kernel[0, 0], bias]
-
-
 def unshuffled_inputs(kernel: np.ndarray, factor: int) -> np.ndarray:
     """Reorders the inputs of a kernel (height, width, in, out) after a pixel unshuffle from PyTorch's order to ours."""
-    return np.moveaxis(shuffled(np.moveaxis(kernel, 2, -1), factor), -1, 2)
+    return np.moveaxis(shuffled(np.moveaxis(kernel, 2, -1), factor), -1, 2) if factor > 1 else kernel
 
 
 def shuffled(weights: np.ndarray, factor: int) -> np.ndarray:

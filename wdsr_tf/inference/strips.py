@@ -14,6 +14,10 @@ from wdsr_tf.inference.overlap import CHOICES, is_deep, measured_overlap, overla
 COPIES = 4  # of a strip in memory: itself, and what is made of it on its way to a file
 
 
+class NotFiniteError(InputError):
+    """The network's output has values that are infinite or NaN."""
+
+
 def upscale(network, rgb, memory=None, self_ensemble=False, overlap=measured_overlap):
     """Returns `rgb` (H x W x 3, 0..255, uint8 or float) upscaled: float32, neither clipped nor rounded.
 
@@ -154,7 +158,7 @@ class _Tiles:
         if not np.isfinite(sr).all():
             if not np.isfinite(lr).all():
                 raise InputError("The image has values that aren't finite (NaN or infinity).")
-            raise InputError(
+            raise NotFiniteError(
                 f"The model {engine.architecture} returned values that aren't finite. Its weights are damaged, or "
                 f"{engine.precision} isn't precise enough for them; try another checkpoint, or float32."
             )

@@ -136,11 +136,15 @@ class Upsampler(layers.Layer):
             layer.build(input_shape)
             self.convs.append(layer)
 
+    def of(self, scale: int) -> list:
+        """Returns the convolutions of one of `scales`."""
+        first = sum(len(STAGES[other]) for other in self.scales[: self.scales.index(scale)])
+        return self.convs[first : first + len(STAGES[scale])]
+
     @property
     def active(self) -> list:
         """The convolutions of `scale`."""
-        first = sum(len(STAGES[scale]) for scale in self.scales[: self.scales.index(self.scale)])
-        return self.convs[first : first + len(STAGES[self.scale])]
+        return self.of(self.scale)
 
     def call(self, x, training=None):
         active = self.active

@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from wdsr_tf.layers import BranchedConv2D, WeightNormConv2D
+from wdsr_tf.models.carn import Upsampler
 from wdsr_tf.models.registry import SRModel, create_model
 
 
@@ -25,7 +26,7 @@ def transfer(source: keras.Model, target: keras.Model) -> tuple[list[str], list[
     """Copies the weights of layers whose names and shapes match, and converts between weight-normalized and plain ones.
 
     Layers that depend on the scale have it in their names, so a x4 network starts from all other layers of a x2
-    network.
+    network. CARN's upsampler for one scale takes its part of one for all scales.
 
     Returns:
         The names of the target's layers that were copied, and of those that keep their fresh weights.
@@ -45,6 +46,8 @@ def transfer(source: keras.Model, target: keras.Model) -> tuple[list[str], list[
 
 def _converted(source, target):
     weights = source.get_weights()
+    if isinstance(source, Upsampler) and isinstance(target, Upsampler) and source.multi_scale > target.multi_scale:
+        return [weight for layer in source.of(target.scale) for weight in layer.get_weights()]
     if isinstance(source, BranchedConv2D) and isinstance(target, layers.Conv2D):
         return [ops.convert_to_numpy(part) for part in source.fused()]
     if isinstance(source, WeightNormConv2D) and isinstance(target, layers.Conv2D):

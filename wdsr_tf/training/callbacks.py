@@ -94,6 +94,9 @@ class Progress(keras.callbacks.Callback):
         left = tqdm.format_interval(seconds)
         numbers = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "psnr", "val_loss", "val_psnr"))
         self.log(f"epoch {epoch + 1}/{self.epochs}  {numbers}  {self.rate:.0f} images/s  {left} left")
+        if epoch == self.clock.initial_epoch:
+            took = now - self.trained
+            self.log(f"Validation and saving took {took:.1f} s, {took / (now - self.epoch_started):.0%} of the epoch.")
 
 
 def _figures(logs):
@@ -206,8 +209,7 @@ class SaveAverage(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.swap.on_test_begin()
         try:
-            found = self.model.evaluate(self.validation, verbose=0, return_dict=True)
-            logs["ema_psnr"] = psnr = float(found["psnr"])
+            logs["ema_psnr"] = psnr = self.validation.measure(self.model)["psnr"]
             if self.run and np.isfinite(psnr) and self.keep.wants(epoch + 1, psnr):
                 self.model.facts |= {"epoch": epoch + 1, "ema": True, **self.clock.facts(epoch + 1)}
                 with devices.alone():

@@ -18,6 +18,8 @@ from pathlib import Path
 from wdsr_tf.errors import InputError, suggestion
 
 OPTIMIZERS = ("adam", "amsgrad", "adamw", "sgd")
+HYPERPARAMETERS = ("num_filters", "num_res_blocks", "res_expansion", "res_scaling", "weight_norm")  # with own fields
+VALIDATIONS = ("full-images", "crops")
 SCHEDULES = ("step", "multi-step", "cosine", "triangular", "inverse-time", "constant")
 
 
@@ -165,10 +167,17 @@ class TrainingConfig:
     process_id: int = option(0, "Number of this process, from 0; process 0 writes and prints.", minimum=0)
     coordinator: str | None = option(None, "HOST:PORT on which process 0 listens.")
 
-    validation_steps: int = option(
-        100, "Random validation batches per epoch.", minimum=1, section="Validation and checkpoints"
+    validation: str | None = option(
+        None,
+        "Measure PSNR on full-images, as bench.py does, or on crops. Default: full-images if LR is read from the "
+        "dataset and they take at most 5% of an epoch.",
+        choices=VALIDATIONS,
+        section="Validation and checkpoints",
     )
-    benchmark: bool = option(False, "Validate on full-size images; keep only checkpoints that improve PSNR.")
+    validation_steps: int = option(
+        100, "Batches of crops to validate on, the same in each epoch; another number chooses crops.", minimum=1
+    )
+    benchmark: bool = option(False, "Validate on full-images; keep only checkpoints that improve PSNR.")
     save_best_models_only: bool = option(False, "Keep only checkpoints that improve validation PSNR.")
     save_models_after_epoch: int = option(0, "Keep no checkpoints up to this epoch.", minimum=0)
 
@@ -186,6 +195,11 @@ class TrainingConfig:
     def scales(self) -> list[int]:
         """The scales to train, ascending."""
         return sorted({*self.training_scales} or {self.scale})
+
+    @property
+    def is_store(self) -> bool:
+        """Whether the dataset is a store of patches, not of images."""
+        return _is_store(self)
 
     def flag_lines(self) -> list[str]:
         """Returns the settings as sorted flags: the lines of args.txt, which is a profile that replays the run."""
@@ -206,9 +220,16 @@ def flag_name(field: dataclasses.Field) -> str:
 # Settings that have an effect only in some trainings: their names, the condition, and the condition in words.
 _CONDITIONS = [
     (["downgrade"], lambda c: c.benchmark or not (c.degrade or _is_store(c)), "to LR images that the dataset has"),
+    (["degrade"], lambda c: not _is_store(c), "to images; a store of patches has LR already"),
+    (["training_scales"], lambda c: not _is_store(c), "to images; a store of patches has one scale"),
     (["min_bytes", "active_cropping"], lambda c: c.degrade, "with degrade"),
     (["memory_fraction"], lambda c: not _is_store(c), "to images, not to a store of patches"),
-    (["validation_steps"], lambda c: not c.benchmark, "to validation on patches, without benchmark"),
+    (["benchmark"], lambda c: c.validation != "crops", "to full-images, without validation=crops"),
+    (
+        ["validation_steps"],
+        lambda c: not c.benchmark and c.validation != "full-images",
+        "to validation on crops, without benchmark and validation=full-images",
+    ),
     (["num_init_batches"], lambda c: not c.pretrained_model, "to fresh weights, without pretrained_model"),
     (["initial_epoch"], lambda c: c.pretrained_model, "to pretrained_model; to continue a run, resume it"),
     (["process_id", "coordinator"], lambda c: c.num_processes > 1, "to several processes, with num_processes"),

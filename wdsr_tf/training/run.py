@@ -214,7 +214,8 @@ def check_facts(facts, path):
     """Raises InputError if the facts of the checkpoint at `path` aren't those of a run."""
     epoch, rows = facts.get("epoch"), facts.get("history", [])
     steps = [facts[name] for name in ("steps", "steps_per_epoch") if name in facts]
-    whole = all(type(number) is int and 0 <= number <= limit for number, limit in [(epoch, MAX_EPOCH), *_steps(steps)])
+    whole = type(facts.get("validation", "")) is str
+    whole &= all(type(number) is int and 0 <= number <= limit for number, limit in [(epoch, MAX_EPOCH), *_steps(steps)])
     if not whole or not isinstance(rows, list) or not all(_is_row(row) for row in rows):
         raise InputError(f"{path} isn't the state of a run: its record of epochs is missing or damaged.")
 

@@ -9,7 +9,7 @@ from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.download import is_url, local
 from wdsr_tf.system.require import require_keras
-from wdsr_tf.training.config import TrainingConfig
+from wdsr_tf.training.config import HYPERPARAMETERS, TrainingConfig
 from wdsr_tf.training.run import Run, check_facts
 
 
@@ -40,9 +40,9 @@ def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
     if config.pretrained_model and not is_url(config.pretrained_model):
         # args.txt outlives the link OUTDIR/models, which will point to the new run
         config = dataclasses.replace(config, pretrained_model=Path(config.pretrained_model).resolve())
-    batches, validation = _dataset(config, log)
+    data, batches = _dataset(config, log)
     with _session(config, log) as (config, shared), contextlib.ExitStack() as held:
-        return _train(config, shared, batches, validation, resume, log, held)
+        return _train(config, shared, data, batches, resume, log, held)
 
 
 def find_batch(config: TrainingConfig, *, log=print) -> int:
@@ -80,9 +80,9 @@ def dry_run(config: TrainingConfig, *, log=print) -> None:
         InputError: As `train`.
     """
     log = log or _silent
-    batches, _ = _dataset(config, log)
+    data, batches = _dataset(config, log)
     with _session(config, log) as (config, shared):
-        from wdsr_tf.training import failures
+        from wdsr_tf.training import failures, validation
         from wdsr_tf.training.find_batch import cost
 
         model = _compiled_model(config, log)
@@ -95,6 +95,7 @@ def dry_run(config: TrainingConfig, *, log=print) -> None:
             log(f"This process uses {peak / 2**30:.1f} GiB of memory at most.")
         hours = config.epochs * config.steps_per_epoch * seconds / 3600
         log(f"{config.epochs} epochs of {config.steps_per_epoch} steps take about {hours:.1f} hours, plus validation.")
+        log(f"Validation: {validation.choose(config, data, None, log)}.")
 
 
 def _silent(*words):
@@ -128,7 +129,7 @@ def _session(config, log):
 
 
 def _dataset(config, log):
-    """The sampler of training patches, and the validation images or the sampler of validation patches."""
+    """The dataset, and the sampler of its training patches."""
     from wdsr_tf.data import assemble
 
     root = Path(config.dataset)
@@ -146,15 +147,12 @@ def _dataset(config, log):
         part=(config.process_id, config.num_processes),
         log=log,
     )
-    batches = data.sampler("train", config.training_images, config.scales)
-    if config.benchmark:
-        return batches, data.full_images(config.validation_images, config.scale)
-    return batches, data.sampler("valid", config.validation_images, [config.scale])
+    return data, data.sampler("train", config.training_images, config.scales)
 
 
-def _train(config, shared, batches, validation, resumed, log, held):
+def _train(config, shared, data, batches, resumed, log, held):
     from wdsr_tf.data import feed
-    from wdsr_tf.training import devices, resident, samples, trainer
+    from wdsr_tf.training import devices, resident, samples, trainer, validation
 
     devices.check(config.batch_size, shared.count)
     if resumed and shared.writes:
@@ -164,6 +162,11 @@ def _train(config, shared, batches, validation, resumed, log, held):
         log(f"{resumed.folder} has finished its {done['epoch']} epochs. To train it longer, set more epochs.")
         return resumed if shared.writes else None
     model = _compiled_model(config, log, done)
+    recorded = done.get("validation") if resumed else None
+    validated = validation.choose(config, data, recorded, log)
+    config = dataclasses.replace(config, validation=validated.kind)
+    if recorded and recorded != validated.kind:
+        log(f"Validation was on {recorded}, and is on {validated.kind} now: figures before and after don't compare.")
     rows = _first_weights(config, model, batches, resumed, done, log)
     epoch, step = done.get("epoch", 0), done.get("steps", 0)
     drawn = batches
@@ -179,15 +182,14 @@ def _train(config, shared, batches, validation, resumed, log, held):
             samples.write(run.folder / "samples", drawn, config.write_samples)
             log(f"Training patches, LR beside HR: {run.folder / 'samples'}")
         log(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters. Writing to {run.folder}")
-        log(_protocol(config))
+        log(f"Validation: {validated}.")
         if not run.is_linked:
             log(f"This file system has no links: {run.folder.parent / 'models.txt'} names the newest run's models.")
-    copies = shared.count // config.num_processes
     trainer.fit(
         model,
         run,
         feed.endless(batches, start=step),
-        feed.full_images(validation, copies) if config.benchmark else feed.first(validation, config.validation_steps),
+        validated,
         epochs=config.epochs,
         steps_per_epoch=config.steps_per_epoch,
         batch_size=config.batch_size,
@@ -202,17 +204,6 @@ def _train(config, shared, batches, validation, resumed, log, held):
     return run
 
 
-def _protocol(config):
-    """Says what the PSNR of an epoch is measured on."""
-    if config.benchmark:
-        return "Validation: full-size images, RGB, no border left out, float; bench.py's protocol krasserm."
-    count, side = config.validation_steps * config.batch_size, config.lr_patch_size * config.scale
-    return (
-        f"Validation: {count} crops of {side} x {side} HR pixels, the same in each epoch; RGB, no border left out. "
-        "Full-size images give other figures: see benchmark, or bench.py."
-    )
-
-
 def _done(config, resumed):
     """The epochs and steps that are done, as the checkpoint to go on from records them; {} if there is none."""
     if resumed and resumed.state.is_file():
@@ -225,14 +216,14 @@ def _done(config, resumed):
         return {}
     steps_per_epoch = facts.get("steps_per_epoch", config.steps_per_epoch)
     steps = facts.get("steps", facts["epoch"] * steps_per_epoch)
-    return {"source": source, "epoch": facts["epoch"], "steps": steps, "steps_per_epoch": steps_per_epoch}
+    done = {"source": source, "epoch": facts["epoch"], "steps": steps, "steps_per_epoch": steps_per_epoch}
+    return done | {"validation": facts.get("validation", "").partition(":")[0]}
 
 
 def _model(config):
     from wdsr_tf.models import create_model
 
-    own = ("num_filters", "num_res_blocks", "res_expansion", "res_scaling", "weight_norm")
-    given = {name: getattr(config, name) for name in own if getattr(config, name) is not None}
+    given = {name: getattr(config, name) for name in HYPERPARAMETERS if getattr(config, name) is not None}
     given |= config.hyperparameters
     try:
         return create_model(config.model, config.scale, **given)

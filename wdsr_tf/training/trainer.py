@@ -9,6 +9,7 @@ from wdsr_tf.training import callbacks, devices, failures
 from wdsr_tf.training.log import Log
 from wdsr_tf.training.metrics import PSNR, NotFiniteSteps
 from wdsr_tf.training.run import check_facts
+from wdsr_tf.training.validation import Validate
 
 
 def compile_model(model, optimizer, loss):
@@ -70,7 +71,7 @@ def fit(
         model: The network, compiled by `compile_model`.
         run: Where to write; None in processes that don't write.
         batches: Endless iterable of (lr, hr), from the first batch of `initial_epoch`.
-        validation: Finite iterable of (lr, hr) that can be read repeatedly.
+        validation: What to validate on, as `validation.choose` returns it.
         epochs, steps_per_epoch, batch_size: The extent of the training.
         initial_epoch, initial_step: Numbers of epochs and steps that are done. By default, all epochs had the same
             number of steps.
@@ -90,8 +91,9 @@ def fit(
         best = max((row.get(column, -np.inf) for row in rows if row["epoch"] > after_epoch), default=float("-inf"))
         return callbacks.Keep(best_only, after_epoch, best)
 
-    watchers = [callbacks.StopWhenNotFinite(clock)]
-    if shared.writes and not shared.several_processes:  # of which each has a part of the validation images
+    model.facts["validation"] = f"{validation.kind}: {validation}"
+    watchers = [callbacks.StopWhenNotFinite(clock), Validate(validation)]
+    if shared.writes:
         watchers.append(callbacks.Baseline(validation, log))
     if _averages(model.optimizer):
         watchers.append(callbacks.SaveAverage(run, keep("ema_psnr", rows), validation, clock))
@@ -103,7 +105,6 @@ def fit(
     with failures.explained(batch_size, shared.several_processes):
         trained = model.fit(
             batches,
-            validation_data=validation,
             epochs=epochs,
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,

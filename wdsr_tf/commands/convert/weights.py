@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from wdsr_tf import weights
 from wdsr_tf.commands import downloads
 from wdsr_tf.commands.command import Command, say
 from wdsr_tf.commands.convert import common
@@ -15,7 +16,7 @@ TO_WEIGHTS = ("layout",)
 def define(flags):
     common.define_paths(
         flags,
-        "Published weights file, or checkpoint (.keras); or its URL.",
+        "Published weights file, or checkpoint (.keras); or its URL; or the name of a bundled model.",
         "Checkpoint (.keras) to write, or weights file (.npz, .safetensors, .pth or .pt).",
     )
     downloads.define(flags, "--indir")
@@ -28,9 +29,9 @@ def define(flags):
     flags.choice(
         "layout",
         None,
-        ["ours", "official"],
-        "Names of the arrays: ours (layer/weight), or those of the authors' PyTorch code for EDSR, CARN and WDSR. "
-        "Default: official for .pth and .pt, otherwise ours.",
+        ["ours", "pytorch"],
+        "Names of the arrays: ours (layer/weight), or those of published PyTorch code; see docs/export.md. Default: "
+        "pytorch for .pth and .pt, otherwise ours.",
     )
 
 
@@ -38,7 +39,8 @@ def run(flags, words):
     source, target = common.paths(flags)
     from wdsr_tf.importers.download import local
 
-    source, target = local(downloads.fetched(source, flags, flags.sha256)), Path(target)
+    source = weights.named(source) or local(downloads.fetched(source, flags, flags.sha256))
+    target = Path(target)
     from_checkpoint = source.suffix == ".keras"
     if from_checkpoint == (target.suffix == ".keras"):
         what, suffix = ("a weights file", ".npz") if from_checkpoint else ("a checkpoint", ".keras")

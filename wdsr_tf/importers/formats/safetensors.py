@@ -1,12 +1,14 @@
-"""Safetensors files, read by the package `safetensors`."""
+"""Safetensors files, read by the package `safetensors`, and written with what they hold as metadata."""
 
 import json
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.files import atomic
 from wdsr_tf.importers.formats import limits
 from wdsr_tf.system import extras
 
 NAME = "safetensors file"
+OURS = "wdsr_tf"  # in the metadata of files that we wrote: our version
 MAX_HEADER = 4 * 2**20  # bytes; a tensor needs about 100, and ten times as much once parsed
 ITEM_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1}
 
@@ -17,7 +19,7 @@ def matches(path, head):
 
 
 def read(path):
-    """Returns the tensors by name, in the order in which they lie in the file."""
+    """Returns the tensors by name, in the order in which they lie in the file, and the metadata of a file of ours."""
     try:
         import ml_dtypes  # noqa: F401  (adds bfloat16 to NumPy)
         import safetensors
@@ -39,7 +41,18 @@ def read(path):
             budget.take(name, piece.get_shape(), ITEM_SIZES[dtype])
             array = file.get_tensor(name)
             arrays[name] = array.astype("float32") if dtype == "BF16" else array
-    return arrays
+        metadata = file.metadata() or {}
+    return arrays, {"metadata": metadata} if OURS in metadata else {}
+
+
+def write(path, arrays, metadata):
+    """Writes arrays, and {name: text} as the header's `__metadata__`."""
+    try:
+        from safetensors.numpy import save_file
+    except ImportError as error:
+        raise extras.missing("safetensors", "train", "Writing safetensors files") from error
+    with atomic(path) as temporary:
+        save_file(arrays, temporary, metadata)
 
 
 def _check_length(text, header, size):
