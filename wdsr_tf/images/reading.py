@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.images import compose, content, exif, gif, heif, high_depth, jpeg, jxl, png_reader
+from wdsr_tf.images import color, compose, content, exif, gif, heif, high_depth, jpeg, jxl, png_reader
 from wdsr_tf.images.decoding import apply_orientation, decode, of_values
 from wdsr_tf.images.metadata import orientation, read_metadata
 from wdsr_tf.images.picture import Picture, change_depth
@@ -258,12 +258,14 @@ def _read_png(path, max_pixels, full_depth):
 
 
 def with_hidden_metadata(picture: Picture, path: Path | str) -> Picture:
-    """Returns the picture of an AVIF, HEIC or JPEG XL with the metadata that Pillow doesn't tell."""
+    """Returns the picture of an AVIF, HEIC, JPEG XL, or BMP with the metadata that Pillow doesn't tell."""
     metadata, kind = picture.metadata, content.kind(path)
     if kind in ("AVIF", "HEIF") and "icc_profile" not in metadata and (cicp := heif.cicp_of(path)):
         metadata = {**metadata, "cicp": cicp}
     elif kind == "JXL" and "xmp" not in metadata and (packet := jxl.xmp(path)):
         metadata = {**metadata, "xmp": packet}
+    elif kind == "BMP" and (profile := color.profile_of_bmp(path)):
+        metadata = {**metadata, "icc_profile": profile}
     return dataclasses.replace(picture, metadata=metadata)
 
 
