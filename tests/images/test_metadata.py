@@ -1,5 +1,6 @@
 """EXIF, XMP, IPTC, profiles, text and color descriptions travel as bytes, and broken ones don't cost the image."""
 
+import hashlib
 import io
 import struct
 import zlib
@@ -258,9 +259,46 @@ def test_what_reading_leaves_out_is_named(tmp_path):
     extension = b"http://ns.adobe.com/xmp/extension/\0" + bytes(60)
     first.save(tmp_path / "b.jpg", extra=b"\xff\xe1" + struct.pack(">H", 2 + len(extension)) + extension)
     assert images.read_picture(tmp_path / "b.jpg").notes == ("the extension of its XMP was left out",)
-    imagecodecs = pytest.importorskip("imagecodecs")
-    (tmp_path / "c.avif").write_bytes(imagecodecs.avif_encode(RGB.astype("uint16") * 4, level=90, bitspersample=10))
-    assert images.read_picture(tmp_path / "c.avif").notes == ("its 10 bits per channel were reduced to 8",)
+    first.save(tmp_path / "c.jpg")
+    first.save(tmp_path / "c.png")
+    first.save(tmp_path / "c.gif")
+    first.save(tmp_path / "c.webp", lossless=True)
+    for path in sorted(tmp_path.glob("c.*")):
+        whole = path.read_bytes()
+        path.write_bytes(whole + bytes(10))  # padding
+        assert images.read_picture(path).notes == ()
+        path.write_bytes(whole + bytes(4) + b"ftypmp42" + bytes(988))
+        assert images.read_picture(path).notes == ("the 1,000 bytes after its end, a video, were left out",)
+    (tmp_path / "d.png").write_bytes(png((b"caBX", b"credentials"), (b"tIME", bytes(7))))
+    assert images.read_picture(tmp_path / "d.png").notes == ("its caBX chunks were left out",)
+
+
+def long_xmp(extra=b""):
+    names = b"".join(b'<rdf:Description rdf:about="" a:n%d="%s"/>' % (i, b"x" * 1000) for i in range(200))
+    rdf = b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"%s>%s</rdf:RDF>' % (extra, names)
+    return b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + rdf + b"</x:xmpmeta>"
+
+
+def test_xmp_longer_than_a_segment_is_written_to_jpeg_and_read_again(tmp_path):
+    images.write(tmp_path / "a.jpg", images.Picture(RGB, metadata={"xmp": long_xmp()}))
+    assert images.losses({"xmp": long_xmp()}, images.FORMATS[".jpg"], 24, 32) == []
+    picture = images.read_picture(tmp_path / "a.jpg")
+    assert picture.metadata == {"xmp": long_xmp()} and picture.notes == ()
+    with Image.open(tmp_path / "a.jpg") as image:  # the standard packet names the extension by its MD5
+        name = hashlib.md5(long_xmp()).hexdigest().upper().encode()
+        assert b'xmpNote:HasExtendedXMP="%s"' % name in image.info["xmp"]
+
+
+@pytest.mark.parametrize("extra, kept", [(b"", True), (b' xmlns:a="http://a"', False)])
+def test_the_extension_of_another_programs_xmp_is_joined_or_named(tmp_path, extra, kept):
+    images.write(tmp_path / "a.jpg", images.Picture(RGB, metadata={"xmp": long_xmp(extra)}))
+    content = (tmp_path / "a.jpg").read_bytes().replace(b'rdf:about="" xmlns:xmpNote', b'rdf:about=""  xmlns:xmpNote')
+    at = content.index(b"http://ns.adobe.com/xap") - 2  # the length of the packet's segment
+    content = content[:at] + struct.pack(">H", struct.unpack_from(">H", content, at)[0] + 1) + content[at + 2 :]
+    (tmp_path / "b.jpg").write_bytes(content)
+    picture = images.read_picture(tmp_path / "b.jpg")
+    assert (b"a:n199=" in picture.metadata["xmp"]) == kept and (b"HasExtended" in picture.metadata["xmp"]) != kept
+    assert picture.notes == (() if kept else ("the extension of its XMP was left out",))
 
 
 def test_directories_that_lead_in_circles_and_endless_values_cost_nothing():

@@ -15,20 +15,20 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
 from wdsr_tf.images import content, gif, png_metadata, png_reader
 from wdsr_tf.images.compose import changed_box
+from wdsr_tf.images.decoding import apply_orientation, decode
 from wdsr_tf.images.formats import check_fit, format_of, save_options
 from wdsr_tf.images.metadata import orientation, writable
 from wdsr_tf.images.picture import joined_channels, without_opaque_alpha
 from wdsr_tf.images.png import PngWriter
 from wdsr_tf.images.reading import (
     MAX_PIXELS,
-    apply_orientation,
     check_pixels,
-    decode,
     gif_frames,
+    left_out,
     open_image,
     png_frames,
     reading_errors,
-    with_cicp,
+    with_hidden_metadata,
 )
 from wdsr_tf.images.writing import as_image, in_srgb, lost_profile, pillow_options, save, writing_errors
 
@@ -92,10 +92,11 @@ def read_frames(path: Path | str, max_pixels: float = MAX_PIXELS) -> Animation:
 def _pillow_frames(path, max_pixels):
     with open_image(path, max_pixels) as image:
         check_pixels(image.size, max_pixels, getattr(image, "n_frames", 1))
-        frames, turn = [], orientation(image)
+        frames, turn, notes = [], orientation(image), tuple(left_out(path, image, "uint8"))
         for frame in ImageSequence.Iterator(image):
             frame.load()
-            picture = with_cicp(apply_orientation(decode(frame), turn), path)
+            picture = with_hidden_metadata(apply_orientation(decode(frame), turn), path)
+            picture = dataclasses.replace(picture, notes=notes)
             frames.append((picture, float(frame.info.get("duration") or 0)))
         return frames, image.info.get("loop") or FOREVER
 

@@ -1,6 +1,5 @@
 """Color descriptions other than ICC profiles: CICP (ITU-T H.273), PNG's gAMA and cHRM; and profiles made from them."""
 
-import re
 import struct
 from pathlib import Path
 
@@ -33,24 +32,20 @@ SRGB = ((1, 2), (1, 13), (2, 2), (2, 13))
 SRGB_GAMMA = 45455  # in a gAMA chunk, times 100,000
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 D50 = np.array([0.9642, 1.0, 0.8249])
-NCLX = re.compile(rb"\0\0\0\x13colrnclx(..)(..)", re.DOTALL)
-PIXI = re.compile(rb"pixi\0\0\0\0[\1-\4]([\x08-\x10])")
+MOST_BYTES = 64 * 2**20  # of a profile
 DATE = (2026, 1, 1, 0, 0, 0)  # of profiles; the same, so that files don't change from run to run
-SEARCHED = 2**20  # bytes at the start of an AVIF or HEIC
 
 
-def cicp_of(path: Path | str) -> tuple[int, int] | None:
-    """Returns the CICP (primaries, transfer) of an AVIF or HEIC file; None if it has none, or that of sRGB."""
+def profile_of_bmp(path: Path | str) -> bytes | None:
+    """Returns the ICC profile in a BMP file of version 5, or None."""
     with Path(path).open("rb") as file:
-        match = NCLX.search(file.read(SEARCHED))
-    found = tuple(int.from_bytes(part, "big") for part in match.groups()) if match else None
-    return None if found in SRGB or (found and max(found) > 255) else found
-
-
-def bits_of(path: Path | str) -> int:
-    """Returns the bits per channel of an AVIF or HEIC file; 8 if it doesn't tell."""
-    with Path(path).open("rb") as file:
-        return max((match[1][0] for match in PIXI.finditer(file.read(SEARCHED))), default=8)
+        head = file.read(138)
+        if len(head) < 138 or head[14:18] != b"\x7c\0\0\0" or head[70:74] != b"DEBM":  # "MBED", embedded
+            return None
+        at, length = struct.unpack_from("<II", head, 126)
+        file.seek(14 + at)
+        found = file.read(min(length, MOST_BYTES))
+    return found if len(found) == length and found[36:40] == b"acsp" else None
 
 
 def described(metadata: dict) -> tuple | None:

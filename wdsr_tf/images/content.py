@@ -103,6 +103,14 @@ def other_kind(path: Path | str) -> str | None:
     return next(names, None) or OTHER_SUFFIXES.get(Path(path).suffix.lower())
 
 
+def after_end(rest: bytes) -> list[str]:
+    """Returns what to say of the bytes after the end of an image: nothing of zeros and single bytes."""
+    if len(rest.strip(b"\0")) < 4:
+        return []
+    kind = ", a video," if b"ftyp" in rest[:4096] else ""
+    return [f"the {len(rest):,} bytes after its end{kind} were left out"]
+
+
 def find(folder: Path | str, skipped: Callable[[Path, str], None] | None = None) -> list[Path]:
     """Returns the images below `folder`, sorted, without hidden files and folders. Links to folders are followed.
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.compose import CLEAR, KEEP, RESTORE, Part, changed_box
+from wdsr_tf.images.content import after_end
 
 CLEAR_INDEX = 255  # palette index of transparent pixels
 OPAQUE = 128  # lowest alpha that is shown: a GIF pixel is either opaque or transparent
@@ -23,6 +24,7 @@ TICK = 10  # milliseconds in GIF's unit of time
 LONGEST = 65_535  # ticks
 MOST_COMMENT = 2**20  # bytes
 XMP_NAME = b"XMP DataXMP"
+PROFILE_NAME = b"ICCRGBG1012"
 XMP_END = bytes([1, *range(255, -1, -1), 0])  # XMP isn't cut into blocks; wherever a reader stops in it, this ends it
 
 
@@ -37,6 +39,8 @@ class Gif:
         plays: how often they are played; 0 means forever.
         comment: all comments.
         xmp: bytes.
+        profile: an ICC profile.
+        notes: what isn't read.
     """
 
     width: int
@@ -45,6 +49,8 @@ class Gif:
     plays: int = 1
     comment: bytes = b""
     xmp: bytes = b""
+    profile: bytes = b""
+    notes: list = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +82,7 @@ def parse(path: Path | str) -> Gif:
         kind = content[at]
         if kind == 0x3B:
             ended = True
+            gif.notes += after_end(content[at + 1 :])
             break
         if kind == 0x21:
             label, start, (data, at) = content[at + 1 : at + 2], at + 2, _blocks(content, at + 2)
@@ -89,6 +96,7 @@ def parse(path: Path | str) -> Gif:
         else:
             if not gif.frames:
                 raise InputError("it has a block of an unknown kind")
+            gif.notes += after_end(content[at:])
             break  # after its images, what programs leave there
     if not gif.frames:
         raise InputError("it has no frames" if ended else "the file is truncated")
@@ -120,6 +128,8 @@ def _extension(gif, label, data, control):
     if label == b"\xff" and data[:11] in (b"NETSCAPE2.0", b"ANIMEXTS1.0") and len(data) >= 14 and data[11] & 7 == 1:
         repeats = int.from_bytes(data[12:14], "little")
         gif.plays = repeats + 1 if repeats else 0
+    elif label == b"\xff" and data[:11] == PROFILE_NAME:
+        gif.profile = data[11:]
     elif label == b"\xfe" and len(gif.comment) + len(data) <= MOST_COMMENT:
         gif.comment += data
     return control

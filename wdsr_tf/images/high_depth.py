@@ -15,17 +15,19 @@ from PIL import Image
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import exif
+from wdsr_tf.images.decoding import WHITE_IS_ZERO, to_srgb
 from wdsr_tf.images.metadata import tiff_metadata
 from wdsr_tf.images.picture import PEAKS, Picture
 from wdsr_tf.system.extras import missing
 
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, SEPARATED, YCBCR = 0, 1, 2, 5, 6  # a TIFF's photometric interpretations
+BLACK_IS_ZERO, RGB, SEPARATED, YCBCR = 1, 2, 5, 6  # a TIFF's photometric interpretations
 COLORS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, SEPARATED: 4, YCBCR: 3}  # channels; YCbCr is decoded to RGB
 NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255
 REDUCED, MASK = 1, 4  # bits of the new subfile type
 SEPARATE = 2  # a planar configuration: each channel on its own
 UNKNOWN_TO_PILLOW = (34712, 34887, 50000, 50001, 50002)  # JPEG 2000, LERC, Zstandard, WebP, JPEG XL
 MOST_PAGES = 65_536
+EXTRA_CHANNEL = "its extra channel isn't transparency and was left out"
 ASSOCIATED, UNASSOCIATED = 1, 2  # kinds of alpha in a TIFF: multiplied into the colors, or not
 
 
@@ -62,18 +64,28 @@ def _mapped(path):
 def pages(path: Path | str) -> list[int]:
     """Returns the numbers of a TIFF's directories that are pages: not those of thumbnails, if there are others."""
     with _mapped(path) as block:
-        all_pages, at, seen = [], block.first, set()
-        while at and at not in seen and len(seen) < MOST_PAGES:
-            seen.add(at)
-            all_pages.append(dataclasses.replace(block, first=at))
-            at = block.next(at)
-        full = [number for number, page in enumerate(all_pages) if not _is_thumbnail(page)]
+        full = [number for number, page in enumerate(_directories(block)) if not _kind(page) & (REDUCED | MASK)]
     return full or [0]
 
 
-def _is_thumbnail(page):
+def masks(path: Path | str) -> int:
+    """Returns how many of a TIFF's directories are masks of transparency, which aren't read."""
+    with _mapped(path) as block:
+        return sum(bool(_kind(page) & MASK) for page in _directories(block))
+
+
+def _directories(block):
+    at, seen = block.first, set()
+    while at and at not in seen and len(seen) < MOST_PAGES:
+        seen.add(at)
+        yield dataclasses.replace(block, first=at)
+        at = block.next(at)
+
+
+def _kind(page):
+    """The new subfile type of a directory, also of one that has the old one."""
     kind = exif.value(page, NEW_SUBFILE_TYPE)
-    return bool(int(kind) & (REDUCED | MASK)) if kind is not None else exif.value(page, SUBFILE_TYPE) == 2
+    return int(kind) if kind is not None else REDUCED * (exif.value(page, SUBFILE_TYPE) == 2)
 
 
 def _directory(block, number):
@@ -111,7 +123,7 @@ def read_tiff(path: Path | str, check_size: Callable, number: int, metadata: dic
     values = values.astype(values.dtype.newbyteorder("="))
     colors = COLORS[page.photometric]
     if values.dtype.kind == "f":
-        values = _unit_floats(values)
+        values = unit_floats(values)
     elif page.bitspersample % 8:
         values = _full_range(values, page.bitspersample)
     extra = page.extrasamples[0] if page.extrasamples and values.shape[2] > colors else None
@@ -127,7 +139,7 @@ def read_tiff(path: Path | str, check_size: Callable, number: int, metadata: dic
         metadata = {name: value for name, value in metadata.items() if name != "icc_profile"}
     rgb = np.repeat(values, 3, axis=-1) if colors == 1 else np.ascontiguousarray(values)
     alpha = None if alpha is None else np.ascontiguousarray(alpha)
-    notes = () if transparent or extra is None else ("its extra channel isn't transparency and was left out",)
+    notes = () if transparent or extra is None else (EXTRA_CHANNEL,)
     with _mapped(path) as block:
         turn = exif.orientation(_directory(block, number))
     return Picture(rgb, alpha, colors == 1, metadata, notes), turn
@@ -141,8 +153,6 @@ def _full_range(values, bits):
 
 def _rgb_of_cmyk(values, alpha, profile):
     """sRGB in 8 bits, for which there is a conversion."""
-    from wdsr_tf.images.reading import to_srgb
-
     if values.dtype == "uint16":
         values, alpha = (v if v is None else np.rint(v / 257).astype("uint8") for v in (values, alpha))
     return np.asarray(to_srgb(Image.fromarray(values, "CMYK"), profile)), alpha
@@ -167,7 +177,8 @@ def library(name):
         raise missing(name, "pictures", "Reading more than 8 bits per channel") from None
 
 
-def _unit_floats(values):
+def unit_floats(values: np.ndarray) -> np.ndarray:
+    """Returns float32 of floats in 0..1; raises InputError with the range of others."""
     if not np.isfinite(values).all():
         raise InputError("it has values that are not finite (NaN or infinity)")
     low, high = float(values.min()), float(values.max())

@@ -1,12 +1,11 @@
 """What an image file holds beside its pixels: as bytes, from one file to another."""
 
 import math
-import re
 import struct
 
 from PIL import Image
 
-from wdsr_tf.images import color
+from wdsr_tf.images import color, xmp
 from wdsr_tf.images import exif as exif_block
 from wdsr_tf.images.exif import ORIENTATION
 from wdsr_tf.images.formats import Format
@@ -30,15 +29,18 @@ NAMES = {
     "xmp": "XMP",
     "iptc": "IPTC",
     "text": "text",
+    "comment": "comment",
+    "dpi": "resolution",
 }
 HIGHEST_DPI = {"JPEG": 65_535, "PNG": 2**31 * 0.0254, "BMP": 2**31 * 0.0254}
-XMP_SIZES = {b"tiff:ImageWidth": 1, b"tiff:ImageLength": 0, b"exif:PixelXDimension": 1, b"exif:PixelYDimension": 0}
 
 
 def orientation(image: Image.Image) -> int:
     """Returns the EXIF orientation, 1 (upright) to 8, that is still to be applied to an open Pillow image."""
     if image.format == "TIFF":
         return 1  # Pillow applies it
+    if image.format == "JXL" and not getattr(image, "jpeg", True):
+        return 1  # the decoder applies its own, which counts; only a JPEG file in a JPEG XL has it in EXIF
     return exif_block.orientation(_exif_of(image))
 
 
@@ -75,9 +77,9 @@ def read_metadata(image: Image.Image) -> dict:
         metadata |= {"exif": copied} if copied else {}
     elif block:
         add_exif(metadata, bytes(block.data))
-    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
-    if xmp:
-        metadata["xmp"] = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    if packet:
+        metadata["xmp"] = packet.encode() if isinstance(packet, str) else bytes(packet)
     if image.format in ("JPEG", "MPO") and isinstance(info.get("comment"), bytes):
         metadata["comment"] = info["comment"]
     iptc = info.get("photoshop", {}).get(0x0404) if isinstance(info.get("photoshop"), dict) else None
@@ -155,11 +157,11 @@ def writable(metadata: dict, form: Format, height: int, width: int, gray: bool =
         if exif and not (form.name == "JPEG" and len(exif) > LONGEST_SEGMENT):
             kept["exif"] = exif
     if form.name == "JPEG":
-        for name in ("xmp", "iptc", "comment"):
+        for name in ("iptc", "comment"):  # XMP can go on in further segments
             if len(kept.get(name, b"")) > LONGEST_SEGMENT - 40:
                 del kept[name]
     if "xmp" in kept:
-        kept["xmp"] = _patched_xmp(kept["xmp"], height, width)
+        kept["xmp"] = xmp.patched(kept["xmp"], height, width)
     return kept
 
 
@@ -167,24 +169,12 @@ def losses(metadata: dict, form: Format, height: int, width: int) -> list[str]:
     """Returns the names of what a file of format `form` can't hold of `metadata`."""
     kept = writable(metadata, form, height, width)
     lost = [name for name in NAMES if name in metadata and name not in kept]
+    if form.name in ("WEBP", "AVIF"):
+        lost = [name for name in lost if name != "dpi"]  # it is in EXIF
     if form.name in ("BMP", "GIF"):
         lost = [name for name in lost if name != "icc_profile"]  # the colors are converted to sRGB
     colors = color.lost(metadata) if "cicp" in metadata and "cicp" not in kept else None
     return [NAMES[name] for name in lost] + ([colors] if colors else [])
-
-
-def _patched_xmp(xmp, height, width):
-    """XMP with the new size, and upright, where it records them."""
-
-    def patch(name, number):
-        nonlocal xmp
-        digits = rb'(\s*=\s*["\']|>)\d+(?=["\'<])'
-        xmp = re.sub(re.escape(name) + digits, lambda match: name + match[1] + b"%d" % number, xmp)
-
-    patch(b"tiff:Orientation", 1)
-    for name, is_width in XMP_SIZES.items():
-        patch(name, width if is_width else height)
-    return xmp
 
 
 def _dpi(values):

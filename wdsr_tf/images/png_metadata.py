@@ -10,6 +10,9 @@ from wdsr_tf.images.png_reader import Png, inflate
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 XMP_KEY = b"XML:com.adobe.xmp"
 IPTC_KEY = b"Raw profile type iptc"  # as ImageMagick and ExifTool write it
+# Chunks that are read, or describe how the pixels are stored or shown. Others are named.
+READ = {*TEXTS, b"PLTE", b"tRNS", b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"eXIf", b"pHYs"}
+NOT_MISSED = {b"bKGD", b"hIST", b"sBIT", b"sPLT", b"tIME", b"iDOT", b"vpAg", b"oFFs"}
 LINE = 72  # hexadecimal digits in a line of IPTC
 
 
@@ -25,6 +28,9 @@ def png_metadata(png: Png) -> tuple[dict, list[str]]:
                 _add(metadata, notes, "iptc", _raw_profile(_text(name, data)), "IPTC")
             else:
                 texts.append((name, data))
+    others = sorted({name.decode("latin-1") for name, _ in png.chunks} - {n.decode() for n in READ | NOT_MISSED})
+    if others:
+        notes.append(f"its {', '.join(others)} chunks were left out")
     profile = png.find(b"iCCP")
     if profile:
         _add(metadata, notes, "icc_profile", inflate(profile.partition(b"\0")[2][1:]), "color profile")

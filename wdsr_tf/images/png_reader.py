@@ -17,6 +17,7 @@ from PIL import Image
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.compose import CLEAR, KEEP, RESTORE, Part
+from wdsr_tf.images.content import after_end
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
@@ -102,12 +103,13 @@ def parse(path: Path | str, pixels: bool = True) -> Png:
         if not valid or not sound:
             raise InputError("its header is broken")
         png = Png(header, [], Frame(width, height), [])
-        _collect(png, chunks, pixels)
+        ended = _collect(png, chunks, pixels)
+        png.notes += after_end(file.read()) if ended and pixels else []
     return png
 
 
 def _collect(png, chunks, pixels):
-    """Puts the chunks of a file where they belong."""
+    """Puts the chunks of a file where they belong; returns whether the last one is there."""
     current, ended, used = png.still, False, 0
     for name, data, sound in chunks:
         if name == b"IDAT":
@@ -137,6 +139,7 @@ def _collect(png, chunks, pixels):
                 png.notes.append(f"its {name.decode('latin-1')} chunk was left out: more than 64 MiB of information")
     if pixels:
         _check_frames(png, ended)
+    return ended
 
 
 def _check_frames(png, ended):

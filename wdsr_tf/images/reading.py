@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.images import color, compose, content, exif, gif, high_depth, jpeg, png_reader
-from wdsr_tf.images.metadata import color_space, orientation, read_metadata
+from wdsr_tf.images import color, compose, content, exif, gif, heif, high_depth, jpeg, jxl, png_reader
+from wdsr_tf.images.decoding import apply_orientation, decode, of_values
+from wdsr_tf.images.metadata import orientation, read_metadata
 from wdsr_tf.images.picture import Picture, change_depth
 from wdsr_tf.images.png_metadata import png_metadata
 from wdsr_tf.system.extras import is_installed, missing
@@ -25,6 +26,7 @@ PLUGINS = {  # formats that a package adds to Pillow: its module and its name
     "HEIF": ("pillow_heif", "pillow-heif"),
     "JXL": ("pillow_jxl", "pillow-jxl-plugin"),
 }
+EXTRA_SAMPLES = 338  # a TIFF's tag
 PILLOWS_LIMIT = threading.Lock()
 
 
@@ -108,18 +110,11 @@ def _read(path, max_pixels, full_depth, page=0):
         if kind == "TIFF":
             return _read_tiff(path, max_pixels, full_depth, page)
         if kind == "JPEG":
-            with open_image(path, max_pixels):  # the limit is checked first
-                pass
-            file = Path(path).read_bytes()
-            with open_image(path, max_pixels, io.BytesIO(jpeg.image_bytes(file))) as image:
-                return dataclasses.replace(_decode(image), notes=jpeg.left_out(file, image))
+            return _read_jpeg(path, max_pixels, full_depth)
         with open_image(path, max_pixels) as image:
-            picture = with_cicp(_decode(image), path)
-            others = getattr(image, "n_frames", 1) - 1
-            notes = [f"its {others} other images were left out"] if others and kind in PLUGINS else []
-            if kind in ("AVIF", "HEIF") and (bits := color.bits_of(path)) > 8:
-                notes.append(f"its {bits} bits per channel were reduced to 8")
-            return dataclasses.replace(picture, notes=tuple(notes))
+            picture = _decode_deep(path, kind, image) if full_depth else None
+            picture = with_hidden_metadata(picture or _decode(image), path)
+            return dataclasses.replace(picture, notes=tuple(left_out(path, image, picture.rgb.dtype)))
 
 
 @contextlib.contextmanager
@@ -143,16 +138,27 @@ def reading_errors(path: Path | str) -> Iterator[None]:
 @contextlib.contextmanager
 def open_image(path: Path | str, max_pixels: float, source=None) -> Iterator[Image.Image]:
     """Opens a file as a Pillow image of at most `max_pixels`, without decoding it; `source` replaces its content."""
-    formats = (*READ, *_plugin(content.kind(path)))
+    kind = content.kind(path)
+    formats = (*READ, *_plugin(kind))
+    if kind == "JXL":  # its plugin decodes at once
+        header = jxl.header(path)
+        check_pixels((header.width, header.height), max_pixels)
     with PILLOWS_LIMIT:  # Pillow's own limit is one for the whole process
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(source or path, formats=formats)
+            image = Image.open(source or _openable(path, kind), formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = before
     with image:
         check_pixels(image.size, max_pixels)
         yield image
+
+
+def _openable(path, kind):
+    """What Pillow opens: the file, or for a JPEG of 12 bits one that looks as if it had 8."""
+    if kind == "JPEG" and jpeg.bits(file := Path(path).read_bytes()) == 12:
+        return io.BytesIO(jpeg.as_8_bits(file))
+    return path
 
 
 def _plugin(kind):
@@ -180,6 +186,57 @@ def check_pixels(size: tuple[int, int], max_pixels: float, frames: int = 1) -> N
         )
 
 
+def _read_jpeg(path, max_pixels, full_depth):
+    with open_image(path, max_pixels):  # the limit is checked first
+        pass
+    file = Path(path).read_bytes()
+    content = jpeg.image_bytes(file)
+    deep = jpeg.bits(content) != 8
+    with open_image(path, max_pixels, io.BytesIO(jpeg.as_8_bits(content) if deep else content)) as image:
+        if deep:
+            picture = of_values(jpeg.deep_values(content), read_metadata(image))
+            picture = apply_orientation(picture, orientation(image))
+        else:
+            picture = _decode(image)
+        notes = jpeg.left_out(file, image)
+        packet, complete = jpeg.whole_xmp(image, picture.metadata.get("xmp"))
+    if packet:
+        picture = dataclasses.replace(picture, metadata={**picture.metadata, "xmp": packet})
+    if not complete:
+        notes.append("the extension of its XMP was left out")
+    return dataclasses.replace(picture, notes=tuple(notes))
+
+
+def _decode_deep(path, kind, image):
+    """The upright `Picture` of an AVIF, HEIC or JPEG XL of more than 8 bits; None for others."""
+    if kind == "JXL" and jxl.header(path).bits > 8:
+        values, turn = jxl.deep_values(path), 1  # upright already
+    elif (kind == "HEIF" or (kind == "AVIF" and not image.is_animated)) and (bits := heif.bits_of(path, image)) > 8:
+        values, turn = heif.deep_values(path, kind, bits), orientation(image)
+    else:
+        return None
+    if values is None:
+        return None
+    if values.shape[1::-1] != image.size:
+        raise InputError("its header and its pixels contradict each other")
+    return apply_orientation(of_values(values, read_metadata(image), undecided=True), turn)
+
+
+def left_out(path: Path | str, image: Image.Image, dtype) -> list[str]:
+    """Returns what isn't read of an image that Pillow has opened, and that became values of type `dtype`."""
+    kind = content.kind(path)
+    if kind == "JXL":
+        return jxl.left_out(path)
+    if kind == "WEBP":
+        file = Path(path).read_bytes()
+        return content.after_end(file[8 + int.from_bytes(file[4:8], "little") :])
+    if kind not in ("AVIF", "HEIF"):
+        return []
+    bits = heif.bits_of(path, image)
+    reduced = [f"its {bits} bits per channel were reduced to 8"] if bits > 8 and dtype == "uint8" else []
+    return [*heif.left_out(path, image), *reduced]
+
+
 def _decode(image):
     """The upright `Picture` of an open Pillow image."""
     before = image.size
@@ -200,12 +257,16 @@ def _read_png(path, max_pixels, full_depth):
     return apply_orientation(picture, _png_orientation(png))
 
 
-def with_cicp(picture: Picture, path: Path | str) -> Picture:
-    """Returns the picture of an AVIF or HEIC with the color description that Pillow doesn't tell."""
-    if content.kind(path) not in ("AVIF", "HEIF") or "icc_profile" in picture.metadata:
-        return picture
-    cicp = color.cicp_of(path)
-    return dataclasses.replace(picture, metadata={**picture.metadata, "cicp": cicp}) if cicp else picture
+def with_hidden_metadata(picture: Picture, path: Path | str) -> Picture:
+    """Returns the picture of an AVIF, HEIC, JPEG XL, or BMP with the metadata that Pillow doesn't tell."""
+    metadata, kind = picture.metadata, content.kind(path)
+    if kind in ("AVIF", "HEIF") and "icc_profile" not in metadata and (cicp := heif.cicp_of(path)):
+        metadata = {**metadata, "cicp": cicp}
+    elif kind == "JXL" and "xmp" not in metadata and (packet := jxl.xmp(path)):
+        metadata = {**metadata, "xmp": packet}
+    elif kind == "BMP" and (profile := color.profile_of_bmp(path)):
+        metadata = {**metadata, "icc_profile": profile}
+    return dataclasses.replace(picture, metadata=metadata)
 
 
 def _png_orientation(png):
@@ -237,16 +298,18 @@ def gif_frames(path: Path | str, max_pixels: float, count: int | None = None) ->
     check_pixels((found.width, found.height), max_pixels, len(found.frames))
     for block in found.frames:
         check_pixels((block.width, block.height), max_pixels)
-    metadata = {name: value for name, value in (("comment", found.comment), ("xmp", found.xmp)) if value}
+    metadata = {"comment": found.comment, "xmp": found.xmp, "icc_profile": found.profile}
+    metadata = {name: value for name, value in metadata.items() if value}
     for rgba, time in compose.compose(found.height, found.width, gif.parts(found)):
         alpha = None if (rgba[..., 3] == 255).all() else rgba[..., 3]
         picture = of_values(rgba if alpha is not None else rgba[..., :3], metadata, undecided=True)
-        yield picture, time
+        yield dataclasses.replace(picture, notes=tuple(found.notes)), time
 
 
 def _read_tiff(path, max_pixels, full_depth, page):
     number = high_depth.pages(path)[page]
     metadata = high_depth.page_metadata(path, number)
+    notes = ("its masks of transparency were left out",) if not page and high_depth.masks(path) else ()
     with contextlib.suppress(UnidentifiedImageError, SyntaxError), open_image(path, max_pixels) as image:
         image.seek(number)
         check_pixels(image.size, max_pixels)
@@ -254,80 +317,8 @@ def _read_tiff(path, max_pixels, full_depth, page):
             picture = _decode(image)
             if "icc_profile" not in picture.metadata:  # used for the conversion to sRGB
                 metadata.pop("icc_profile", None)
-            return dataclasses.replace(picture, metadata=metadata)
+            if len(np.atleast_1d(image.tag_v2.get(EXTRA_SAMPLES, ()))) > (picture.alpha is not None):
+                notes += (high_depth.EXTRA_CHANNEL,)
+            return dataclasses.replace(picture, metadata=metadata, notes=notes)
     picture, turn = high_depth.read_tiff(path, lambda size: check_pixels(size, max_pixels), number, metadata)
-    return apply_orientation(picture, turn)
-
-
-def of_values(values: np.ndarray, metadata: dict, undecided: bool = False) -> Picture:
-    """Returns the `Picture` of H x W x 1 (gray), 2 (gray and alpha), 3 or 4; `undecided`: gray if all colors are."""
-    channels = values.shape[2]
-    alpha = np.ascontiguousarray(values[..., -1]) if channels in (2, 4) else None
-    gray = channels < 3
-    rgb = values[..., :1].repeat(3, axis=-1) if gray else np.ascontiguousarray(values[..., :3])
-    if undecided and not gray and color_space(metadata) != b"RGB ":
-        gray = bool((rgb == rgb[..., :1]).all())
-    return Picture(rgb, alpha, gray, metadata)
-
-
-def decode(image: Image.Image) -> Picture:
-    """Returns the `Picture` of a loaded Pillow image; doesn't apply the orientation."""
-    metadata = read_metadata(image)
-    if image.mode.startswith("I;16"):
-        return dataclasses.replace(_gray_of_16_bits(image), metadata=metadata)
-    if image.mode == "I":
-        raise InputError("32-bit integers have no standard range. Save it with 8 or 16 bits.")
-    if image.mode in ("CMYK", "YCbCr", "LAB"):
-        image = to_srgb(image, metadata.pop("icc_profile", None))
-
-    if image.mode == "La":  # alpha is multiplied into the values
-        image = image.convert("LA")
-    gray = image.mode in ("1", "L", "LA")
-    undecided = image.mode == "P" or image.format in ("WEBP", "AVIF", "GIF")  # they can't mark gray with alpha
-    values = np.array(image.convert("RGBA" if image.has_transparency_data else "RGB"))
-    picture = of_values(values, metadata, undecided)
-    return dataclasses.replace(picture, gray=True) if gray else picture
-
-
-def _gray_of_16_bits(image):
-    values = np.asarray(image).astype("uint16")
-    alpha = None
-    if "transparency" in image.info:  # the value of transparent pixels
-        alpha = np.where(values == image.info["transparency"], 0, 65535).astype("uint16")
-    if image.format == "TIFF":
-        bits = image.tag_v2.get(258, (16,))[0]
-        values = np.rint(values * (65535 / (2**bits - 1))).astype("uint16")
-        if image.tag_v2.get(262) == high_depth.WHITE_IS_ZERO:
-            values = ~values
-    return Picture(np.stack([values] * 3, axis=-1), alpha, gray=True)
-
-
-def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Converts a Pillow image to sRGB through its ICC profile, or by Pillow's formulas without a fitting one."""
-    try:
-        source = ImageCms.createProfile("LAB") if image.mode == "LAB" else ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(
-            image,
-            source,
-            ImageCms.createProfile("sRGB"),
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # no profile, or one for another color space
-        return image.convert("RGB")
-
-
-def apply_orientation(picture: Picture, turn: int) -> Picture:
-    """Rotates and mirrors `picture` by the EXIF orientation `turn`, 1 (upright) to 8; ignores other values."""
-    if turn not in range(2, 9):
-        return picture
-    rgb, alpha = (values if values is None else _turned(values, turn) for values in (picture.rgb, picture.alpha))
-    return dataclasses.replace(picture, rgb=rgb, alpha=alpha)
-
-
-def _turned(values, turn):
-    if turn >= 5:
-        values = values.swapaxes(0, 1)
-    down, right = ((1, 1), (1, -1), (-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1), (-1, 1))[turn - 1]
-    return np.ascontiguousarray(values[::down, ::right])
+    return apply_orientation(dataclasses.replace(picture, notes=(*picture.notes, *notes)), turn)

@@ -10,14 +10,15 @@ from PIL import Image
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
-from wdsr_tf.images import color, gif
+from wdsr_tf.images import color, gif, jpeg
+from wdsr_tf.images.decoding import to_srgb
 from wdsr_tf.images.formats import Format, check_fit, format_of, save_options
 from wdsr_tf.images.metadata import writable
 from wdsr_tf.images.picture import Picture, as_picture, joined_channels
 from wdsr_tf.images.png import PngWriter
-from wdsr_tf.images.reading import to_srgb
 from wdsr_tf.images.tiff import BIG, TiffFile, TiffWriter
 
+XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"  # of a segment of a JPEG
 STREAMED = {"PNG": PngWriter, "TIFF": TiffWriter}
 
 
@@ -82,6 +83,9 @@ def pillow_options(metadata: dict, form: Format) -> dict:
     options = {name: value for name, value in metadata.items() if name in names}
     if form.name == "JPEG":
         extra = b""
+        if "xmp" in metadata:
+            packet, extra = jpeg.xmp_segments(options.pop("xmp"))
+            extra = b"\xff\xe1" + struct.pack(">H", 2 + len(XMP_NAME) + len(packet)) + XMP_NAME + packet + extra
         if "iptc" in metadata:
             iptc = metadata["iptc"] + bytes(len(metadata["iptc"]) % 2)
             record = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">I", len(metadata["iptc"])) + iptc

@@ -258,6 +258,8 @@ class Upscaler:
     def _tell(self, source, picture, form):
         """Says what of an image isn't in its result."""
         notes = list(picture.notes)
+        if str(picture.rgb.dtype) not in form.depths:
+            notes.append(f"{form.name} files can't hold {picture.rgb.dtype} values; they become {form.depths[-1]}")
         lost = images.losses(picture.metadata, form, *picture.rgb.shape[:2])
         if lost:
             notes.append(f"{form.name} files can't hold its {', '.join(lost)}")
