@@ -13,7 +13,12 @@ CONTAINERS = ("mkv", "mp4", "mov", "webm")
 
 def define(flags):
     flags.section("Videos, with the video extra")
-    flags.choice("container", "mkv", CONTAINERS, "Format of the results; -o NAME.mp4 names it for one video.")
+    flags.choice(
+        "container",
+        None,
+        CONTAINERS,
+        "Format of the results; -o NAME.mp4 tells it for one video. Default: mkv, or mp4 or mov if only that fits.",
+    )
     flags.string("codec", None, "FFmpeg's encoder: libx264, libx265, libsvtav1, hevc_nvenc ... Default: libx264.")
     flags.number("crf", None, "Quality of the encoder, smaller is better. Default: 16 for libx264.", minimum=0)
     flags.string("preset", None, "Speed of the encoder, such as slow. Default: the encoder's own.")
@@ -74,9 +79,8 @@ def _upscale(flags, films):
     upscaler = _upscaler(flags)
     with Journal(outdir) as journal:
         pairs = [(films[0], file)] if file else []
-        pairs = pairs or plan(
-            films, flags.indir, outdir, upscaler.result_size, f".{flags.container}", journal, flags.suffix
-        )
+        for suffix, some in {} if file else _by_suffix(flags, films).items():
+            pairs += plan(some, flags.indir, outdir, upscaler.result_size, suffix, journal, flags.suffix)
         todo = pairs if flags.overwrite else _missing(upscaler, journal, pairs, options)
         if flags.dry_run:
             return _explain(upscaler, todo, options)
@@ -115,6 +119,22 @@ def _file_of(flags):
     return target
 
 
+def _by_suffix(flags, films):
+    """{suffix of the results: videos}."""
+    from wdsr_tf.video.fitting import default_suffix
+
+    if flags.container:
+        return {f".{flags.container}": films}
+    found = {}
+    for film in films:
+        try:
+            suffix = default_suffix(film)
+        except (InputError, OSError):  # reported when it's upscaled
+            suffix = ".mkv"
+        found.setdefault(suffix, []).append(film)
+    return found
+
+
 def _missing(upscaler, journal, pairs, options):
     """The pairs to make; says why the others aren't."""
     from wdsr_tf.inference.journal import State
@@ -125,9 +145,8 @@ def _missing(upscaler, journal, pairs, options):
     if counts[State.CURRENT]:
         say(f"{counts[State.CURRENT]} of {len(pairs)} videos are done already; --overwrite upscales them again.")
     if counts[State.OUTDATED]:
-        say(
-            f"{counts[State.OUTDATED]} of {len(pairs)} are upscaled again: the video, the model or an option has changed."
-        )
+        outdated = counts[State.OUTDATED]
+        say(f"{outdated} of {len(pairs)} are upscaled again: the video, the model or an option has changed.")
     for pair, found in states.items():
         if found is State.FOREIGN:
             say(

@@ -161,6 +161,10 @@ class Upscaler:
 
     def _description(self, model):
         """(checksum, engine and precision) of a model from a file."""
+        if not isinstance(model.source, Path):
+            raise InputError(
+                "A model in memory has no checksum to recognize its results by. Save it, and pass the file."
+            )
         if model not in self._descriptions:
             from wdsr_tf.importers import formats
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.video.copying import others
 from wdsr_tf.video.pyav import explained, opened
 from wdsr_tf.video.source import video_stream
 
@@ -25,7 +26,7 @@ def check(path: Path, expected: Expected) -> None:
     """Raises InputError if the file at `path` doesn't have what is `expected`; times may be rounded by its units."""
     with opened(path) as container, explained(path):
         stream = video_stream(container)
-        kinds = Counter(each.type for each in container.streams)
+        kinds = Counter(each.type for each in others(container, -1))
         if stream is None or kinds != expected.streams:
             raise _wrong(path, "streams", _listed(expected.streams), _listed(kinds))
         packets = [(packet.pts, packet.duration or 0) for packet in container.demux(stream) if packet.size]

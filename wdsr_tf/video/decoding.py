@@ -1,6 +1,7 @@
 """The frames of a video stream, in order, from any time on."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.video import color
-from wdsr_tf.video.pyav import explained, opened
+from wdsr_tf.video.pyav import demuxed, explained, opened
 from wdsr_tf.video.sample import Sample
 from wdsr_tf.video.source import Source
 
@@ -99,9 +100,9 @@ class Frames:
         return first is not None and first.pts is not None and first.pts <= start
 
     def _packets(self, container, stream):
-        for packet in container.demux(stream):
+        for packet in itertools.chain(demuxed(container, stream), [None]):  # the last flushes the decoder
             try:
-                frames = packet.decode()
+                frames = stream.decode(packet)
             except ValueError:  # av.error.InvalidDataError
                 self._account.damaged += 1
                 continue

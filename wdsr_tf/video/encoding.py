@@ -12,6 +12,7 @@ from wdsr_tf.video.source import Source
 CODEC = "libx264"
 CRF = {"libx264": 16, "libx265": 18, "libsvtav1": 20, "libvpx-vp9": 18}  # defaults that are hard to tell from lossless
 GROUP = 250  # frames from key frame to key frame, at most
+QUIET = {"libx265": {"x265-params": "log-level=error"}}  # its reports go to stderr, past FFmpeg
 NEAR = Fraction(1, 100)  # how far a result may be from its source's shape without another aspect of pixels
 
 
@@ -24,7 +25,8 @@ class Encoding:
         options: for it.
         width: of a frame.
         height: of a frame.
-        layout: of the pixels.
+        layout: of the pixels, as they are computed.
+        pix_fmt: as the encoder takes them; the same, or the same values packed.
         matrix: of YUV.
         full: whether values fill the range of their type.
         tags: (primaries, transfer, matrix, range) by H.273's numbers.
@@ -38,6 +40,7 @@ class Encoding:
     width: int
     height: int
     layout: Layout
+    pix_fmt: str
     matrix: int
     full: bool
     tags: tuple[int, int, int, int]
@@ -45,10 +48,15 @@ class Encoding:
     time_base: Fraction
     rate: Fraction
 
+    @property
+    def colors(self):
+        """The arguments of `color.to_planes` after the pixels."""
+        return self.layout, self.matrix, self.full
+
     def add_to(self, container):
         """Returns a new stream in a container that is open for writing, ready to encode."""
         stream = container.add_stream(self.codec, rate=self.rate, options=dict(self.options))
-        stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.layout.name
+        stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.pix_fmt
         stream.codec_context.time_base = stream.time_base = self.time_base
         stream.color_primaries, stream.color_trc, stream.colorspace, stream.color_range = self.tags
         if self.aspect:
@@ -58,7 +66,7 @@ class Encoding:
         return stream
 
 
-def plan(source: Source, size: tuple[int, int], codec=None, crf=None, preset=None, pix_fmt=None, drop=False):
+def plan(source: Source, size: tuple[int, int], codec=None, crf=None, preset=None, pix_fmt=None) -> Encoding:
     """Returns the `Encoding` of a result for `source`.
 
     Args:
@@ -68,21 +76,14 @@ def plan(source: Source, size: tuple[int, int], codec=None, crf=None, preset=Non
         crf: quality, smaller is better; default: one that keeps it.
         preset: of the encoder.
         pix_fmt: default: as the source's, or the next that keeps all of it.
-        drop: encode without HDR metadata if the encoder can't take it.
 
     Raises:
-        InputError: the encoder is unknown, or can't keep the source's depth, chroma, or HDR metadata.
+        InputError: the encoder is unknown, or can't keep the source's depth or chroma.
     """
     codec = codec or CODEC
     encoder = _encoder(codec)
-    layout = _layout(source, encoder, pix_fmt)
+    layout, pix_fmt = _layout(source, encoder, pix_fmt)
     matrix, tags, full = _colors(source, layout, size)
-    light = hdr.encoder_options(source.light, codec)
-    if light is None and not drop:
-        raise InputError(
-            f"{source.path}: has HDR metadata (mastering display, light level), which can't be passed to {codec}. Use "
-            "--codec libx264, libx265 or libsvtav1, or --drop-unsupported to leave it out."
-        )
     height, width = size
     across, down = (1 << step for step in layout.sub)
     if codec.startswith(("libx26", "h264_", "hevc_", "libsvtav1")) and (width % across or height % down):
@@ -92,10 +93,11 @@ def plan(source: Source, size: tuple[int, int], codec=None, crf=None, preset=Non
         )
     return Encoding(
         codec=codec,
-        options=_options(codec, encoder, crf, preset) | (light or {}),
+        options=_options(codec, encoder, crf, preset, source.light),
         width=width,
         height=height,
         layout=layout,
+        pix_fmt=pix_fmt,
         matrix=matrix,
         full=full,
         tags=tags,
@@ -110,9 +112,9 @@ def _encoder(codec):
     try:
         encoder = av.codec.Codec(codec, "w")
     except ValueError:
-        known = sorted(name for name in av.codecs_available if _is_video_encoder(name))
+        known = [name for name in av.codecs_available if _is_video_encoder(name)]
         raise InputError(
-            f"Unknown encoder {codec!r}. {suggestion(codec, known)}PyAV's video encoders: {', '.join(known)}."
+            f"Unknown encoder {codec!r}. {suggestion(codec, known)}'python -m av --codecs' lists those of PyAV."
         ) from None
     if encoder.type != "video":
         raise InputError(f"{codec} doesn't encode video. Use libx264, libx265 or libsvtav1.")
@@ -127,7 +129,7 @@ def _is_video_encoder(name):
         return False
 
 
-def _options(codec, encoder, crf, preset):
+def _options(codec, encoder, crf, preset, light):
     """The encoder's options; nvenc's name for `crf` is `cq`."""
     av = require()
     private = {option.name for option in av.codec.CodecContext.create(encoder.name, "w").supported_options.private}
@@ -144,17 +146,19 @@ def _options(codec, encoder, crf, preset):
         options["preset"] = preset
     if codec == "libvpx-vp9":
         options |= {"b": "0"}  # otherwise crf is only a limit
+    for name, text in (*hdr.encoder_options(light, codec).items(), *QUIET.get(codec, {}).items()):
+        options[name] = f"{options[name]}:{text}" if name in options else text
     return options
 
 
 def _layout(source, encoder, pix_fmt):
-    """The first of the encoder's layouts that keeps the source's, or that of `pix_fmt`."""
+    """(layout, pixel format): the encoder's first that keeps the source's, or `pix_fmt`."""
     formats = [form.name for form in encoder.video_formats or ()]
     if pix_fmt is not None:
         if formats and pix_fmt not in formats:
             raise InputError(f"--pix-fmt: the encoder {encoder.name} takes {', '.join(formats)}, not {pix_fmt!r}.")
         try:
-            return color.layout_of(pix_fmt)
+            return color.layout_of(pix_fmt), pix_fmt
         except (InputError, ValueError):
             raise InputError(f"--pix-fmt: {pix_fmt} isn't supported. Use yuv420p, yuv444p or yuv420p10le.") from None
     keeping = []
@@ -163,15 +167,15 @@ def _layout(source, encoder, pix_fmt):
             layout = color.layout_of(name)
         except InputError:
             continue
-        same = layout.name == name and layout.kind == source.layout.kind and layout.sub == source.layout.sub
-        if same and layout.bits >= source.layout.bits and not name.startswith("yuvj"):
-            keeping.append(layout)
+        alike = (layout.kind, layout.sub) == (source.layout.kind, source.layout.sub) and not name.startswith("yuvj")
+        if alike and layout.bits >= source.layout.bits:
+            keeping.append((layout.bits, layout.name != name, len(keeping), layout, name))
     if not keeping:
         raise InputError(
             f"{source.path}: the encoder {encoder.name} has no pixel format that keeps its {source.layout.name}. Use "
             f"another --codec, such as libx265 or ffv1, or pass --pix-fmt; it takes {', '.join(formats)}."
         )
-    return min(keeping, key=lambda layout: layout.bits)
+    return min(keeping)[-2:]
 
 
 def _colors(source, layout, size):

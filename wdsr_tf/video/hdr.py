@@ -24,6 +24,14 @@ class Light:
     def __bool__(self):
         return any(dataclasses.astuple(self))
 
+    def is_near(self, other: "Light", share: float) -> bool:
+        """Whether `other` has all that this has, but for a share of each number, or one unit."""
+        return all(
+            mine is None
+            or (theirs is not None and all(abs(a - b) <= max(1, share * a) for a, b in zip(mine, theirs, strict=True)))
+            for mine, theirs in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        )
+
 
 def light_of(frame) -> Light:
     """Returns the `Light` that a PyAV frame carries."""
@@ -39,24 +47,22 @@ def light_of(frame) -> Light:
     return Light(primaries, luminance, level)
 
 
-def encoder_options(light: Light, codec: str) -> dict[str, str] | None:
-    """Returns the encoder's options that write `light` into the stream, or None if that encoder can't."""
-    if not light:
-        return {}
+def encoder_options(light: Light, codec: str) -> dict[str, str]:
+    """Returns the encoder's options that write `light` into the stream; empty for encoders that can't."""
     names = {
         "libx264": ("x264-params", "mastering-display", "cll"),
         "libx265": ("x265-params", "master-display", "max-cll"),
         "libsvtav1": ("svtav1-params", "mastering-display", "content-light"),
     }
     if codec not in names or (light.primaries is None) != (light.luminance is None):
-        return None
+        return {}
     option, display, content = names[codec]
     parts = []
     if light.primaries:
         parts.append(f"{display}={_display(light, in_units=codec != 'libsvtav1')}")
     if light.level:
         parts.append(f"{content}={light.level[0]},{light.level[1]}")
-    return {option: ":".join(parts)}
+    return {option: ":".join(parts)} if parts else {}
 
 
 def _display(light, in_units):

@@ -1,23 +1,16 @@
 """The result: the segments' packets as one stream, beside copies of the source's other streams."""
 
 import bisect
-
 import dataclasses
 import heapq
-from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
-from wdsr_tf.errors import InputError
 from wdsr_tf.video import segments
+from wdsr_tf.video.copying import FORMATS, add_copy, kept_tags
 from wdsr_tf.video.encoding import Encoding
-from wdsr_tf.video.pyav import explained, opened, require
-from wdsr_tf.video.source import COVER, Source
-
-FORMATS = {".mkv": "matroska", ".mp4": "mp4", ".mov": "mov", ".webm": "webm"}
-COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
-# Of the old file, not of what is in it: a muxer writes its own, or it has become wrong.
-OLD_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "vendor_id"}
+from wdsr_tf.video.pyav import demuxed, explained, opened, require
+from wdsr_tf.video.source import Source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,121 +34,6 @@ class Part:
 WHOLE = Part()
 
 
-def copied(path: Path, suffix: str, encoding: Encoding, source: Source, folder: Path, drop: bool = False):
-    """Returns (indices of the streams that are copied, names of those that aren't).
-
-    Raises:
-        InputError: a stream, or the encoded video, doesn't fit into a file of that suffix. With `drop`, streams that
-            don't fit are left out, but the video.
-    """
-    fitting = _fitting(path, suffix, source, folder)
-    if fitting[1] and not drop:
-        others = [each[1:] for each in FORMATS if each != suffix and not _fitting(path, each, source, folder)[1]]
-        hint = f"Write {' or '.join(others)}, or pass" if others else "Pass"
-        raise InputError(
-            f"{path}: {suffix[1:]} files can't hold its {', its '.join(fitting[1])}. {hint} --drop-unsupported to "
-            "leave out what doesn't fit."
-        )
-    av = require()
-    trial = folder / f"trial{suffix}"
-    try:
-        with av.open(str(trial), "w", format=FORMATS[suffix]) as container:
-            encoding.add_to(container)
-            container.start_encoding()
-    except ValueError as error:
-        raise InputError(
-            f"{suffix[1:]} files can't hold video of the encoder {encoding.codec} ({error}). Write mkv, or use another "
-            "--codec."
-        ) from None
-    except av.FFmpegError as error:
-        raise InputError(
-            f"The encoder {encoding.codec} can't be started for {encoding.width} x {encoding.height} pixels, "
-            f"{encoding.layout.name}, in {suffix[1:]}: {error.strerror}. Check --preset, --crf and --pix-fmt, or use "
-            "another --codec."
-        ) from None
-    finally:
-        trial.unlink(missing_ok=True)
-    return fitting
-
-
-def _fitting(path, suffix, source, folder):
-    """(indices, names): of the streams that fit into a file of that suffix, and of those that don't."""
-    kept, left = [], []
-    with opened(path) as inputs:
-        for stream in inputs.streams:
-            if stream.index == source.index:
-                continue
-            if _fits(stream, suffix, folder):
-                kept.append(stream.index)
-            else:
-                left.append(_described(stream))
-    return kept, left
-
-
-def kinds(path: Path, indices, suffix: str) -> Counter:
-    """Returns how many copies of each type of stream a result has; a cover in mkv is an attachment."""
-    with opened(path) as inputs:
-        return Counter(_kind(inputs.streams[index], suffix) for index in indices)
-
-
-def _kind(stream, suffix):
-    is_cover = stream.type == "video" and stream.disposition & COVER and suffix == ".mkv"
-    return "attachment" if is_cover and stream.codec_context.name in COVERS else stream.type
-
-
-def _fits(stream, suffix, folder):
-    av = require()
-    if suffix == ".webm" and stream.type in ("attachment", "data"):
-        return False
-    trial = folder / f"trial{suffix}"
-    try:
-        with av.open(str(trial), "w", format=FORMATS[suffix]) as container:
-            _add(container, stream, suffix)
-            container.start_encoding()
-    except (ValueError, av.FFmpegError):
-        return False
-    finally:
-        trial.unlink(missing_ok=True)
-    return True
-
-
-def _described(stream):
-    name = stream.codec_context.name if stream.codec_context else stream.name
-    language = f", {stream.language}" if stream.language else ""
-    return f"stream {stream.index} ({stream.type}, {name or 'unknown codec'}{language})"
-
-
-def _add(container, stream, suffix):
-    """Adds a copy of `stream`; returns it, or None for one whose content is written with the header."""
-    if stream.type == "attachment":
-        container.add_attachment(stream.name or "file", stream.mimetype or "application/octet-stream", stream.data)
-        return None
-    if stream.disposition & COVER and suffix == ".mkv" and stream.codec_context.name in COVERS:
-        container.add_attachment(*COVERS[stream.codec_context.name], _cover(stream))
-        return None
-    copy = container.add_stream_from_template(stream, opaque=True)
-    copy.metadata.update(_tags(stream.metadata))
-    copy.disposition = stream.disposition
-    return copy
-
-
-def _cover(stream):
-    with opened(stream.container.name) as container:
-        for packet in container.demux(container.streams[stream.index]):
-            if packet.size:
-                return bytes(packet)
-    return b""
-
-
-def _tags(metadata):
-    """Metadata without what describes the old file: brands, encoders, mkvmerge's statistics."""
-    return {
-        name: text
-        for name, text in metadata.items()
-        if name.lower() not in OLD_TAGS and not name.startswith(("_STATISTICS", "BPS", "NUMBER_OF_", "DURATION"))
-    }
-
-
 def join(target: Path, source: Source, encoding: Encoding, parts, indices, part: Part, last_duration: int) -> list:
     """Writes the result to `target`.
 
@@ -172,7 +50,7 @@ def join(target: Path, source: Source, encoding: Encoding, parts, indices, part:
         Notes: one line for each thing that had to be changed.
     """
     av = require()
-    options = {"avoid_negative_ts": "disabled"}
+    options = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}  # the same bytes from the same packets
     if target.suffix in (".mp4", ".mov"):
         options["video_track_timescale"] = str(encoding.time_base.denominator)
     with (
@@ -180,19 +58,19 @@ def join(target: Path, source: Source, encoding: Encoding, parts, indices, part:
         explained(target, "can't be written"),
         av.open(str(target), "w", format=FORMATS[target.suffix], container_options=options) as outputs,
     ):
-        outputs.metadata.update(_tags(inputs.metadata))
+        outputs.metadata.update(kept_tags(inputs.metadata))
         copies, video = {}, None
         for stream in inputs.streams:
             if stream.index == source.index:
                 video = encoding.add_to(outputs)
-                video.metadata.update(_tags(stream.metadata))
+                video.metadata.update(kept_tags(stream.metadata))
                 video.disposition = stream.disposition
                 video.set_display_matrix(source.rotation)
-            elif stream.index in indices and (copy := _add(outputs, stream, target.suffix)):
+            elif stream.index in indices and (copy := add_copy(outputs, stream, target.suffix)):
                 copies[stream.index] = copy
         if part == WHOLE:
             outputs.set_chapters(inputs.chapters())
-        clock = _Clock()
+        clock = _Clock(strict=target.suffix in (".mp4", ".mov"))
         begin = part.begin or 0
         encoded = _encoded(parts, encoding, video, last_duration, begin)
         others = _others(inputs, copies, part, clock, begin)
@@ -225,15 +103,15 @@ def _encoded(parts, encoding, video, last_duration, begin):
 def _depth(part):
     """How many frames the encoder holds back: by so much decoding is ahead of showing."""
     place = {time: number for number, time in enumerate(part.times)}
-    return max(number - place[time] for number, (time, *_) in enumerate(segments.packets(part.path)))
+    return max(number - place.get(time, number) for number, (time, *_) in enumerate(segments.packets(part.path)))
 
 
 def _others(inputs, copies, part, clock, begin):
     """(time in seconds, packet) of the copied streams."""
     streams = [inputs.streams[index] for index in copies]
     latest = Fraction(-(2**62))
-    for packet in inputs.demux(*streams) if streams else ():
-        if not packet.size or not part.has(packet):
+    for packet in demuxed(inputs, *streams) if streams else ():
+        if not part.has(packet):
             continue
         base = packet.time_base
         shift = int(begin / base)
@@ -248,23 +126,28 @@ def _others(inputs, copies, part, clock, begin):
 
 
 class _Clock:
-    """Time stamps of copied streams that don't rise, which no muxer takes, are raised by one unit."""
+    """Time stamps of copied streams that don't rise, which no muxer takes, are raised.
 
-    def __init__(self):
-        self._last, self._changed = {}, 0
+    Args:
+        strict: whether two packets of a stream can't have the same; subtitles can everywhere.
+    """
+
+    def __init__(self, strict):
+        self._strict, self._last, self._changed = strict, {}, 0
 
     def check(self, packet):
-        index = packet.stream_index
         if packet.dts is None:
             packet.dts = packet.pts
-        last = self._last.get(index)
-        if packet.dts is not None and last is not None and packet.dts < last:
-            packet.dts = last
-            packet.pts = max(packet.dts, packet.pts) if packet.pts is not None else packet.dts
+        if packet.dts is None:
+            return
+        index = packet.stream_index
+        least = self._last.get(index, packet.dts - 1) + (self._strict and packet.stream.type != "subtitle")
+        if packet.dts < least:
+            packet.dts = least
+            packet.pts = packet.dts if packet.pts is None else max(packet.dts, packet.pts)
             self._changed += 1
-        self._last[index] = packet.dts if packet.dts is not None else last
+        self._last[index] = packet.dts
 
     def notes(self):
-        return [f"{self._changed} packets of copied streams were out of order; their times were raised"] * bool(
-            self._changed
-        )
+        note = f"{self._changed} packets of copied streams were out of order; their times were raised"
+        return [note] if self._changed else []

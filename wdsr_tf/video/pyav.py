@@ -1,6 +1,7 @@
 """Opens files with PyAV, an optional package, and turns its errors into sentences."""
 
 import contextlib
+import os
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.system import extras
@@ -10,6 +11,7 @@ def require():
     """Returns the module `av`; InputError if it isn't installed."""
     if not is_installed():
         raise missing()
+    os.environ.setdefault("SVT_LOG", "1")  # libsvtav1 prints on its own: errors only
     import av
 
     return av
@@ -45,3 +47,15 @@ def opened(path):
         container = av.open(str(path), metadata_errors="replace")
     with container:
         yield container
+
+
+def demuxed(container, *streams):
+    """Yields the packets of streams, up to the end or to where the container is damaged beyond recognition."""
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, ValueError):  # av.error.InvalidDataError
+            return
+        if packet.size:
+            yield packet

@@ -20,6 +20,7 @@ from wdsr_tf.video.encoding import GROUP, Encoding
 from wdsr_tf.video.pyav import explained, require
 
 LENGTH = GROUP
+NOTE = "recipe.json"
 SUFFIX = ".packets"
 HEAD = struct.Struct("<qI?")  # of a packet: its time stamp, length, and whether it's a key frame
 END = HEAD.pack(0, 0, False)
@@ -94,20 +95,29 @@ def workspace(
         if try_lock(lock) is False:
             raise InputError(f"{target}: another process is making it.")
         segments = _prepared(folder, recipe, resume, log)
+        is_kept = False
         try:
             yield Workspace(folder, segments)
         except BaseException:
-            if not (resume and segments):
-                shutil.rmtree(folder, ignore_errors=True)
+            is_kept = resume and bool(segments)
             raise
-        shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            if not is_kept:
+                _remove(folder)
     finally:
         os.close(lock)
+        if os.name == "nt" and not (folder / NOTE).exists():  # there, an open lock couldn't be removed
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(folder):
+    (folder / NOTE).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepared(folder, recipe, resume, log):
     """The finished segments, if they may be used; all else is removed."""
-    note, text = folder / "recipe.json", json.dumps(recipe, sort_keys=True, default=str)
+    note, text = folder / NOTE, json.dumps(recipe, sort_keys=True, default=str)
     known = note.read_text(encoding="utf-8") if note.is_file() else None
     segments = []
     if known == text and resume:

@@ -22,11 +22,11 @@ LOST_WITH_FRAMES = {  # what frames carry and no encoder is given, by PyAV's nam
     "STEREO3D": "the arrangement of two views (stereo 3D)",
     "SPHERICAL": "the spherical projection (360 degrees)",
     "ICC_PROFILE": "an ICC profile",
+}
+LEFT_OUT_OF_FRAMES = {  # said, but no reason to refuse; MPEG-2's pan-and-scan and time codes aren't even that
     "A53_CC": "closed captions in its frames",
     "S12M_TIMECODE": "time codes in its frames",
-    "GOP_TIMECODE": "time codes in its frames",
-    "PANSCAN": "pan-and-scan",
-    "AFD": "the active format (AFD)",
+    "AFD": "the active format description (AFD)",
 }
 IDENTITY = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
@@ -50,6 +50,7 @@ class Source:
         rotation: the display matrix, nine numbers, or None.
         light: HDR's static metadata.
         lost: names of what frames carry and the result can't.
+        left_out: the same, for what hardly matters to the picture.
         frames: how many there are, or are expected; 0 if nothing tells.
         duration: in seconds by the header, or None.
         start: when it begins, in seconds.
@@ -69,6 +70,7 @@ class Source:
     rotation: tuple[int, ...] | None
     light: Light
     lost: tuple[str, ...]
+    left_out: tuple[str, ...]
     frames: int
     duration: float | None
     start: Fraction
@@ -93,7 +95,6 @@ def open_source(path: Path | str) -> Source:
         if stream.codec_context is None:
             raise InputError(f"{path}: its video codec isn't known to PyAV.")
         first, *more = _first_frames(path, container, stream)
-        context = stream.codec_context
         try:
             layout = color.layout_of(first.format.name)
         except InputError as error:
@@ -115,10 +116,11 @@ def open_source(path: Path | str) -> Source:
             tags=tags,
             time_base=stream.time_base,
             rate=rate,
-            aspect=context.sample_aspect_ratio or None,
+            aspect=stream.sample_aspect_ratio or None,
             rotation=_rotation(first),
             light=light_of(first),
-            lost=tuple(sorted({name for frame in (first, *more) for name in _lost(frame)})),
+            lost=_carried((first, *more), LOST_WITH_FRAMES),
+            left_out=_carried((first, *more), LEFT_OUT_OF_FRAMES),
             frames=stream.frames or round((duration or 0) * rate),
             duration=duration,
             start=(stream.start_time or 0) * stream.time_base,
@@ -164,5 +166,6 @@ def _rotation(frame):
     return None
 
 
-def _lost(frame):
-    return [LOST_WITH_FRAMES[data.type.name] for data in frame.side_data if data.type.name in LOST_WITH_FRAMES]
+def _carried(frames, names):
+    found = {data.type.name for frame in frames for data in frame.side_data}
+    return tuple(sorted({text for name, text in names.items() if name in found}))

@@ -15,8 +15,9 @@ import numpy as np
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import sha256
 from wdsr_tf.inference.upscaler import Upscaler
-from wdsr_tf.video import checking, color, encoding, joining, segments
+from wdsr_tf.video import checking, color, encoding, fitting, joining, segments
 from wdsr_tf.video.ahead import ahead
+from wdsr_tf.video.copying import FORMATS, kinds
 from wdsr_tf.video.decoding import Account, Frames
 from wdsr_tf.video.pyav import require
 from wdsr_tf.video.sample import WHOLE, Sample
@@ -72,8 +73,8 @@ class Plan:
 def plan(upscaler: Upscaler, path: str | os.PathLike, target: str | os.PathLike, options: VideoOptions) -> Plan:
     """Returns the `Plan`; raises InputError for what is already known to fail."""
     source, target = open_source(path), Path(target)
-    if target.suffix.lower() not in joining.FORMATS:
-        known = ", ".join(joining.FORMATS)
+    if target.suffix.lower() not in FORMATS:
+        known = ", ".join(FORMATS)
         raise InputError(f"{target}: videos are written as {known}, not {target.suffix or 'without a suffix'}.")
     if math.prod((source.height, source.width)) > upscaler.max_pixels:
         raise InputError(
@@ -86,9 +87,7 @@ def plan(upscaler: Upscaler, path: str | os.PathLike, target: str | os.PathLike,
             "out."
         )
     size = upscaler.result_size(source.height, source.width)
-    chosen = encoding.plan(
-        source, size, options.codec, options.crf, options.preset, options.pix_fmt, options.drop_unsupported
-    )
+    chosen = encoding.plan(source, size, options.codec, options.crf, options.preset, options.pix_fmt)
     return Plan(source, target, chosen, options)
 
 
@@ -96,7 +95,7 @@ def cause(upscaler: Upscaler, job: Plan) -> tuple:
     """Returns what decides about the result: (checksum of the source, checksums of the models, options)."""
     models, options = upscaler.recipe_of(job.source.height, job.source.width)
     video = {**dataclasses.asdict(job.encoding), **dataclasses.asdict(job.options), "form": job.target.suffix}
-    return sha256(job.source.path), models, {**options, "video": video, "ffmpeg": require().library_versions}
+    return sha256(job.source.path), models, {**options, "video": video}
 
 
 def upscale_video(
@@ -132,17 +131,14 @@ def upscale_video(
     started = time.perf_counter()
     options, log, target = options or VideoOptions(), log or (lambda line: None), Path(target)
     job = plan(upscaler, path, target, options)
-    for lost in job.source.lost:
-        log(f"{path}: left out: {lost}.")
+    suffix = target.suffix.lower()
     origin = cause(upscaler, job)
-    with segments.workspace(target, origin, resume, log) as work:
-        indices, left = joining.copied(
-            job.source.path, target.suffix.lower(), job.encoding, job.source, work.folder, options.drop_unsupported
-        )
-        for name in left:
+    with segments.workspace(target, (origin, require().library_versions), resume, log) as work:
+        indices, lost = fitting.check(job.source, job.encoding, suffix, work.folder, options.drop_unsupported)
+        for name in (*job.source.lost, *job.source.left_out, *lost):
             log(f"{path}: left out: {name}.")
         computed, account = _encode(upscaler, job, work, progress or (lambda done, total: None))
-        finished = work.folder / f"result{target.suffix.lower()}"
+        finished = work.folder / f"result{suffix}"
         frames = _assemble(job, work, account, indices, finished, log)
         _tell_damage(job, account, frames, log)
         pixels = job.encoding.width * job.encoding.height
@@ -212,7 +208,7 @@ class _Compute:
         source, result = self._job.source, self._job.encoding
         rgb = color.to_rgb(planes, source.layout, source.matrix, source.full)
         large = self._upscaler.upscale(rgb)
-        return color.to_frame(color.to_planes(large, result.layout, result.matrix, result.full), result.layout)
+        return color.to_frame(color.to_planes(large, *result.colors), result.layout)
 
 
 def _assemble(job, work, account, indices, finished, log):
@@ -227,10 +223,10 @@ def _assemble(job, work, account, indices, finished, log):
     for note in notes:
         log(f"{source.path}: {note}.")
     begin = part.begin or Fraction(0)
-    kinds = joining.kinds(source.path, indices, finished.suffix) + Counter(video=1)
+    streams = kinds(source.path, indices, finished.suffix) + Counter(video=1)
     checking.check(
         finished,
-        checking.Expected(len(times), times[0] * unit - begin, last * unit - begin, duration * unit, kinds),
+        checking.Expected(len(times), times[0] * unit - begin, last * unit - begin, duration * unit, streams),
     )
     return len(times)
 
