@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wdsr_tf.commands import downloads
+from wdsr_tf.commands import downloads, videos
 from wdsr_tf.commands.command import Command
 from wdsr_tf.commands.output import complain, printable, say
 from wdsr_tf.errors import InputError
@@ -14,9 +14,9 @@ BAR = "{percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} megapixels, {remaining} le
 
 DESCRIPTION = """\
 Reads an image or a folder of them: PNG, JPEG, WebP, TIFF, BMP, AVIF and GIF with 8 or 16 bits, gray, transparent or \
-animated. The output folder records what was made with what (.wdsr-tf): results are kept until the image, the model or \
-an option changes, and files that the command didn't write are never replaced. An image that fails is reported at the \
-end, doesn't stop the others, and makes the exit code 1."""
+animated; and videos, with the video extra. The output folder records what was made with what (.wdsr-tf): results are \
+kept until the image, the model or an option changes, and files that the command didn't write are never replaced. An \
+image that fails is reported at the end, doesn't stop the others, and makes the exit code 1."""
 
 
 def define(flags):
@@ -68,6 +68,7 @@ def define(flags):
         "exact, up to 96; beyond, what keeps a test image within half a gray level, measured once per model.",
         minimum=0,
     )
+    videos.define(flags)
 
 
 def run(flags, words):
@@ -202,4 +203,6 @@ def _expected(upscaler, source):
         return 0.0
 
 
-COMMAND = Command("upscale", "Upscales images with a trained model.", define, run, description=DESCRIPTION)
+COMMAND = Command(
+    "upscale", "Upscales images and videos with a trained model.", define, videos.before(run), description=DESCRIPTION
+)

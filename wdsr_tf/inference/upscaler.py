@@ -142,8 +142,11 @@ class Upscaler:
         Raises:
             InputError: the image can't be read, or can't get the size.
         """
-        height, width = images.size(source, self.max_pixels)
-        described = [self._description(model) for model in self.passes(height, width, is_noisy_jpeg(source))]
+        return self.recipe_of(*images.size(source, self.max_pixels), is_noisy_jpeg(source))
+
+    def recipe_of(self, height: int, width: int, jpeg: bool = False) -> tuple[tuple[str, ...], dict]:
+        """As `recipe`, for an image, or a frame, of that size; `jpeg`: it comes from a noisy JPEG."""
+        described = [self._description(model) for model in self.passes(height, width, jpeg)]
         options = {
             "version": RECIPE,
             "size": self.result_size(height, width),
@@ -158,6 +161,10 @@ class Upscaler:
 
     def _description(self, model):
         """(checksum, engine and precision) of a model from a file."""
+        if not isinstance(model.source, Path):
+            raise InputError(
+                "A model in memory has no checksum to recognize its results by. Save it, and pass the file."
+            )
         if model not in self._descriptions:
             from wdsr_tf.importers import formats
 
