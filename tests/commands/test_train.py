@@ -336,3 +336,12 @@ def test_a_dataset_trains_from_its_hr_images_alone(train, dataset, tmp_path):
     trained = train(tmp_path / "hr", tmp_path, *TINY, "--epochs=1", "--degrade=waifu2x-pytorch,level=2")
     assert trained.code == 0, trained.err
     assert not (tmp_path / "cache").exists()
+
+
+def test_settings_of_another_network_are_refused_before_it_is_built(train, dataset, finished, tmp_path, monkeypatch):
+    shutil.copytree(run_of(finished), tmp_path / "20260101-000000")
+    args = run_of(tmp_path) / "args.txt"
+    args.write_text(args.read_text().replace("--num_filters=4", "--num_filters=1000000"))
+    monkeypatch.setattr("wdsr_tf.models.create_model", lambda *_, **__: pytest.fail("it was built"))
+    resumed = train(dataset, tmp_path, "--resume", "--epochs=5")
+    assert resumed.code == 1 and "but the settings describe {'num_filters': 1000000}" in resumed.err
