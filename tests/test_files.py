@@ -116,3 +116,19 @@ def test_a_folder_that_cannot_be_written_to_is_said_with_the_name_of_the_file(tm
         pass
     with pytest.raises(OSError, match=r"'.*image\.png'"), atomic(tmp_path / "image.png"):
         raise FileNotFoundError(2, "No such file", str(tmp_path / ".0123456789abcdef.png"))
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_lock_that_is_no_file_keeps_what_it_may_belong_to_and_is_not_waited_for(tmp_path, kind):
+    pytest.importorskip("fcntl")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    lock, temporary = folder / f".{16 * 'a'}-lock", folder / f".{16 * 'a'}.png"
+    temporary.touch()
+    if kind == "link":
+        (tmp_path / "empty").touch()  # which an abandoned lock may be
+        lock.symlink_to(tmp_path / "empty")
+    else:
+        os.mkfifo(lock)
+    sweep(folder)
+    assert temporary.exists() and os.path.lexists(lock)

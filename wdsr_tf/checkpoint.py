@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, line
 from wdsr_tf.files import atomic
 from wdsr_tf.system import archives
 
@@ -34,7 +34,6 @@ MAX_BLOCKS = 1024  # the product of all counts of blocks, groups, units, and lay
 MAX_HYPERPARAMETERS = 64
 MAX_LETTERS = 64
 MAX_DEPTH = 16  # of nested lists and dictionaries; Keras walks through them recursively
-MAX_MESSAGE = 300  # letters of what Keras says about a file
 COUNTS = ("num_res_blocks", "num_groups", "num_units", "num_layers")
 
 
@@ -142,7 +141,7 @@ def _config(path):
         with path.open("rb") as file:
             what = mistaken.named(file.read(512))
         raise CheckpointError(
-            f"{path} {what}" if what else f"{path}: not a complete .keras file ({_line(error)})"
+            f"{path} {what}" if what else f"{path}: not a complete .keras file ({line(error)})"
         ) from error
     if not isinstance(config, dict) or config.get("registered_name") != "wdsr_tf>SRModel":
         raise CheckpointError(f"{path}: a Keras file, but not a model of wdsr_tf")
@@ -169,7 +168,7 @@ def _problem(architecture, scale, hyperparameters, facts, **_):
         return f"it has {len(hyperparameters)} hyperparameters"
     for name, value in hyperparameters.items():
         if not name.isidentifier() or len(name) > MAX_LETTERS or not _is_plausible(value):
-            return f"no network has {_line(name)[:MAX_LETTERS]}={_line(repr(value)[:MAX_LETTERS])}"
+            return f"no network has {line(name)[:MAX_LETTERS]}={line(repr(value)[:MAX_LETTERS])}"
     counts = [hyperparameters.get(name) or 1 for name in COUNTS]
     if not all(isinstance(count, int) and count >= 0 for count in counts) or math.prod(counts) > MAX_BLOCKS:
         return f"no network has more than {MAX_BLOCKS} blocks, layers, and units"
@@ -207,7 +206,7 @@ def _shapes(path):
     try:
         found = confined.read("checkpoint_shapes", Path(path), Path(path).stat().st_size)
     except InputError as error:
-        raise CheckpointError(f"{path}: can't be loaded: {_line(error)}") from error
+        raise CheckpointError(f"{path}: can't be loaded: {line(error)}") from error
     return {name: (chr(kind), tuple(shape)) for name, (kind, *shape) in ((k, v.tolist()) for k, v in found.items())}
 
 
@@ -223,10 +222,4 @@ def _explained(path):
     except CheckpointError:
         raise
     except Exception as error:
-        raise CheckpointError(f"{path}: can't be loaded: {_line(error)}") from error
-
-
-def _line(error):
-    """Returns a message, which may quote the file, as one short line that is safe to print."""
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in str(error)[:4000]).split())
-    return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 3]}..."
+        raise CheckpointError(f"{path}: can't be loaded: {line(error)}") from error

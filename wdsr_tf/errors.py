@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 Choice = TypeVar("Choice")
+MAX_LETTERS = 300  # of what a message quotes
 
 
 class InputError(ValueError):
@@ -18,6 +19,12 @@ class InputError(ValueError):
 
 class OutOfMemory(Exception):  # noqa: N818  (not an error yet: the caller retries with smaller tiles)
     """A batch of tiles doesn't fit into memory. Raised by engines."""
+
+
+def line(text: object) -> str:
+    """Returns text that may quote a file, such as a library's error, as one short line that is safe to print."""
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)[:4000]).split())
+    return text if len(text) <= MAX_LETTERS else f"{text[: MAX_LETTERS - 3]}..."
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

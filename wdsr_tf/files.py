@@ -9,6 +9,7 @@ import platform
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def sweep(folder: str | Path) -> None:
 
 def _sweep(paths, lock):
     try:
-        descriptor = os.open(lock, os.O_RDWR)
+        descriptor = open_lock(lock, os.O_RDWR)
     except FileNotFoundError:  # a lock outlives its file, but nobody knows whose folder this is
         for path in paths:
             path.unlink(missing_ok=True)
@@ -99,6 +100,19 @@ def _sweep(paths, lock):
         for path in paths:
             _remove(path)
         lock.unlink(missing_ok=True)
+
+
+def open_lock(path: str | Path, flags: int) -> int:
+    """Returns the descriptor of a lock file that may be somebody else's.
+
+    Raises:
+        OSError: if it can't be opened; a link isn't followed, and a pipe isn't waited for.
+    """
+    descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o644)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "isn't a file", str(path))
+    return descriptor
 
 
 def try_lock(descriptor: int) -> bool | None:

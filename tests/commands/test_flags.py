@@ -103,6 +103,9 @@ def test_a_profile_can_be_a_file_elsewhere(parse, tmp_path):
         (["--engine=keras"], "--engine=keras: .*auto.*onnx"),
         (["--augment=perhaps"], "--augment=perhaps: "),
         (["--outdir"], "--outdir"),
+        (["--flagfile=/dev/zero"], "Unknown flag --flagfile"),
+        (["--undefok=nothing", "--nothing=1"], "Unknown flag --undefok"),
+        ([f"--lr-patch-size={'9' * 5000}"], "^.{,400}$"),
     ],
 )
 def test_a_mistake_is_an_error_that_says_what_to_do(parse, words, message):
@@ -155,6 +158,8 @@ def test_described_leaves_out_aliases_and_retired_flags(parse):
         ("variant=official", ("variant", "official")),
         ("expression=a=b", ("expression", "a=b")),
         ("shape=(1, 2)", ("shape", (1, 2))),
+        ("deep=" + "-" * 10**5 + "1", ("deep", "-" * 10**5 + "1")),
+        ("odd={[]: 1}", ("odd", "{[]: 1}")),
     ],
 )
 def test_a_setting_is_a_literal_or_text(text, expected):

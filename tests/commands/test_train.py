@@ -389,3 +389,12 @@ def test_a_profiles_hyperparameters_are_dropped_if_the_typed_network_has_none_of
     assert "is ignored: edsr has no multi_scale." in capsys.readouterr().err
     assert found.hyperparameters == {}
     assert config("--profile=wdsr-b-8", "--model=edsr", "--res-expansion=2").res_expansion == 2  # and then refused
+
+
+def test_settings_of_another_network_are_refused_before_it_is_built(train, dataset, finished, tmp_path, monkeypatch):
+    shutil.copytree(run_of(finished), tmp_path / "20260101-000000")
+    args = run_of(tmp_path) / "args.txt"
+    args.write_text(args.read_text().replace("--num_filters=4", "--num_filters=1000000"))
+    monkeypatch.setattr("wdsr_tf.models.create_model", lambda *_, **__: pytest.fail("it was built"))
+    resumed = train(dataset, tmp_path, "--resume", "--epochs=5")
+    assert resumed.code == 1 and "but the settings describe {'num_filters': 1000000}" in resumed.err

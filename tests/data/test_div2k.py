@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -243,3 +244,18 @@ def test_folders_without_images_are_rejected(tmp_path):
 def test_benchmark_folders_give_their_pairs(reference, name, count, scale):
     folder = reference / "images" / "benchmark" / name
     assert len(div2k.folder_pairs(folder, folder, scale)) == count
+
+
+def test_a_damaged_header_is_quoted_in_one_short_line(tmp_path):
+    header = b"{'a\x1b[2J': '" + b"x" * 9000 + b"'}\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(InputError, match=r"a\.npy: not a complete \.npy file") as raised:
+        div2k.load(tmp_path / "a.npy")
+    assert len(str(raised.value)) < 500 and str(raised.value).isprintable()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.npy")
+    with pytest.raises(InputError, match="no such file"):
+        div2k.load(tmp_path / "a.npy")

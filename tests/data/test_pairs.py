@@ -1,10 +1,11 @@
+import json
 import os
 
 import numpy as np
 import pytest
 
 from wdsr_tf import images
-from wdsr_tf.data import div2k
+from wdsr_tf.data import cache, div2k
 from wdsr_tf.data.pairs import cached_hr, choose_split, make_pairs
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.resize import imresize
@@ -223,3 +224,13 @@ def test_folders_with_the_same_name_have_separate_caches(folder, tmp_path):
     draw(tmp_path / "elsewhere" / "SET", {"a": (20, 20)} | {"e": (30, 30)})
     roots = {cached_hr(place, tmp_path / "cache")[0] for place in (folder, tmp_path / "elsewhere" / "SET")}
     assert len(roots) == 2
+
+
+@pytest.mark.parametrize("recipe", ["pairs x", "pairs 2,,4", f"pairs {'9' * 5000}", "pairs -2", "pairs ٢"])
+def test_a_recipe_that_no_conversion_records_does_no_harm(folder, recipe):
+    pairs_of(folder)
+    manifest = folder.parent / "out" / cache.MANIFEST
+    records = [json.loads(line) | {"recipe": recipe} for line in manifest.read_text().splitlines()]
+    manifest.write_text("".join(json.dumps(record) + "\n" for record in records))
+    report = pairs_of(folder)
+    assert (report.done, report.failed) == (4, [])

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from PIL import Image
 
 from tests.conftest import REPOSITORY
 from wdsr_tf import images
-from wdsr_tf.data import degrade
+from wdsr_tf.data import degrade, store_file
 from wdsr_tf.data.patches import StoreConfig, Stored, make_store
 from wdsr_tf.data.sampler import Sampler
 from wdsr_tf.errors import InputError
@@ -262,3 +263,96 @@ def test_image_that_vanishes_during_the_run_fails_alone(folder, tmp_path, monkey
     report = make_store(folder, tmp_path / "store.sqlite", PLAIN, jobs=1)
     assert report.done == len(found)
     assert [path.name for path, _ in report.failed] == ["gone.png"]
+
+
+def test_no_journal_beside_a_store_deletes_or_writes_another_file(folder, path, tmp_path):
+    make_store(folder, path, PLAIN, jobs=1)
+    diary, journal = tmp_path / "diary.txt", path.with_name("store.sqlite-journal")
+    diary.write_text("Dear diary")
+    journal.write_bytes(naming(diary, path))
+    copy = tmp_path / "copy.sqlite"
+    copy.write_bytes(path.read_bytes())
+    copy.with_name("copy.sqlite-journal").write_bytes(naming(tmp_path / "victim", copy))
+    (tmp_path / "victim").write_text("is deleted by SQLite itself, or the journal proves nothing")
+    assert ask(copy, "SELECT count(*) FROM images") == [(6,)] and not (tmp_path / "victim").exists()
+
+    def assert_refused(name):
+        for use in (lambda: make_store(folder, path, PLAIN, jobs=1), lambda: Stored(path, "train", 2, 16)):
+            with pytest.raises(InputError, match=f"{name}, which convert.py didn't make"):
+                use()
+        assert diary.read_text() == "Dear diary" and not (tmp_path / "new.txt").exists()
+
+    assert_refused("store.sqlite-journal")
+    journal.unlink()
+    for name in ("store.sqlite-journal", "store.sqlite-wal", "store.sqlite-shm"):
+        for target in (diary, tmp_path / "new.txt"):
+            path.with_name(name).symlink_to(target)
+            assert_refused(name)
+            path.with_name(name).unlink()
+
+
+def naming(file, path):
+    """A journal of the database at `path` that names `file` as its super-journal: https://sqlite.org/fileformat2.html."""
+    page = path.read_bytes()[: store_file.PAGE_BYTES]
+    checksum = 5 + sum(page[at] for at in range(len(page) - 200, 0, -200))
+    pages = path.stat().st_size // len(page)
+    header = struct.pack(">8sIIIII", store_file.JOURNAL_END, 1, 5, pages, 512, len(page)).ljust(512, b"\0")
+    name = os.fsencode(file)
+    end = struct.pack(">I", 2**30 // len(page) + 1) + name + struct.pack(">II", len(name), sum(name))
+    return header + struct.pack(">I", 1) + page + struct.pack(">I", checksum) + end + store_file.JOURNAL_END
+
+
+@pytest.mark.parametrize(
+    "statement, said",
+    [
+        ("CREATE TRIGGER t AFTER UPDATE ON images BEGIN DELETE FROM patches; END", "isn't a patch store"),
+        ("DROP TABLE about; CREATE VIEW about AS SELECT 'complete' AS key, 1 AS value", "isn't a patch store"),
+        ("DROP TABLE patches; CREATE TABLE patches (id INTEGER PRIMARY KEY, lr_img, hr_img)", "isn't a patch store"),
+        ("PRAGMA journal_mode = WAL", "would write a log"),
+        ("DELETE FROM about WHERE key = 'scale'", "is damaged"),
+        ("UPDATE images SET count = 1000000000000", "list of images can't be right"),
+        ("UPDATE images SET count = 'many'", "list of images can't be right"),
+        ("UPDATE images SET first = 9223372036854775807", "list of images can't be right"),
+        ("UPDATE images SET name = NULL", "list of images can't be right"),
+        ("UPDATE images SET split = zeroblob(9)", "list of images can't be right"),
+    ],
+)
+def test_a_store_that_no_conversion_made_is_refused_before_sqlite_does_what_it_says(folder, path, statement, said):
+    make_store(folder, path, PLAIN, jobs=1)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript(statement)
+    before = path.read_bytes()
+    for use in (lambda: make_store(folder, path, PLAIN, jobs=1), lambda: Stored(path, "train", 2, 16)):
+        with pytest.raises(InputError, match=said):
+            use()
+    assert path.read_bytes() == before
+
+
+def test_a_database_of_another_program_is_not_touched(folder, path):
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE bookmarks (url)")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="isn't a patch store"):
+        make_store(folder, path, PLAIN, jobs=1)
+    assert path.read_bytes() == before
+
+
+def test_a_tree_without_end_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_file, "ENOUGH", 10**5)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    with contextlib.closing(store_file.connect(tmp_path / "a.sqlite", "rwc")) as db:
+        with pytest.raises(InputError, match="interrupted"), store_file.explained(tmp_path / "a.sqlite"):
+            db.execute(endless)
+        with store_file.transaction(db):
+            db.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("patch", ["NULL", "'text'", "x'00'", "the LR patch"])
+def test_a_damaged_patch_is_named_by_its_number(folder, path, patch):
+    make_store(folder, path, PLAIN, jobs=1)
+    change = "DELETE FROM patches" if patch == "NULL" else f"UPDATE patches SET hr_img = {patch}"
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute(change.replace("the LR patch", "lr_img"))  # of another size
+    with pytest.raises(InputError, match=r"its patch \d+ is missing or damaged"):
+        Stored(path, "train", 2, 16).patch(0, 0, 0, False, 0)

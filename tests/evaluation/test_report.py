@@ -182,7 +182,7 @@ def test_figures_of_another_type_are_refused(tmp_path, place, value):
         report.read(tmp_path / "old.json")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"models": {"a": {"krasserm": {}}}}', '{"models": 3}'])
+@pytest.mark.parametrize("text", ["", "[]", "[" * 10**5, "{}", '{"models": {"a": {"krasserm": {}}}}', '{"models": 3}'])
 def test_a_file_that_is_not_a_bench_json_is_refused(tmp_path, text):
     (tmp_path / "old.json").write_text(text)
     with pytest.raises(InputError, match=r"isn't a bench\.json"):

@@ -99,7 +99,9 @@ def test_a_damaged_conversion_is_made_again_with_one_line(tmp_path):
     assert scales_of(file) == (4,)
     content = converted.read_bytes()
     converted.write_bytes(content[:1000])
-    (converted.parent.parent / "scales.json").write_text('{"4"')
+    for text in ('{"4"', "[" * 100_000, "[1000000000]", "[4.0]"):
+        (converted.parent.parent / "scales.json").write_text(text)
+        assert scales_of(file) == (4,)
     assert checkpoint_of(file, log=lines.append) == converted
     assert len(converted.read_bytes()) == len(content) and scales_of(file) == (4,)
     assert len([line for line in lines if "damaged" in line and str(converted) in line]) == 1

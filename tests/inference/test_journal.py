@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -125,3 +126,25 @@ def test_names_in_any_encoding_are_recorded(tmp_path):
 
 def test_the_order_of_options_does_not_matter():
     assert options_hash({"a": 1, "b": [2]}) == options_hash({"b": (2,), "a": 1}) != options_hash({"a": 1, "b": [3]})
+
+
+def test_a_folder_of_journals_that_is_a_link_is_not_written_to(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / FOLDER).symlink_to(tmp_path / "theirs")
+    with pytest.raises(InputError, match="is a link"):
+        Journal(tmp_path / "out")
+    assert list((tmp_path / "theirs").iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_neither_a_journal_nor_a_result_and_is_not_waited_for(tmp_path):
+    with Journal(tmp_path) as journal:
+        made(journal, "a-sr.png", "a")
+    (file,) = (tmp_path / FOLDER).iterdir()
+    file.unlink()
+    os.mkfifo(file)
+    os.mkfifo(tmp_path / "b-sr.png")
+    with pytest.raises(InputError, match="can't be written"), Journal(tmp_path) as journal:
+        assert journal.state(tmp_path / "b-sr.png") is State.FOREIGN
+        made(journal, "c-sr.png", "c")

@@ -8,6 +8,7 @@ from tests.helpers.engines import Fake
 from wdsr_tf import checkpoint, export, images
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers.load import checkpoint_of
+from wdsr_tf.inference import overlap as overlap_module
 from wdsr_tf.inference.engines import open_engine
 from wdsr_tf.inference.engines.keras import of_model
 from wdsr_tf.inference.engines.metadata import describe
@@ -217,3 +218,19 @@ def test_real_weights_in_tiles_of_the_measured_overlap_differ_by_half_a_level(re
     assert len(tiles) == 2  # smaller crops are one tile, whose output is equal for no reason
     assert np.abs(tiled - whole).max() <= 0.5
     assert np.abs(images.to_uint8(tiled).astype(int) - images.to_uint8(whole)).max() <= 1
+
+
+@pytest.mark.parametrize("text", ["[" * 10**5, '{"overlap": 24}', '{"overlap": 24, "difference": NaN}', "9" * 5000])
+def test_a_damaged_measurement_is_made_again(cache, text):
+    checkpoint.save(create_model("wdsr-a", 2, num_filters=4, num_res_blocks=1), cache / "a.keras")
+    assert measured_overlap(Far(20).engine, cache / "a.keras") == 24
+    (kept,) = (cache / "cache/wdsr-tf/overlaps").iterdir()
+    whole = kept.read_text()
+    kept.write_text(text)
+    assert measured_overlap(Far(20).engine, cache / "a.keras") == 24
+    assert kept.read_text() == whole
+
+
+@pytest.mark.parametrize("difference", [10**400, -1, "x", None, float("inf")])
+def test_a_recorded_overlap_with_an_impossible_difference_is_not_used(difference):
+    assert overlap_module._checked({"overlap": 24, "difference": difference}) is None

@@ -172,3 +172,11 @@ def test_losing_the_connection_keeps_what_has_arrived(server, fetch, monkeypatch
         with pytest.raises(InputError, match="no such file"):
             fetch()
     assert fetch() == BODY and server.requests[-1][1]["Range"] == "bytes=3000-"
+
+
+@pytest.mark.parametrize("tag", [b"\xff\xfe", b"a\r\nX-Evil: 1", "käthe".encode(), b"x" * 10**6])
+def test_a_damaged_version_starts_over(tag, server, fetch, tmp_path):
+    (tmp_path / ".x.pth.part").write_bytes(BODY[:3000])
+    (tmp_path / ".x.pth.tag").write_bytes(tag)
+    assert fetch(Page(BODY, ETAG)) == BODY
+    assert "Range" not in server.requests[-1][1]

@@ -43,6 +43,7 @@ def test_values_are_converted_to_the_type_of_their_field():
         ({"epochs": "3"}, "epochs must be a whole number, not '3'."),
         ({"epochs": 2.5}, "epochs must be a whole number, not 2.5."),
         ({"epochs": True}, "epochs must be a whole number, not True."),
+        ({"epochs": 10**400}, "epochs must be at most 1000000000, not 1000"),
         ({"epochs": None}, "epochs must be a whole number, not None."),
         ({"seed": 2**32}, "seed must be at most 4294967295"),
         ({"ema": 1.5}, "ema must be at most 1, not 1.5."),

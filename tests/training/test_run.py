@@ -176,3 +176,23 @@ def test_what_a_kill_left_is_removed_when_the_run_is_trained_on_and_what_lives_i
         with run.locked():
             assert not any(path.exists() for path in left)
             assert living.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_lock_that_is_no_file_is_neither_followed_nor_waited_for(tmp_path, kind):
+    pytest.importorskip("fcntl")
+    run = Run.start(tmp_path, [])
+    if kind == "link":
+        (run.folder / ".lock").symlink_to(tmp_path / "elsewhere")
+    else:
+        os.mkfifo(run.folder / ".lock")
+    with pytest.raises(InputError, match="can't be used as the run's lock"), run.locked():
+        raise AssertionError
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_checkpoint_with_an_odd_name_is_not_the_best(tmp_path):
+    run = Run.start(tmp_path, [])
+    for name in ("epoch-1-psnr-x.keras", "epoch-1-psnr-1.2.3.keras", "epoch-1-psnr--.keras"):
+        (run.models / name).touch()
+    assert run.best is None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.errors import InputError, line, suggestion
 
 NO_NUMBER = re.compile(r"(invalid literal for int|could not convert string to float).*")  # Python's words
 
@@ -113,16 +113,22 @@ class Flags(absl_flags.FlagValues):
             if name not in self.retired_flags:
                 yield self[name], sentence
 
+    def read_flags_from_files(self, argv, force_gnu=True):
+        """Returns `argv`: absl's --flagfile would let a file of flags read any other file, without end."""
+        return argv
+
     def _parsed(self, words):
+        if undefok := [word for word in words if re.fullmatch("--?undefok(=.*)?", word)]:
+            raise InputError(f"Unknown flag {undefok[0].partition('=')[0]}. --help lists the flags.")
         try:
             positional = self(["", *words])[1:]
         except absl_flags.UnrecognizedFlagError as error:
             known = [hyphenated(flag.name) for flag, _ in self.described()]
-            unknown = hyphenated(error.flagname)
+            unknown = line(hyphenated(error.flagname))
             raise InputError(f"Unknown flag {unknown}. {suggestion(unknown, known)}--help lists the flags.") from None
         except absl_flags.Error as error:
             message = NO_NUMBER.sub("A number is expected", str(error).removeprefix("flag "))
-            raise InputError(f"{hyphens(message)}.") from None
+            raise InputError(f"{line(hyphens(message))}.") from None
         for name, value in self.flag_values_dict().items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise InputError(f"{hyphenated(name)}={value}: The value must be a finite number.")
@@ -195,9 +201,9 @@ def setting(text):
     """
     name, equals, value = text.partition("=")
     if not equals:
-        raise InputError(f"--set takes NAME=VALUE, not {text!r}.")
+        raise InputError(f"--set takes NAME=VALUE, not {line(repr(text))}.")
     literal = value.capitalize() if value.lower() in ("true", "false", "none") else value
     try:
         return name.replace("-", "_"), ast.literal_eval(literal)
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):  # what Python raises for odd text
         return name.replace("-", "_"), value

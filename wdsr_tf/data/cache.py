@@ -11,7 +11,6 @@ import multiprocessing
 import multiprocessing.resource_tracker
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -26,7 +25,7 @@ from wdsr_tf import images
 from wdsr_tf.data import div2k
 from wdsr_tf.data.manifest import MANIFEST, Manifest, is_made
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic, sha256, sweep
+from wdsr_tf.files import atomic, owned, sha256, sweep
 from wdsr_tf.system import cores
 
 FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # errors that every other image would meet, too
@@ -383,8 +382,8 @@ def _perform(root, task):
 
 def _check_guarded(root, task):
     """Raises InputError unless the guarded files are (the beginning of) what the task makes, as after a killed run."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = [Path(folder) / file for file in task.files]
+    with owned(root) as folder:  # which the next run sweeps if this one is killed
+        made = [folder / file for file in task.files]
         task.make(task.source, made)
         for file, path in zip(task.files, made, strict=True):
             if file in task.guarded and ((root / file).is_symlink() or not _is_beginning(root / file, path)):

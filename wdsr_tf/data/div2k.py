@@ -15,7 +15,7 @@ import numpy as np
 
 from wdsr_tf import images
 from wdsr_tf.data import layouts
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, line
 
 SPLITS = ("train", "valid")
 LISTED = 20  # faults that one message lists; the rest are counted
@@ -34,12 +34,13 @@ def load(path: Path | str) -> np.ndarray:
     path = Path(path)
     if path.suffix != ".npy":
         return images.read(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
     try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        with np.errstate(over="raise"):  # the product of a header's numbers may exceed 64 bits
+            return np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # NumPy raises all kinds of exceptions on a broken header
-        raise InputError(f"{path}: not a complete .npy file ({error})") from error
+        raise InputError(f"{path}: not a complete .npy file ({line(error)})") from error
 
 
 def hr_folder(name: str, split: str) -> str:

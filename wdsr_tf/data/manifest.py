@@ -28,6 +28,8 @@ class Manifest:
     def __init__(self, path: Path):
         if path.is_symlink():
             raise InputError(f"{path}: the manifest is a link. Remove it, or choose another output folder.")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: isn't a file. Remove it, or choose another output folder.")
         self.path = path
         self.records = {}
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wdsr_tf import images
 from wdsr_tf.data import cache, div2k, layouts
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, line
 from wdsr_tf.images.resize import imresize
 
 VALID = "0.05"  # share of the images for validation, by default
@@ -182,15 +182,19 @@ def _remove_strays(tasks, indir, outdir, scales, prune):
         kind, _, made = record["recipe"].partition(" ")
         if kind != "pairs":
             continue
+        if not re.fullmatch(r"((^|,)\d{1,2})*", made, re.ASCII):
+            continue
         missing = {int(scale) for scale in made.split(",") if made} - set(scales)
         if missing:
             every = ",".join(map(str, sorted(missing | set(scales))))
-            raise InputError(f"{outdir}: was made for scales {made}. Use scales {every}, or another output folder.")
+            raise InputError(
+                f"{outdir}: was made for scales {line(made)}. Use scales {every}, or another output folder."
+            )
         if key not in expected:
             if not Path(record["source"]["path"]).is_relative_to(indir.absolute()):
                 raise InputError(
-                    f"{outdir}: holds {key}, made from {record['source']['path']}, which is not in {indir}. "
-                    "Choose another output folder."
+                    f"{outdir}: holds {line(key)}, made from {line(record['source']['path'])}, which is not in "
+                    f"{indir}. Choose another output folder."
                 )
             strays.append(key)
     sources = {str(task.source.absolute()) for task in tasks}

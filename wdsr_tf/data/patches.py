@@ -5,6 +5,7 @@
                                          an image and the rows of its patches: `first` to `first + count - 1`
     patches    id, lr_img, hr_img        PNG
 
+Stores are handed on, so `store_file` opens them, and what they say of themselves is checked before it's used.
 An image and its patches are written in one transaction, so an interrupted run is resumed after its last image.
 """
 
@@ -14,31 +15,26 @@ import functools
 import hashlib
 import io
 import os
-import sqlite3
 import threading
-import urllib.parse
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from wdsr_tf import images
-from wdsr_tf.data import degrade
+from wdsr_tf.data import degrade, store_file
 from wdsr_tf.data.augment import augment, crop
 from wdsr_tf.data.cache import Report, in_processes, may_remove
+from wdsr_tf.data.div2k import SPLITS
 from wdsr_tf.data.pairs import choose_split, find_split
 from wdsr_tf.data.sources import hr_side, patch_shapes
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, line
 
-PAGE_BYTES = 16384  # so large that a patch needs few pages of the file
-TABLES = (
-    "CREATE TABLE about (key TEXT PRIMARY KEY, value)",
-    "CREATE TABLE images (name TEXT PRIMARY KEY, split TEXT, bytes INTEGER, mtime_ns INTEGER, "
-    "first INTEGER, count INTEGER)",
-    "CREATE TABLE patches (id INTEGER PRIMARY KEY, lr_img BLOB NOT NULL, hr_img BLOB NOT NULL)",
-)
+LARGEST = 2**62  # number that a store has
+SMALLEST = 128  # bytes of a pair of patches: an empty PNG has 67
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,9 +118,9 @@ def make_store(
     sources = {file.relative_to(indir).as_posix(): (split, file) for split, _, file in found}
     choose_split({name: (split, name) for name, (split, _) in sources.items()}, valid)  # rejects a wrong `valid`
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _sqlite_errors(path), contextlib.closing(_connect(path, "rwc")) as db:
+    with store_file.explained(path), contextlib.closing(store_file.connect(path, "rwc")) as db:
         _prepare(db, path, config)
-        recorded = {_name(name): rest for name, *rest in db.execute("SELECT name, bytes, mtime_ns FROM images")}
+        recorded = {_name(image.key): [image.bytes, image.mtime_ns] for image in _images(db, path)}
         gone = sorted(recorded.keys() - sources.keys())
         if not (prune or may_remove(len(gone), len(recorded))):
             raise InputError(
@@ -133,7 +129,7 @@ def make_store(
             )
         todo = [name for name, (_, file) in sources.items() if not file.is_file() or recorded.get(name) != _facts(file)]
         if gone or todo:
-            with _transaction(db):
+            with store_file.transaction(db):
                 db.execute("INSERT OR REPLACE INTO about VALUES ('complete', 0)")
                 for name in gone:
                     _remove(db, name)
@@ -144,7 +140,7 @@ def make_store(
             if reason:
                 failed.append((sources[name][1], reason))
             else:
-                _add(db, name, facts, patches)
+                _add(db, path, name, facts, patches)
         _finish(db, path, {name: split for name, (split, _) in sources.items()}, valid)
         empty = [_name(name) for (name,) in db.execute("SELECT name FROM images WHERE count = 0 ORDER BY name")]
     least = f" of {config.min_bytes} bytes in LR" if config.min_bytes else ""
@@ -154,18 +150,61 @@ def make_store(
 
 
 def _prepare(db, path, config):
-    """Creates the tables, or checks that they were made with the same config."""
+    """Records the config in a new store, or checks that the store was made with the same one."""
     expected = dataclasses.asdict(config)
-    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'about'").fetchone():
-        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        with _transaction(db):
-            for table in TABLES:
-                db.execute(table)
+    found = _about(db, path)
+    if not found:
+        with store_file.transaction(db):
             db.executemany("INSERT INTO about VALUES (?, ?)", [*expected.items(), ("complete", 0)])
-    found = dict(db.execute("SELECT key, value FROM about"))
-    other = [f"{key} {found.get(key)}, not {value}" for key, value in expected.items() if found.get(key) != value]
+        return
+    other = [f"{key} {line(found.get(key))}, not {value}" for key, value in expected.items() if found.get(key) != value]
     if other:
         raise InputError(f"{path}: was made with {'; '.join(other)}. Choose another output file.")
+
+
+def _about(db, path):
+    """{key: value} of the table `about`; empty in a new store."""
+    known = {field.name for field in dataclasses.fields(StoreConfig)} | {"complete"}
+    rows = db.execute("SELECT key, value FROM about LIMIT 100").fetchall()
+    if rows and (len(rows) > len(known) or {key for key, _ in rows} != known):
+        raise InputError(f"{path}: isn't a patch store of this version, or is damaged. Choose another file.")
+    return dict(rows)
+
+
+def _images(db, path):
+    """The `_Image`s of a store, by name. Raises InputError if it can't hold what they say."""
+    left = Path(path).stat().st_size
+    found = []
+    for row in db.execute("SELECT name, split, bytes, mtime_ns, first, count FROM images"):
+        image = _Image(*row)
+        if not image.is_plausible():
+            left = -1
+        else:
+            left -= len(image.key) + SMALLEST * image.count
+            found.append(image)
+        if left < 0:
+            raise InputError(f"{path}: is damaged: its list of images can't be right. Choose another file.")
+    return sorted(found, key=lambda image: _order(image.key))
+
+
+class _Image(NamedTuple):
+    """A row of the table `images`."""
+
+    key: str | bytes
+    split: str | None
+    bytes: int
+    mtime_ns: int
+    first: int
+    count: int
+
+    def is_plausible(self):
+        numbers = all(type(number) is int and 0 <= number < LARGEST for number in self[2:])
+        return numbers and isinstance(self.key, str | bytes) and self.split in (None, *SPLITS)
+
+
+def _order(key):
+    """Sorts keys as SQLite does: text before bytes, and each by its bytes."""
+    return isinstance(key, bytes), os.fsencode(_name(key))
 
 
 def _make(config, indir, name):
@@ -198,10 +237,12 @@ def _facts(path):
     return [status.st_size, status.st_mtime_ns]
 
 
-def _add(db, name, facts, patches):
-    with _transaction(db):
+def _add(db, path, name, facts, patches):
+    with store_file.transaction(db):
         _remove(db, name)
         (first,) = db.execute("SELECT ifnull(max(id), 0) + 1 FROM patches").fetchone()
+        if not 0 < first < LARGEST:
+            raise InputError(f"{path}: is damaged: its patches have impossible numbers. Choose another file.")
         db.executemany("INSERT INTO patches VALUES (?, ?, ?)", [(first + i, *pair) for i, pair in enumerate(patches)])
         db.execute(
             "INSERT OR REPLACE INTO images VALUES (?, NULL, ?, ?, ?, ?)", (_key(name), *facts, first, len(patches))
@@ -220,7 +261,7 @@ def _finish(db, path, splits, valid):
     if not usable:
         raise InputError(f"{path}: no image gave a patch. Try a smaller hr_patch_size or min_bytes.")
     chosen = choose_split({name: (splits[name], name) for name in usable}, valid)
-    with _transaction(db):
+    with store_file.transaction(db):
         db.executemany(
             "UPDATE images SET split = ? WHERE name = ?", [(split, _key(name)) for split, name in chosen.values()]
         )
@@ -246,30 +287,31 @@ class Stored:
     def __init__(
         self, path: Path | str, split: str, scale: int, lr_patch_size: int = 48, ids: Sequence[int] | None = None
     ):
-        self.lr_patch_size, self.scale = lr_patch_size, scale
+        self.path, self.lr_patch_size, self.scale = path, lr_patch_size, scale
         self.shapes = patch_shapes(lr_patch_size, scale)
-        with _sqlite_errors(path):
-            self._db, self._lock = _connect(path, "ro", check_same_thread=False), threading.Lock()
+        with store_file.explained(path):
+            self._db, self._lock = store_file.connect(path, "ro", check_same_thread=False), threading.Lock()
             weakref.finalize(self, self._db.close)
             self._db.execute("BEGIN")  # one lock for all reading, so that nobody changes rows in between
-            about = dict(self._db.execute("SELECT key, value FROM about"))
-            stored = self._db.execute("SELECT split, first, count FROM images ORDER BY name").fetchall()
+            about, stored = _about(self._db, path), _images(self._db, path)
+            self._db.set_progress_handler(None, 0)
+        stored_scale, size = _scale_and_side(about, path)
         if not about["complete"]:
             raise InputError(f"{path}: the store is incomplete. Run the same conversion again to finish it.")
-        if about["scale"] != scale:
-            raise InputError(f"{path}: the store has patches for scale {about['scale']}, not {scale}.")
-        size = about["hr_patch_size"] // scale
+        if stored_scale != scale:
+            raise InputError(f"{path}: the store has patches for scale {stored_scale}, not {scale}.")
+        self._size = size
         if size < lr_patch_size:
             raise InputError(
                 f"{path}: the store has LR patches of {size} x {size}, but lr_patch_size is {lr_patch_size}."
             )
         if ids is None:
-            chosen = [image for image in stored if image[0] == split]
+            chosen = [image for image in stored if image.split == split]
         elif max(ids) > len(stored) or min(ids) < 1:
             raise InputError(f"{path}: the store has images 1-{len(stored)}, not {min(ids)}-{max(ids)}.")
         else:
             chosen = [stored[i - 1] for i in ids]
-        self.rows = [first + i for _, first, count in chosen for i in range(count)]
+        self.rows = [first + i for *_, first, count in chosen for i in range(count)]
         if not self.rows:
             raise InputError(f"{path}: the chosen images have no patch.")
         self.positions = np.full((len(self.rows), 2), size - lr_patch_size + 1)
@@ -278,44 +320,31 @@ class Stored:
         """Does nothing, because a patch needs few pages of one file."""
 
     def patch(self, row, top, left, flipped, turns, make_rng=None):
-        with self._lock:
+        with self._lock, store_file.explained(self.path):
             found = self._db.execute("SELECT lr_img, hr_img FROM patches WHERE id = ?", (self.rows[row],)).fetchone()
-        lr, hr = map(_decode, found)
+        try:
+            lr, hr = _decode(found[0], self._size), _decode(found[1], self._size * self.scale)
+        except Exception as error:  # Pillow raises all kinds of exceptions on a broken PNG
+            raise InputError(f"{self.path}: its patch {self.rows[row]} is missing or damaged.") from error
         return augment(*crop(lr, hr, top, left, self.lr_patch_size, self.scale), flipped, turns)
 
 
 def lr_side(path: Path | str) -> int:
     """Returns the side of a store's LR patches in pixels."""
-    with _sqlite_errors(path), contextlib.closing(_connect(path, "ro")) as db:
-        about = dict(db.execute("SELECT key, value FROM about"))
-    return about["hr_patch_size"] // about["scale"]
+    with store_file.explained(path), contextlib.closing(store_file.connect(path, "ro")) as db:
+        return _scale_and_side(_about(db, path), path)[1]
 
 
-def _connect(path, mode, **options):
-    address = f"file:{urllib.parse.quote(os.fsencode(path))}?mode={mode}"
-    return sqlite3.connect(address, uri=True, isolation_level=None, **options)
+def _scale_and_side(about, path):
+    """The scale of a store, and the side of its LR patches."""
+    scale, hr_side = sizes = about.get("scale"), about.get("hr_patch_size")
+    if not all(type(size) is int and 0 < size < 2**31 for size in sizes):
+        raise InputError(f"{path}: is damaged: its patches have no size. Choose another file.")
+    return scale, hr_side // scale
 
 
-@contextlib.contextmanager
-def _sqlite_errors(path):
-    """Turns SQLite's errors into InputErrors that name the file."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise InputError(f"{path}: can't be used as a patch store: {error}") from error
-
-
-@contextlib.contextmanager
-def _transaction(db):
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def _decode(png):
-    return np.asarray(Image.open(io.BytesIO(png)))
+def _decode(png, side):
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+        if image.size != (side, side) or image.mode != "RGB":
+            raise ValueError
+        return np.asarray(image)

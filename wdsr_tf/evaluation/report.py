@@ -26,7 +26,7 @@ import json
 import math
 from pathlib import Path
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, line
 from wdsr_tf.evaluation.measure import FIGURES, Row
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.files import atomic
@@ -152,8 +152,8 @@ def read(path):
             _check({key: run.get(key) for key in ("seconds", "peak_memory")}, (int, float, type(None)))
     except OSError as error:
         raise InputError(f"{path}: Can't be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} isn't a bench.json ({type(error).__name__}: {error}).") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} isn't a bench.json ({type(error).__name__}: {line(error)}).") from error
     return result
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wdsr_tf import __version__
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, line
 from wdsr_tf.files import atomic
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     try:
         card = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a model card: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a model card: {line(error)}") from error
     if not isinstance(card, dict) or card.get("format_version") != VERSION:
         raise InputError(f"{path}: not a model card of version {VERSION}")
     return card

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wdsr_tf.checkpoint import MAX_SCALE
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic, sha256, sweep
 from wdsr_tf.importers import download, formats, recognize
@@ -106,7 +107,7 @@ def _read_scales(path):
     """The scales that are kept there, or None."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
         scales = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(scales, list) and all(type(scale) is int and scale >= 1 for scale in scales):
+        if isinstance(scales, list) and all(type(scale) is int and 1 <= scale <= MAX_SCALE for scale in scales):
             return tuple(scales)
     return None
 

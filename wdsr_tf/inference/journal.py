@@ -23,11 +23,11 @@ import time
 from pathlib import Path
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import sha256, try_lock
+from wdsr_tf.files import open_lock, sha256, try_lock
 
 FOLDER = ".wdsr-tf"
 LONGEST = 2**16  # bytes of a line
-APPENDING = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+APPENDING = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 SYNC = 1.0  # seconds between two calls of fsync, at least
 
 
@@ -83,6 +83,8 @@ class Journal:
     def __init__(self, outdir: str | os.PathLike):
         self.outdir = Path(outdir)
         self._folder = self.outdir / FOLDER
+        if self._folder.is_symlink():
+            raise InputError(f"{self._folder} is a link. Remove it, or choose another output folder (-o).")
         self._descriptor, self._synced = None, 0.0
         self._records = {}
         for path in sorted(self._folder.glob("journal-*.jsonl")) if self._folder.is_dir() else ():
@@ -103,9 +105,11 @@ class Journal:
         """Returns what is at `target` now; `cause` is the `Record.cause` of the result that would be made."""
         if not os.path.lexists(target):
             return State.ABSENT
+        if not target.is_file():
+            return State.FOREIGN
         try:
             checksum = sha256(target)
-        except OSError:  # a folder, or not readable
+        except OSError:  # not readable
             return State.FOREIGN
         ours = [each for each in self._records.get(self.name(target), {}).values() if each.target_sha256 == checksum]
         if not ours:
@@ -150,7 +154,7 @@ class Journal:
         host = re.sub(r"[^\w-]", "_", platform.node())[:64] or "host"
         for number in itertools.count(1):
             path = self._folder / f"journal-{host}-{number}.jsonl"
-            descriptor = os.open(path, APPENDING, 0o644)
+            descriptor = open_lock(path, APPENDING)
             locked = try_lock(descriptor)
             if locked or (locked is None and not os.fstat(descriptor).st_size):
                 break

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LARGEST = 96  # LR pixels: up to that radius tiles are exact
 CHOICES = (8, 16, 24, 32, 48, 64, LARGEST)
 TOLERANCE = 0.5  # levels
+LARGEST_DIFFERENCE = 2**31  # that a file may record; fresh weights give thousands
 FACT = "tiles"  # what a model's facts call its overlap and the difference that remains
 SIDE, CUT = 160, 128  # LR pixels of the test image, and of the tile that starts where it does
 METHOD = 1  # raise it with every change of the measurement: older results are then not used
@@ -110,7 +111,7 @@ def _measured(engine, digest):
     """{"overlap", "difference"}, kept under the checksum of the model's file; None if memory doesn't suffice."""
     kept = digest and caches.user_cache() / "overlaps" / f"{digest}-{engine.precision}-{METHOD}.json"
     if kept:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             if tiles := _checked(json.loads(kept.read_text(encoding="utf-8"))):
                 return tiles
     try:
@@ -133,15 +134,15 @@ def _facts(model):
         description = describe(model)
         return description.facts if description else {}
     with contextlib.suppress(InputError):
-        return checkpoint.read_config(model)["facts"]
+        return checkpoint.read_config(model).get("facts", {})
     return {}
 
 
 def _checked(tiles):
     """The recorded value if it is one, else None."""
     with contextlib.suppress(KeyError, TypeError):
-        if tiles["overlap"] in CHOICES and tiles["difference"] >= 0:
-            return tiles
+        if tiles["overlap"] in CHOICES and 0 <= tiles["difference"] <= LARGEST_DIFFERENCE:
+            return {"overlap": int(tiles["overlap"]), "difference": float(tiles["difference"])}
     return None
 
 

@@ -17,6 +17,7 @@ TIMEOUT = 30  # seconds without a byte
 ATTEMPTS = 3  # connections for one file, each of which continues the one before
 MAX_REDIRECTS = 5
 CHUNK = 2**18  # bytes
+MAX_TAG = 1000  # bytes of what identifies a version
 
 
 def fetch(
@@ -77,7 +78,10 @@ class _Part:
     @property
     def version(self):
         """What identifies the version, or "" if the file can't be continued."""
-        return self._tag.read_text("utf-8") if self._tag.is_file() else ""
+        if not self._tag.is_file() or self._tag.stat().st_size > MAX_TAG:
+            return ""
+        text = self._tag.read_bytes().decode("ascii", "replace")
+        return text if text.isascii() and text.isprintable() else ""  # it becomes a header of the request
 
     @property
     def size(self):

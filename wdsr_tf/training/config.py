@@ -15,11 +15,12 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 
-from wdsr_tf.errors import InputError, suggestion
+from wdsr_tf.errors import InputError, line, suggestion
 
 OPTIMIZERS = ("adam", "amsgrad", "adamw", "sgd")
 HYPERPARAMETERS = ("num_filters", "num_res_blocks", "res_expansion", "res_scaling", "weight_norm")  # with own fields
 VALIDATIONS = ("full-images", "crops")
+LARGEST = 10**9  # whole number that a setting may be: products of two still fit into 64 bits
 SCHEDULES = ("step", "multi-step", "cosine", "triangular", "inverse-time", "constant")
 
 
@@ -273,15 +274,18 @@ def _checked(field, value):
     try:
         value = convert(value)
     except (TypeError, ValueError):
-        raise InputError(f"{field.name} must be {expected}, not {value!r}.") from None
+        raise InputError(f"{field.name} must be {expected}, not {line(repr(value))}.") from None
     if described.choices and value not in described.choices:
         hint = suggestion(value, described.choices)
-        raise InputError(f"Unknown {field.name} {value!r}. {hint}Choose one of {', '.join(described.choices)}.")
+        raise InputError(
+            f"Unknown {field.name} {line(repr(value))}. {hint}Choose one of {', '.join(described.choices)}."
+        )
     for number in value if kind is tuple else (value,):
         if described.minimum is not None and number < described.minimum:
-            raise InputError(f"{field.name} must be at least {described.minimum}, not {number}.")
-        if described.maximum is not None and number > described.maximum:
-            raise InputError(f"{field.name} must be at most {described.maximum}, not {number}.")
+            raise InputError(f"{field.name} must be at least {described.minimum}, not {line(number)}.")
+        maximum = LARGEST if described.maximum is None and kind in (int, tuple) else described.maximum
+        if maximum is not None and number > maximum:
+            raise InputError(f"{field.name} must be at most {maximum}, not {line(number)}.")
     return value
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic, sweep
+from wdsr_tf.files import atomic, open_lock, sweep
 from wdsr_tf.training import curve
 
 MAX_EPOCH = 10**6
@@ -58,7 +58,8 @@ class Run:
     @property
     def best(self) -> Path | None:
         """The checkpoint with the highest validation PSNR, of raw or averaged weights; None if there is none."""
-        return max(self.models.glob("epoch-*-psnr-*.keras"), key=_psnr, default=None)
+        found = [path for path in self.models.glob("epoch-*-psnr-*.keras") if _psnr(path) is not None]
+        return max(found, key=_psnr, default=None)
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -172,7 +173,12 @@ class Run:
         Raises:
             InputError: If another process trains it.
         """
-        with (self.folder / ".lock").open("ab") as file:
+        lock = self.folder / ".lock"
+        try:
+            descriptor = open_lock(lock, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise InputError(f"{lock}: can't be used as the run's lock: {error.strerror}.") from error
+        with os.fdopen(descriptor, "r+b") as file:
             try:
                 _lock(file)
             except OSError as error:
@@ -253,7 +259,9 @@ def _lock(file):
 
 
 def _psnr(checkpoint):
-    return float(re.search(r"psnr-(-?[\d.]+\d)", checkpoint.name)[1])
+    """The PSNR in the name of a checkpoint, or None if it isn't a name of ours."""
+    named = re.search(r"psnr-(-?\d+\.\d+)(-ema)?\.keras$", checkpoint.name, re.ASCII)
+    return float(named[1]) if named else None
 
 
 def _order(folder):

@@ -2,11 +2,12 @@
 
 import contextlib
 import dataclasses
+import json
 import random
 from pathlib import Path
 
 from wdsr_tf import checkpoint
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, line
 from wdsr_tf.importers.download import is_url, local
 from wdsr_tf.system.require import require_keras
 from wdsr_tf.training.config import HYPERPARAMETERS, TrainingConfig
@@ -161,6 +162,8 @@ def _train(config, shared, data, batches, resumed, log, held):
     if resumed and done.get("epoch", 0) >= config.epochs:
         log(f"{resumed.folder} has finished its {done['epoch']} epochs. To train it longer, set more epochs.")
         return resumed if shared.writes else None
+    if done:
+        _check_recipe(config, done["source"])
     model = _compiled_model(config, log, done)
     recorded = done.get("validation") if resumed else None
     validated = validation.choose(config, data, recorded, log)
@@ -220,11 +223,34 @@ def _done(config, resumed):
     return done | {"validation": facts.get("validation", "").partition(":")[0]}
 
 
+def _check_recipe(config, source):
+    """Raises InputError if the checkpoint `source` is of another network than `config` describes.
+
+    Before that one is built: the args.txt of somebody else's run may describe one that no memory holds.
+    """
+    saved = checkpoint.read_config(source)
+    recipe = {"model": saved["architecture"], "scale": saved["scale"], **saved["hyperparameters"]}
+    given = {"model": config.model, "scale": config.scale, **_hyperparameters(config)}
+    if other := {name: value for name, value in given.items() if name not in recipe or _plain(value) != recipe[name]}:
+        raise InputError(f"{source} contains {line(recipe)}, but the settings describe {line(other)}.")
+
+
+def _plain(value):
+    """The value as JSON keeps it."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def _hyperparameters(config):
+    """The hyperparameters that `config` sets."""
+    return {
+        name: getattr(config, name) for name in HYPERPARAMETERS if getattr(config, name) is not None
+    } | config.hyperparameters
+
+
 def _model(config):
     from wdsr_tf.models import create_model
 
-    given = {name: getattr(config, name) for name in HYPERPARAMETERS if getattr(config, name) is not None}
-    given |= config.hyperparameters
+    given = _hyperparameters(config)
     try:
         return create_model(config.model, config.scale, **given)
     except InputError:

@@ -91,7 +91,7 @@ print(cache.converted(Path({str(tiny)!r}), "float32", convert)[0])
     assert folder.parent.name.startswith("wdsr-tf-") and not folder.parent.exists()
 
 
-@pytest.mark.parametrize("damage", ["cut", "foreign", "missing", "facts", "no facts"])
+@pytest.mark.parametrize("damage", ["cut", "foreign", "missing", "facts", "no facts", "link", "endless"])
 def test_a_damaged_conversion_is_made_again_with_one_line(tiny, damage):
     calls, lines = [], []
     folder, facts = cache.converted(tiny, "float32", conversion(calls))
@@ -102,6 +102,12 @@ def test_a_damaged_conversion_is_made_again_with_one_line(tiny, damage):
     elif damage == "facts":
         said = json.loads((folder / "engine.json").read_text())
         (folder / "engine.json").write_text(json.dumps(said | {"scale": 3}))
+    elif damage == "link":  # to a file without end, which must not be read
+        (folder / "network").unlink()
+        (folder / "network").symlink_to("/dev/zero")
+    elif damage == "endless":
+        (folder / "engine.json").unlink()
+        (folder / "engine.json").symlink_to("/dev/zero")
     else:
         (folder / "engine.json").write_text("[" * 100000)
     again, same = cache.converted(tiny, "float32", conversion(calls), lines.append)

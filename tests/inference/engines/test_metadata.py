@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from wdsr_tf import weights
+from wdsr_tf.inference.engines import metadata
 from wdsr_tf.inference.engines.metadata import describe
 from wdsr_tf.models import create_model
 from wdsr_tf.models.receptive_field import of_graph
@@ -56,3 +57,33 @@ def test_damaged_files_are_no_descriptions_and_no_crash(exported, tmp_path):
             damaged[place] = random.integers(256)
         (tmp_path / "damaged.onnx").write_bytes(damaged)
         describe(tmp_path / "damaged.onnx")
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("scale", "1000000000"),
+        ("scale", "-2"),
+        ("receptive_field", '{"radius": 1e9}'),
+        ("receptive_field", '{"radius": 4, "multiple": 0}'),
+        ("receptive_field", '{"radius": 4, "bytes_per_pixel": 0}'),
+        ("receptive_field", "[" * 100_000),
+        ("facts", "[]"),
+        ("architecture", "\x1b[2J"),
+    ],
+)
+def test_what_no_network_is_like_is_no_description(exported, tmp_path, name, value):
+    import onnx
+
+    network = onnx.load(exported[1])
+    (prop,) = (prop for prop in network.metadata_props if prop.key == name)
+    prop.value = value
+    (tmp_path / "odd.onnx").write_bytes(network.SerializeToString())
+    assert describe(tmp_path / "odd.onnx") is None
+
+
+def test_a_file_of_endless_fields_is_given_up(tmp_path):
+    (tmp_path / "long.onnx").write_bytes(b"\x08\x01" * 10**6)
+    with (tmp_path / "long.onnx").open("rb") as file, pytest.raises(ValueError, match="not a protocol buffer"):
+        list(metadata._fields(file, 2 * 10**6))
+    assert describe(tmp_path / "long.onnx") is None

@@ -1,11 +1,13 @@
 import importlib.util
 import re
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tests.conftest import REPOSITORY
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError, OutOfMemory
 from wdsr_tf.inference.engines import onnx, open_engine
@@ -111,6 +113,11 @@ def test_an_exported_onnx_file_runs_by_itself(model, tmp_path):
     (tmp_path / "bytes.onnx").write_bytes(to_onnx(model, image=True).SerializeToString())
     with pytest.raises(InputError, match="doesn't take float32 values"):
         open_engine(tmp_path / "bytes.onnx")
+    broken = to_onnx(model)
+    broken.graph.node[0].op_type = "Nothing"
+    (tmp_path / "broken.onnx").write_bytes(broken.SerializeToString())
+    with pytest.raises(InputError, match=r"broken\.onnx: ONNX Runtime can't load it: .*Nothing"):
+        open_engine(tmp_path / "broken.onnx")
 
 
 def test_out_of_memory_is_told_from_other_failures(tiny, monkeypatch):
@@ -135,3 +142,35 @@ def test_out_of_memory_is_told_from_other_failures(tiny, monkeypatch):
         run(picture(5, 6))
     with pytest.raises(RuntimeError, match="other"):
         run(np.zeros((1, 5, 6, 3), "uint8"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+@pytest.mark.parametrize("mebibytes", [64, 128])
+def test_upscaling_into_a_file_keeps_to_the_memory_that_it_may_take_within_a_tenth(tmp_path, mebibytes):
+    code = """
+import subprocess
+import sys
+from pathlib import Path
+import numpy as np
+from wdsr_tf import weights
+from wdsr_tf.images import Picture
+from wdsr_tf.inference.engines import open_engine
+from wdsr_tf.inference.picture import upscale_to_file
+from wdsr_tf.system import memory
+
+engine = open_engine(weights.FOLDER / "wdsr-b-4-x2.onnx", "onnx")
+engine.run(np.zeros((1, 64, 64, 3), "uint8"))
+picture = Picture(np.random.default_rng(0).integers(0, 256, (600, 700, 3), dtype="uint8"))
+if not memory.reset_peak():
+    sys.exit("skipped")
+before = memory.peak()
+upscale_to_file(Path(sys.argv[1]), engine, picture, memory=sys.argv[2])
+print(memory.peak() - before)
+"""
+    run = [sys.executable, "-c", code, str(tmp_path / "large.png"), f"{mebibytes}MiB"]
+    ended = subprocess.run(run, capture_output=True, text=True, cwd=REPOSITORY)
+    if ended.stderr.strip() == "skipped":
+        pytest.skip("this system doesn't measure the peak of memory")
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) <= 1.1 * mebibytes * 2**20

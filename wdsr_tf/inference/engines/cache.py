@@ -13,6 +13,7 @@ that doesn't match them is made again.
 import contextlib
 import hashlib
 import json
+import math
 from pathlib import Path
 
 from wdsr_tf import checkpoint as checkpoints
@@ -25,6 +26,7 @@ from wdsr_tf.system.require import require_keras
 CONVERTER = 6  # raise it with every change of what is converted: older conversions are then not used
 SIDECAR = "engine.json"
 NETWORK = "network.onnx"
+MAX_SIDECAR = 2**20  # bytes
 
 
 def onnx_network(model: Path, log=None) -> tuple[Path, Description]:
@@ -129,6 +131,8 @@ def _found(model, digest, kind):
 def _read(folder, digest):
     """The facts of a conversion of that checkpoint, or None if there is none or a file isn't as it was written."""
     try:
+        if folder.is_symlink() or not _is_plain(folder / SIDECAR, MAX_SIDECAR):
+            return None
         facts = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
         checksum = facts.pop("checksum")
         is_ours = checksum == _checksum(facts) and facts["sha256"] == digest
@@ -158,7 +162,14 @@ def _made(root, name, convert, origin):
 
 
 def _files(folder):
-    return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != SIDECAR}
+    """{name: SHA-256} of the files of a conversion, or None if something else is among them."""
+    paths = [path for path in sorted(folder.iterdir()) if path.name != SIDECAR]
+    return {path.name: sha256(path) for path in paths} if all(map(_is_plain, paths)) else None
+
+
+def _is_plain(path, size=math.inf):
+    """Whether it's a file of at most `size` bytes, not a link, a pipe or a device."""
+    return not path.is_symlink() and path.is_file() and path.stat().st_size <= size
 
 
 def _checksum(facts):

@@ -12,6 +12,8 @@ from wdsr_tf.receptive_field import ReceptiveField
 METADATA_PROPS = 14  # the field's number in ModelProto
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 WIDTHS = {FIXED64: 8, FIXED32: 4}
+MAX_FIELDS = 10_000  # of a ModelProto, in which the graph is one
+MAX_PROP = 8 * 2**20  # bytes of a key or a value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,17 +37,32 @@ class Description:
 
 def describe(path: Path) -> Description | None:
     """Returns the `Description` in the ONNX file at `path`, or None if it isn't one of ours."""
+    path = Path(path)
+    if not path.is_file():
+        return None
     try:
-        props = _metadata_props(Path(path))
-        return Description(
+        props = _metadata_props(path)
+        found = Description(
             props["architecture"],
             int(props["scale"]),
             ReceptiveField(**json.loads(props["receptive_field"])),
             json.loads(props["facts"]),
             props.get("checkpoint_sha256", ""),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return found if _is_plausible(found) else None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError):
         return None
+
+
+def _is_plausible(found):
+    """Whether a network can be like that: nobody may ask for tiles that never end or that no memory holds."""
+    field = found.receptive_field
+    bounds = [(found.scale, 1, 64), (field.radius, 0, 2**16), (field.multiple, 1, 2**10)]
+    bounds += [(field.bytes_per_pixel, 1, 2**30)]
+    if not all(type(number) is int and low <= number <= high for number, low, high in bounds):
+        return False
+    name = found.architecture
+    return isinstance(found.facts, dict) and isinstance(field.global_mean, bool) and name.isprintable()
 
 
 def _metadata_props(path):
@@ -53,14 +70,16 @@ def _metadata_props(path):
     with path.open("rb") as file:
         for entry in _fields(file, path.stat().st_size, METADATA_PROPS):
             end = file.tell() + entry
-            key, value = (file.read(length).decode() for length in _fields(file, end))
+            key, value = (file.read(min(length, MAX_PROP)).decode() for length in _fields(file, end))
             props[key] = value
     return props
 
 
 def _fields(file, end, wanted=None):
     """Stops at each field of bytes up to `end`, yields its length, and goes on after it; others are skipped."""
-    while file.tell() < end:
+    for _ in range(MAX_FIELDS):
+        if file.tell() >= end:
+            return
         tag = _varint(file)
         number, kind = tag >> 3, tag & 7
         if kind == VARINT:
@@ -73,6 +92,7 @@ def _fields(file, end, wanted=None):
         if kind == BYTES and wanted in (None, number):
             yield length
         file.seek(following)
+    raise ValueError("not a protocol buffer of ours")
 
 
 def _varint(file):

@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from wdsr_tf.errors import InputError, OutOfMemory
+from wdsr_tf.errors import InputError, OutOfMemory, line
 from wdsr_tf.inference.engines import Engine, cache
 from wdsr_tf.system import cores, extras, quiet
 
@@ -27,7 +27,10 @@ def load(model, precision="float32", *, log=None):
         options.add_session_config_entry("session.use_env_allocators", "1")
     # A pattern is one more block, beside those of the first run with a shape, which the arena keeps.
     options.enable_mem_pattern = False
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # a class of its own for each cause
+        raise InputError(f"{path}: ONNX Runtime can't load it: {line(error)}") from error
     if session.get_inputs()[0].type != "tensor(float)":
         raise InputError(f"{path} doesn't take float32 values; export it without --image.")
 
