@@ -271,3 +271,19 @@ def test_tiled_output_equals_untiled_output_with_published_weights(reference, fi
     assert count >= 4
     assert np.abs(tiled - whole).max() <= 1e-3
     assert (np.round(tiled) != np.round(whole)).mean() <= 1e-5
+
+
+@pytest.mark.parametrize("side", [40, 64, 99])
+def test_tiles_of_a_requested_side_give_the_untiled_output(model, side):
+    engine, tiles = of_model(model), []
+    counted = dataclasses.replace(engine, run=lambda lr: tiles.append(lr.shape[1:3]) or engine.run(lr))
+    tiled = upscale(counted, LARGE, tile=side)
+    assert set(tiles) == {(side, side)} and len(tiles) >= 4
+    np.testing.assert_allclose(tiled, upscale(engine, LARGE), atol=1e-3)  # float32 on 0..255
+
+
+def test_a_requested_side_is_halved_too_if_memory_runs_out():
+    fake = Fake(limit=500)
+    made = np.concatenate(list(strips(fake.engine, LARGE, tile=32)))
+    np.testing.assert_array_equal(made, repeated(LARGE))
+    assert 0 < fake.refused <= 3

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from wdsr_tf.inference.tiling import CALL, plan
+from wdsr_tf.errors import InputError
+from wdsr_tf.inference.tiling import CALL, plan, square_plan
 from wdsr_tf.receptive_field import ReceptiveField
 
 CASES = 300
@@ -118,3 +119,26 @@ def test_finished_pixels_are_read_no_further_than_the_radius():
 def test_planning_the_largest_images_takes_no_time():
     tiles = plan((200_000, 200_000), ReceptiveField(2), 5_000)
     assert tiles.pixels <= 5_000
+
+
+def test_tiles_of_a_requested_side_are_as_large_as_that_allows_and_cover_the_image():
+    for size, receptive_field, _, random in cases(5):
+        side = 2 * (receptive_field.radius + receptive_field.multiple) + int(random.integers(0, 200))
+        for part in parts(size, random):
+            tiles = square_plan(size, receptive_field, side, part)
+            for spans, length, (low, high) in axes(tiles, size, part):
+                tile = spans[0].stop - spans[0].start
+                assert min(length, side) - receptive_field.multiple < tile <= side
+                assert [spans[0].low, *(span.high for span in spans)] == [*(span.low for span in spans), high]
+                assert spans[0].low == low
+                for span in spans:
+                    assert span.start == 0 or span.low - span.start >= receptive_field.radius
+                    assert span.stop == length or span.stop - span.high >= receptive_field.radius
+                    assert span.start % receptive_field.multiple == (length - span.stop) % receptive_field.multiple == 0
+
+
+def test_tiles_that_neighbors_would_cover_are_refused_if_there_are_neighbors():
+    with pytest.raises(InputError, match=r"Tiles of 36 pixels are too small.* 18 pixels .*Pass a tile of 38 or more"):
+        square_plan((100, 30), ReceptiveField(18), 36)
+    assert len(square_plan((36, 30), ReceptiveField(18), 36).rows) == 1
+    assert len(square_plan((100, 30), ReceptiveField(18), 38).rows) > 1

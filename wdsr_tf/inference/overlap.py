@@ -39,6 +39,21 @@ def check_overlap(overlap: int | None) -> None:
         raise InputError(f"overlap must be a number of LR pixels, 0 or more, such as 32; it is {overlap!r}.")
 
 
+def check_tile(tile: int | None, overlap: int | None = None, memory: str | int | None = None) -> None:
+    """Raises InputError unless `tile` is None, or a side of tiles that can overlap by `overlap`; memory excludes it."""
+    if tile is None:
+        return
+    if isinstance(tile, bool) or not isinstance(tile, int) or tile < 1:
+        raise InputError(f"tile must be the side of a tile in LR pixels, such as 256; it is {tile!r}.")
+    if memory is not None:
+        raise InputError("tile and memory exclude each other: both decide how large tiles are. Pass one of them.")
+    if overlap is not None and tile <= 2 * overlap:
+        raise InputError(
+            f"tile must be more than twice the overlap, because neighbors share {overlap} pixels on each side; it is "
+            f"{tile}."
+        )
+
+
 def overlapping(engine: Engine, overlap: int) -> Engine:
     """Returns `engine` for tiles that overlap by that many LR pixels on each side, or by its radius if that's less."""
     radius = min(overlap, engine.receptive_field.radius)

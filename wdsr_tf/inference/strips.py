@@ -18,7 +18,7 @@ class NotFiniteError(InputError):
     """The network's output has values that are infinite or NaN."""
 
 
-def upscale(network, rgb, memory=None, self_ensemble=False, overlap=measured_overlap):
+def upscale(network, rgb, memory=None, self_ensemble=False, overlap=measured_overlap, tile=None):
     """Returns `rgb` (H x W x 3, 0..255, uint8 or float) upscaled: float32, neither clipped nor rounded.
 
     `network` is an `SRModel` or an `Engine`; the other arguments and the errors are those of `strips`.
@@ -27,13 +27,13 @@ def upscale(network, rgb, memory=None, self_ensemble=False, overlap=measured_ove
     engine = _engine(network)
     sr = np.empty((height * engine.scale, width * engine.scale, 3), "float32")
     top = 0
-    for strip in strips(engine, rgb, memory, self_ensemble, overlap=overlap):
+    for strip in strips(engine, rgb, memory, self_ensemble, overlap=overlap, tile=tile):
         sr[top : top + len(strip)] = strip
         top += len(strip)
     return sr
 
 
-def strips(engine, rgb, memory=None, self_ensemble=False, watch=None, overlap=measured_overlap):
+def strips(engine, rgb, memory=None, self_ensemble=False, watch=None, overlap=measured_overlap, tile=None):
     """Yields the upscaled image from top to bottom as strips: float32 (rows, W * scale, 3), not clipped or rounded.
 
     A strip is a row of tiles; one is in memory at a time. If memory runs out all the same, tiles are halved, and what
@@ -48,32 +48,45 @@ def strips(engine, rgb, memory=None, self_ensemble=False, watch=None, overlap=me
             H * W, and a little more if memory ran out.
         overlap: LR pixels that neighboring tiles share on each side; or a function from the engine to them, which is
             called for a radius above 96 if the image needs tiles. Smaller radii are used as they are.
+        tile: side of a tile in LR pixels, whatever `memory` says. Default: what `memory` allows.
 
     Raises:
-        InputError: the image or the network's output isn't finite, the output has the wrong size, or not even a small
-            tile fits into memory.
+        InputError: the image or the network's output isn't finite, the output has the wrong size, a tile isn't larger
+            than what it shares with its neighbors, or not even a small one fits into memory.
     """
     height, width = rgb.shape[:2]
-    tiles = _Tiles(engine, rgb, memory, self_ensemble, watch or (lambda pixels: None), overlap)
+    tiles = _Tiles(engine, rgb, memory, self_ensemble, watch or (lambda pixels: None), overlap, tile)
     yield from tiles.strips(((0, height), (0, width)))
 
 
-def tiles(engine, size, memory=None, overlap=measured_overlap):
+def tiles(engine, size, memory=None, overlap=measured_overlap, tile=None):
     """Returns the `tiling.Plan` by which `strips` begins an image of that size, (height, width)."""
     image = types.SimpleNamespace(shape=(*size, 3))
-    return _Tiles(engine, image, memory, False, None, overlap).plan(tuple((0, length) for length in size))
+    return _Tiles(engine, image, memory, False, None, overlap, tile).plan(tuple((0, length) for length in size))
 
 
 class _Tiles:
-    """The tiles of one image; `pixels`, the size of a tile, falls if memory runs out."""
+    """The tiles of one image; `pixels`, the size of a tile, falls if memory runs out.
 
-    def __init__(self, engine, rgb, memory, self_ensemble, watch, overlap):
+    `side` is that of a tile, if it was requested and memory hasn't run out.
+    """
+
+    def __init__(self, engine, rgb, memory, self_ensemble, watch, overlap, side):
         self.engine, self.rgb, self.self_ensemble, self.watch, self.overlap = engine, rgb, self_ensemble, watch, overlap
+        self.side, self.pixels, self.held = side, math.inf, 0.0
+        if side is None:
+            self._set_pixels(memory)
+        elif max(rgb.shape[:2]) > side:
+            self._set_overlap()
+
+    def _set_pixels(self, memory):
+        """What memory allows."""
+        engine, overlap = self.engine, self.overlap
         strip = 3 * 4 * engine.scale**2  # bytes per LR pixel
         self.held = COPIES * strip / engine.receptive_field.bytes_per_pixel
         free = engine.free()
         least = budget.pixels(overlapping(engine, CHOICES[0]).receptive_field, free, memory)
-        if not callable(overlap) or math.prod(rgb.shape[:2]) * (1 + self.held) > least:
+        if not callable(overlap) or math.prod(self.rgb.shape[:2]) * (1 + self.held) > least:
             self._set_overlap()
         self.pixels = budget.pixels(self.engine.receptive_field, free, memory)
 
@@ -100,6 +113,8 @@ class _Tiles:
                     break
 
     def plan(self, part):
+        if self.side is not None:
+            return tiling.square_plan(self.rgb.shape[:2], self.engine.receptive_field, self.side, part)
         return tiling.plan(self.rgb.shape[:2], self.engine.receptive_field, self.pixels, part, self.held)
 
     def _strip(self, tiles, row, across):
@@ -120,7 +135,7 @@ class _Tiles:
 
     def _halve(self, tiles, part):
         self.engine.release()
-        self.pixels = tiles.pixels // 2
+        self.side, self.pixels = None, tiles.pixels // 2
         self._set_overlap()  # if it was to be one tile
         if self.plan(part).pixels >= tiles.pixels:
             height, width = tiles.tile

@@ -9,6 +9,8 @@ takes no more memory than two of half its area side by side, and computes what t
 import dataclasses
 import math
 
+from wdsr_tf.errors import InputError
+
 CALL = 1000  # LR pixels that take as long as starting one more tile
 
 
@@ -70,6 +72,24 @@ def plan(size, receptive_field, pixels, part=None, held=0.0):
     return Plan(tall.spans(h), wide.spans(w))
 
 
+def square_plan(size, receptive_field, side, part=None):
+    """Returns the `Plan` in tiles of at most `side` LR pixels on each axis; the other arguments are those of `plan`.
+
+    Raises:
+        InputError: neighbors share so much of such a tile that nothing would be kept.
+    """
+    parts = part or ((0, size[0]), (0, size[1]))
+    axes = [_Axis(length, *span, receptive_field) for length, span in zip(size, parts, strict=True)]
+    tiles = [axis.at_most(side) for axis in axes]
+    if any(axis.count(tile) == math.inf for axis, tile in zip(axes, tiles, strict=True)):
+        least = 2 * (receptive_field.radius + receptive_field.multiple)
+        raise InputError(
+            f"Tiles of {side} pixels are too small: they overlap by {receptive_field.radius} pixels on each side. Pass "
+            f"a tile of {least} or more, or a smaller overlap."
+        )
+    return Plan(*(axis.spans(tile) for axis, tile in zip(axes, tiles, strict=True)))
+
+
 class _Axis:
     """One axis of an image of `length`, with `low` to `high` to be kept."""
 
@@ -100,6 +120,10 @@ class _Axis:
         if beyond <= 0:
             return 1
         return 1 + math.ceil(beyond / step) if step > 0 else math.inf
+
+    def at_most(self, tile):
+        """The longest length up to `tile` that ends with the image if it starts at a multiple."""
+        return self.length if self.length <= tile else tile - (tile - self.length) % self.multiple
 
     def spans(self, tile):
         """Tiles of that length, from `low` to `high`."""
