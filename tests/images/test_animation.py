@@ -106,13 +106,6 @@ def test_still_image_is_read_as_one_frame(tmp_path, suffix):
     assert len(images.read_frames(tmp_path / f"a{suffix}").frames) == 1
 
 
-def test_pixel_limit_applies_to_all_frames_together(tmp_path):
-    images.write_animation(tmp_path / "a.gif", frames(False))
-    images.read_frames(tmp_path / "a.gif", max_pixels=5 * 12 * 15)
-    with pytest.raises(InputError, match=r"a\.gif.*5 frames of 15 x 12.*--max-pixels 1 "):
-        images.read_frames(tmp_path / "a.gif", max_pixels=5 * 12 * 15 - 1)
-
-
 def test_orientation_is_applied_to_every_frame(tmp_path):
     exif = Image.Exif()
     exif[images.ORIENTATION] = 6

@@ -206,25 +206,6 @@ def test_lower_quality_makes_smaller_files(tmp_path):
         assert sizes[0] < 0.7 * sizes[1]
 
 
-def test_too_many_pixels_are_rejected_with_the_limit_that_accepts_them(tmp_path):
-    images.write(tmp_path / "a.png", np.zeros((300, 400, 3), "uint8"))
-    for open_it in (images.read, images.read_picture, images.size, images.read_frames):
-        with pytest.raises(
-            InputError, match=r"a\.png.*400 x 300.*are 0\.1 megapixels.*--max-pixels 1 .*max_pixels=1e6"
-        ):
-            open_it(tmp_path / "a.png", max_pixels=119_999)
-        open_it(tmp_path / "a.png", max_pixels=120_000)
-
-
-def test_pixel_limit_replaces_pillows_own(tmp_path, recwarn):
-    side = int(Image.MAX_IMAGE_PIXELS**0.5) + 10
-    with Image.new("1", (side, side)) as image:  # a small file
-        image.save(tmp_path / "a.png")
-    assert images.size(tmp_path / "a.png") == (side, side)
-    assert not recwarn.list
-    assert Image.MAX_IMAGE_PIXELS is not None
-
-
 def test_thumbnail_of_the_original_is_not_copied(tmp_path):
     jpeg = io.BytesIO()
     Image.new("RGB", (160, 120)).save(jpeg, "JPEG")

@@ -135,7 +135,7 @@ def test_opaque_alpha_is_dropped_if_the_format_has_none(upscaler, tmp_path):
 def test_results_far_above_the_limit_are_refused(upscaler):
     busy = upscaler(scale=4, max_pixels=160)
     assert busy.result_size(10, 16) == (40, 64)
-    with pytest.raises(InputError, match=r"17 x 10 pixels would become 68 x 40, more than 16 times .*max_pixels"):
+    with pytest.raises(InputError, match=r"17 x 10 pixels would become 68 x 40, .*16 times .*max_pixels"):
         busy.result_size(10, 17)
 
 

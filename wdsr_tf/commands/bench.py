@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from wdsr_tf.commands import downloads
+from wdsr_tf.commands import downloads, limits
 from wdsr_tf.commands.command import Command, complain, say
 from wdsr_tf.commands.flags import hyphenated
 from wdsr_tf.errors import InputError
@@ -36,6 +36,7 @@ def define(flags):
     flags.integer(
         "jpeg_quality", None, "Compress LR in memory with this JPEG quality, 1 to 100.", minimum=1, maximum=100
     )
+    limits.define(flags)
     flags.section("Measurement")
     flags.list(
         "protocol", "krasserm", "krasserm, ntire, paper, paper-gray, several with commas, or all; the first one ranks."

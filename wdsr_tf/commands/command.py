@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from wdsr_tf.commands import limits
 from wdsr_tf.commands.flags import Flags
 from wdsr_tf.commands.help import help_text
 from wdsr_tf.commands.output import complain, guarded_output, say
@@ -74,7 +75,8 @@ class Command:
                 complain(f"{program}: {sentence}")
             if words and not self.words:
                 raise InputError(f"Unexpected argument {words[0]!r}. '{program} --help' lists the flags.")
-            return self.run(flags, words) or 0
+            with limits.applied(flags):
+                return self.run(flags, words) or 0
         except (InputError, OSError) as error:
             if os.environ.get("WDSR_TF_TRACEBACK"):
                 raise

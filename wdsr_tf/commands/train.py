@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from wdsr_tf.commands import downloads, fields
+from wdsr_tf.commands import downloads, fields, limits
 from wdsr_tf.commands.command import Command, complain, say
 from wdsr_tf.commands.flags import hyphenated, setting
 from wdsr_tf.errors import InputError
@@ -24,6 +24,7 @@ def define(flags):
     flags.switch("find_batch", False, "Don't train; find the largest --batch-size that fits into memory.")
     flags.switch("dry_run", False, "Train a few steps, write no run, and print the memory and the hours to expect.")
     downloads.define(flags, "--pretrained-model")
+    limits.define(flags)
     fields.define(flags, TrainingConfig)
     flags.alias("iterations_per_epoch", "steps_per_epoch")
     flags.retired("use_multiprocessing", "the input pipeline uses threads", is_switch=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wdsr_tf.commands import downloads, videos
+from wdsr_tf.commands import downloads, limits, videos
 from wdsr_tf.commands.command import Command
 from wdsr_tf.commands.output import complain, printable, say
 from wdsr_tf.errors import InputError
@@ -28,7 +28,7 @@ def define(flags):
     flags.switch("dry_run", False, "Say what would be done, with models, tiles and memory, and write no image.")
     flags.string("format", None, "Write png, jpg, webp, tif, bmp, avif or gif. Default: the image's format, or png.")
     flags.integer("quality", None, "Quality of jpg, avif and lossy webp, 1 to 100.", minimum=1, maximum=100)
-    flags.number("max_pixels", 250, "Refuse larger images, in megapixels.", minimum=0)
+    limits.define(flags)
 
     flags.section("Model and size")
     flags.string(
@@ -168,7 +168,7 @@ def upscale_all(upscaler, journal, todo, indir, overwrite=False):
     from wdsr_tf.inference.folder import upscale_one
 
     root = indir.parent if indir.is_file() else indir
-    megapixels = [_expected(upscaler, source) for source, _ in todo]
+    megapixels = [_expected(upscaler, *pair) for pair in todo]
     failures, done = [], 0
     with tqdm(total=sum(megapixels), bar_format=BAR) as bar:
         for (source, target), own in zip(todo, megapixels, strict=True):
@@ -191,14 +191,10 @@ def one_line(text):
     return str(text).replace("\n", "\\n")
 
 
-def _expected(upscaler, source):
-    """The megapixels of the result, from the image's header; 0 if it can't be read, which is reported later."""
-    import math
-
-    from wdsr_tf import images
-
+def _expected(upscaler, source, target):
+    """The megapixels of the result, from the image's headers; 0 if it can't be read, which is reported later."""
     try:
-        return math.prod(upscaler.result_size(*images.size(source, upscaler.max_pixels))) / 1e6
+        return upscaler.result_pixels(source, target) / 1e6
     except Exception:
         return 0.0
 

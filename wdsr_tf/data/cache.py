@@ -26,6 +26,7 @@ from wdsr_tf.data import div2k
 from wdsr_tf.data.manifest import MANIFEST, Manifest, is_made
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic, owned, sha256, sweep
+from wdsr_tf.images.limits import limits_of, set_limits
 from wdsr_tf.system import cores
 
 FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # errors that every other image would meet, too
@@ -308,7 +309,8 @@ def in_processes(
 
 def _in_pool(function, items, jobs):
     spawn = multiprocessing.get_context("spawn")  # the same on every system
-    pool, left = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker), iter(items)
+    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker, initargs=(limits_of(),))
+    left = iter(items)
 
     def submitted(count):
         with _uninterrupted():
@@ -352,9 +354,10 @@ def _uninterrupted():
             handler(*interrupts[0])
 
 
-def _begin_worker():
+def _begin_worker(limits):
     """Leaves Ctrl-C to the parent, and exits with it: a pool's processes would survive a kill of the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    set_limits(limits)
 
     def follow():
         multiprocessing.parent_process().join()

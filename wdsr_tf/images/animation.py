@@ -1,15 +1,16 @@
-"""Animations: complete frames and their durations."""
+"""Animations: complete frames and their durations, one at a time in memory."""
 
 import contextlib
 import dataclasses
 import fractions
 import io
+import itertools
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import ImageSequence
+from PIL import Image, ImageSequence
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic
@@ -17,12 +18,11 @@ from wdsr_tf.images import content, gif, png_metadata, png_reader
 from wdsr_tf.images.compose import changed_box
 from wdsr_tf.images.decoding import apply_orientation, decode
 from wdsr_tf.images.formats import check_fit, format_of, save_options
+from wdsr_tf.images.limits import Limits, limits_of
 from wdsr_tf.images.metadata import orientation, writable
-from wdsr_tf.images.picture import joined_channels, without_opaque_alpha
+from wdsr_tf.images.picture import Picture, joined_channels, without_opaque_alpha
 from wdsr_tf.images.png import PngWriter
 from wdsr_tf.images.reading import (
-    MAX_PIXELS,
-    check_pixels,
     gif_frames,
     left_out,
     open_image,
@@ -50,55 +50,110 @@ class Animation:
     loop: int = FOREVER
 
 
-def is_animated(path: Path | str) -> bool:
-    """Whether the file has several frames with times: GIF, APNG, WebP or AVIF. Raises as `read_picture` does."""
-    with reading_errors(path):
-        kind = content.kind(path)
-        if kind == "PNG":
-            return png_reader.parse(path, pixels=False).declared > 1
-        if kind == "GIF":
-            return len(gif.parse(path).frames) > 1
-        if kind in ("TIFF", "JPEG", "BMP"):
-            return False
-        with open_image(path, float("inf")) as image:
-            return bool(getattr(image, "is_animated", False)) and image.format in MOVING
-
-
-def read_frames(path: Path | str, max_pixels: float = MAX_PIXELS) -> Animation:
-    """Reads a GIF, APNG, WebP or AVIF; a still image becomes an animation of one frame.
-
-    Frames that only change a part of the image are completed, by the specification of the format.
+@dataclasses.dataclass(frozen=True)
+class AnimationFile:
+    """An animation whose frames are decoded anew each time that it is iterated: it yields each as a `Picture`.
 
     Args:
         path: the file.
-        max_pixels: limit for all frames together.
+        limits: it was within them when it was opened.
+        times: of the frames, in milliseconds.
+        loop: number of times to play them; 0 means forever.
+        transparent: whether any frame is.
+    """
+
+    path: Path | str
+    limits: Limits
+    times: list
+    loop: int
+    transparent: bool
+
+    def __iter__(self) -> Iterator[Picture]:
+        with reading_errors(self.path):
+            for picture, _ in _frames(self.path, self.limits):
+                yield picture
+
+
+def is_animated(path: Path | str) -> bool:
+    """Whether the file has several frames with times: GIF, APNG, WebP or AVIF. Raises as `read_picture` does."""
+    if content.kind(path) != "PNG":
+        return frame_count(path) > 1
+    with reading_errors(path):
+        return png_reader.parse(path, pixels=False).declared > 1
+
+
+def frame_count(path: Path | str) -> int:
+    """Returns the number of frames, from the file's headers: 1 for a still image. Raises as `read_picture` does."""
+    with reading_errors(path):
+        kind = content.kind(path)
+        if kind == "PNG":
+            return max(1, len(png_reader.parse(path, pixels=False).frames))
+        if kind == "GIF":
+            return len(gif.parse(path).frames)
+        if kind in ("TIFF", "JPEG", "BMP"):
+            return 1
+        with open_image(path, Limits(float("inf"))) as image:
+            return getattr(image, "n_frames", 1) if image.format in MOVING else 1
+
+
+def open_animation(path: Path | str, max_pixels: float | None = None) -> AnimationFile:
+    """Opens a GIF, APNG, WebP or AVIF; a still image is an animation of one frame.
+
+    Frames that only change a part of the image are completed, by the specification of the format. All are decoded once,
+    so that a broken file is found out now.
+
+    Args:
+        path: the file.
+        max_pixels: limit for each frame; all together may have 16 times as many. Default: 250 million.
 
     Raises:
         InputError: as `read_picture` does.
     """
     with reading_errors(path):
-        kind = content.kind(path)
-        if kind == "PNG" and (png := png_reader.parse(path, pixels=False)).declared:
-            frames, plays = list(png_frames(path, max_pixels)), png.plays
-        elif kind == "GIF":
-            frames, plays = list(gif_frames(path, max_pixels)), gif.parse(path).plays
-        else:
-            frames, plays = _pillow_frames(path, max_pixels)
-        if not frames:
+        limits, times, transparent = limits_of(max_pixels), [], False
+        for picture, time in _frames(path, limits):
+            times.append(time)
+            transparent |= picture.alpha is not None
+        if not times:
             raise InputError("it has no frames")
-        return Animation([(without_opaque_alpha(picture), time) for picture, time in frames], plays)
+        return AnimationFile(path, limits, times, _plays(path), transparent)
 
 
-def _pillow_frames(path, max_pixels):
-    with open_image(path, max_pixels) as image:
-        check_pixels(image.size, max_pixels, getattr(image, "n_frames", 1))
-        frames, turn, notes = [], orientation(image), tuple(left_out(path, image, "uint8"))
+def read_frames(path: Path | str, max_pixels: float | None = None) -> Animation:
+    """Reads all frames of an animation into memory; see `open_animation`."""
+    opened = open_animation(path, max_pixels)
+    return Animation(list(zip(opened, opened.times, strict=True)), opened.loop)
+
+
+def _frames(path, limits):
+    """Yields (picture, milliseconds)."""
+    kind = content.kind(path)
+    if kind == "PNG" and png_reader.parse(path, pixels=False).declared:
+        frames = png_frames(path, limits)
+    elif kind == "GIF":
+        frames = gif_frames(path, limits)
+    else:
+        frames = _pillow_frames(path, limits)
+    for picture, time in frames:
+        yield without_opaque_alpha(picture), time
+
+
+def _pillow_frames(path, limits):
+    with open_image(path, limits) as image:
+        limits.check_frames([image.size] * getattr(image, "n_frames", 1))
+        turn, notes = orientation(image), tuple(left_out(path, image, "uint8"))
         for frame in ImageSequence.Iterator(image):
             frame.load()
             picture = with_hidden_metadata(apply_orientation(decode(frame), turn), path)
-            picture = dataclasses.replace(picture, notes=notes)
-            frames.append((picture, float(frame.info.get("duration") or 0)))
-        return frames, image.info.get("loop") or FOREVER
+            yield dataclasses.replace(picture, notes=notes), float(frame.info.get("duration") or 0)
+
+
+def _plays(path):
+    kind = content.kind(path)
+    if kind in ("PNG", "GIF"):
+        return png_reader.parse(path, pixels=False).plays if kind == "PNG" else gif.parse(path).plays
+    with open_image(path, Limits(float("inf"))) as image:
+        return image.info.get("loop") or FOREVER
 
 
 def write_animation(path: Path | str, frames: Iterable, loop: int = FOREVER, quality: int | None = None) -> None:
@@ -106,10 +161,31 @@ def write_animation(path: Path | str, frames: Iterable, loop: int = FOREVER, qua
 
     Args:
         path: where to write; missing folders are created.
-        frames: (`Picture`, milliseconds) with 8 bits and of one size; metadata is that of the first. GIF has 256
-            colors, chosen for each frame. What formats round of a time, to 10 ms in GIF and 1 ms in WebP and AVIF, is
-            the time since the start, so errors don't add up; APNG holds fractions such as 1/60 s.
+        frames: (`Picture`, milliseconds), as in `write_frames`.
         loop: number of times to play the frames; 0 means forever.
+        quality: as in `write`.
+
+    Raises:
+        InputError: as `write_frames` does.
+    """
+    pictures, times = [list(each) for each in zip(*frames, strict=True)] or ([], [])
+    transparent = any(picture.alpha is not None for picture in pictures)
+    write_frames(path, pictures, times, loop, transparent, quality)
+
+
+def write_frames(
+    path: Path | str, pictures: Iterable[Picture], times: list, loop: int, transparent: bool, quality: int | None = None
+) -> None:
+    """Writes an animation as `write_animation` does, with one frame in memory at a time.
+
+    Args:
+        path: where to write; missing folders are created.
+        pictures: the frames, with 8 bits and of one size; metadata is that of the first. GIF has 256 colors, chosen for
+            each frame.
+        times: of the frames, in milliseconds. What formats round of a time, to 10 ms in GIF and 1 ms in WebP and AVIF,
+            is the time since the start, so errors don't add up; APNG holds fractions such as 1/60 s.
+        loop: number of times to play the frames; 0 means forever.
+        transparent: whether any frame is.
         quality: as in `write`.
 
     Raises:
@@ -117,19 +193,16 @@ def write_animation(path: Path | str, frames: Iterable, loop: int = FOREVER, qua
     """
     path = Path(path)
     form = format_of(path)
-    frames = list(frames)
     if not form.animated:
         raise InputError(f"{path}: {form.name} can't store an animation. Use gif, webp or png.")
-    if len({picture.rgb.shape for picture, _ in frames}) != 1:
-        raise InputError(f"{path}: an animation needs at least one frame, and all frames must have one size.")
-    first = frames[0][0]
-    if any(picture.rgb.dtype != "uint8" for picture, _ in frames):
-        raise InputError(f"{path}: the frames of an animation must have 8 bits per channel.")
-    check_fit(path, *first.rgb.shape[:2], first.rgb.dtype, transparent=False)
+    pictures = iter(pictures)
+    first = next(pictures, None)
+    if first is None:
+        raise InputError(f"{path}: an animation needs at least one frame.")
+    check_fit(path, *first.rgb.shape[:2], "uint8", transparent=False)
     metadata = writable(first.metadata, form, *first.rgb.shape[:2])
     profile = lost_profile(first.metadata, form)
-    values = (in_srgb(each, profile) for each in _values([picture for picture, _ in frames]))
-    times = [time for _, time in frames]
+    values = (in_srgb(each, profile) for each in _values(path, itertools.chain([first], pictures), transparent))
     with writing_errors(path), atomic(path) as temporary, temporary.open("w+b") as file:
         if form.name == "GIF":
             gif.write(file, zip(values, times, strict=True), loop, metadata)
@@ -137,21 +210,45 @@ def write_animation(path: Path | str, frames: Iterable, loop: int = FOREVER, qua
             _write_apng(file, values, times, loop, metadata)
         else:
             durations = np.diff(np.rint(np.cumsum([0.0, *times]))).astype(int).tolist()
-            image, *others = map(as_image, values)
             options = {**save_options(form, quality), **pillow_options(metadata, form)}
-            options |= {"save_all": True, "append_images": others, "duration": durations, "loop": loop}
-            save(image, file, form, **options)
+            options |= {"save_all": True, "duration": durations, "loop": loop}
+            save(_Stream(map(as_image, values), len(times)), file, form, **options)
 
 
-def _values(pictures):
+def _values(path, pictures, transparent):
     """The frames as arrays with the same channels."""
-    transparent = any(picture.alpha is not None for picture in pictures)
+    shape = None
     for picture in pictures:
-        alpha = picture.alpha
+        shape, alpha = shape or picture.rgb.shape, picture.alpha
+        if picture.rgb.shape != shape:
+            raise InputError(f"{path}: all frames of an animation must have one size.")
+        if picture.rgb.dtype != "uint8":
+            raise InputError(f"{path}: the frames of an animation must have 8 bits per channel.")
         if transparent and alpha is None:
-            alpha = np.full(picture.rgb.shape[:2], 255, "uint8")
+            alpha = np.full(shape[:2], 255, "uint8")
         color = dataclasses.replace(picture, alpha=alpha, gray=False)
         yield joined_channels(color, color.rgb, alpha)
+
+
+class _Stream(Image.Image):
+    """Images that come one by one, as the image of several frames that Pillow's writers take."""
+
+    def __init__(self, frames, count):
+        super().__init__()
+        self.n_frames, self.is_animated = count, count > 1
+        self._frames, self._number = frames, -1
+        self.seek(0)
+
+    def seek(self, frame):
+        """Goes to the next frame; writers go back to the first one only when they have all."""
+        if frame >= self.n_frames:
+            raise EOFError
+        if frame > self._number:
+            following = next(self._frames)
+            self.im, self._mode, self._size, self._number = following.im, following.mode, following.size, frame
+
+    def tell(self):
+        return 0
 
 
 def _write_apng(file, frames, times, loop, metadata):

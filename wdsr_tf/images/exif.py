@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from wdsr_tf.images.limits import limits_of
+
 PREFIX = b"Exif\0\0"
 UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 UNITS = {5: 2, 10: 2}  # a rational is two numbers
@@ -23,7 +25,6 @@ XMP, IPTC, ICC_PROFILE = 700, 33723, 34675
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 34665, 34853, 40965
 DIRECTORIES = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 PIXEL_WIDTH, PIXEL_HEIGHT = 0xA002, 0xA003  # in the EXIF directory
-MOST_BYTES = 64 * 2**20  # of values; a real file has less
 # Tags that describe how values are stored in the file that was read: size, strips, tiles, compression, sample format,
 # profile; and XMP and IPTC, which travel beside EXIF. They would be wrong in the file that is written.
 LAYOUT = {
@@ -110,7 +111,7 @@ class Block:
 
         Beyond 64 MiB, tags are left out.
         """
-        return self._tags(self.first, (EXIF_IFD, GPS_IFD), left_out, [MOST_BYTES])
+        return self._tags(self.first, (EXIF_IFD, GPS_IFD), left_out, [limits_of().information])
 
     def _tags(self, at, inner, left_out, budget):
         found = {}

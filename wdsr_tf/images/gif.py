@@ -15,6 +15,7 @@ from PIL import Image
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.compose import CLEAR, KEEP, RESTORE, Part, changed_box
 from wdsr_tf.images.content import after_end
+from wdsr_tf.images.limits import limits_of, pillow_open
 
 CLEAR_INDEX = 255  # palette index of transparent pixels
 OPAQUE = 128  # lowest alpha that is shown: a GIF pixel is either opaque or transparent
@@ -22,7 +23,6 @@ DISPOSALS = {2: CLEAR, 3: RESTORE, 4: RESTORE}  # 4 is what some programs write 
 DISPOSAL_NUMBERS = {KEEP: 1, CLEAR: 2, RESTORE: 3}
 TICK = 10  # milliseconds in GIF's unit of time
 LONGEST = 65_535  # ticks
-MOST_COMMENT = 2**20  # bytes
 XMP_NAME = b"XMP DataXMP"
 PROFILE_NAME = b"ICCRGBG1012"
 XMP_END = bytes([1, *range(255, -1, -1), 0])  # XMP isn't cut into blocks; wherever a reader stops in it, this ends it
@@ -130,7 +130,7 @@ def _extension(gif, label, data, control):
         gif.plays = repeats + 1 if repeats else 0
     elif label == b"\xff" and data[:11] == PROFILE_NAME:
         gif.profile = data[11:]
-    elif label == b"\xfe" and len(gif.comment) + len(data) <= MOST_COMMENT:
+    elif label == b"\xfe" and len(gif.comment) + len(data) <= limits_of().comment:
         gif.comment += data
     return control
 
@@ -162,7 +162,7 @@ def _decode(block):
     header = struct.pack("<HHBBB", block.width, block.height, 0x80 | (size - 1) if size else 0, 0, 0)
     place = struct.pack("<HHHHB", 0, 0, block.width, block.height, block.flags)
     file = io.BytesIO(b"GIF89a" + header + block.palette + b"," + place + block.data + b";")
-    with Image.open(file, formats=("GIF",)) as image:
+    with pillow_open(file, ("GIF",)) as image:
         indices = np.asarray(image)
     colors = np.zeros((256, 4), "uint8")
     gray = np.arange(256, dtype="uint8")[:, None].repeat(3, axis=1)  # without a palette

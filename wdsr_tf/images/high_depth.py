@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import importlib
 import mmap
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import exif
 from wdsr_tf.images.decoding import WHITE_IS_ZERO, to_srgb
+from wdsr_tf.images.limits import Limits, limits_of
 from wdsr_tf.images.metadata import tiff_metadata
 from wdsr_tf.images.picture import PEAKS, Picture
 from wdsr_tf.system.extras import missing
@@ -26,7 +26,6 @@ NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255
 REDUCED, MASK = 1, 4  # bits of the new subfile type
 SEPARATE = 2  # a planar configuration: each channel on its own
 UNKNOWN_TO_PILLOW = (34712, 34887, 50000, 50001, 50002)  # JPEG 2000, LERC, Zstandard, WebP, JPEG XL
-MOST_PAGES = 65_536
 EXTRA_CHANNEL = "its extra channel isn't transparency and was left out"
 ASSOCIATED, UNASSOCIATED = 1, 2  # kinds of alpha in a TIFF: multiplied into the colors, or not
 
@@ -64,8 +63,13 @@ def _mapped(path):
 def pages(path: Path | str) -> list[int]:
     """Returns the numbers of a TIFF's directories that are pages: not those of thumbnails, if there are others."""
     with _mapped(path) as block:
-        full = [number for number, page in enumerate(_directories(block)) if not _kind(page) & (REDUCED | MASK)]
-    return full or [0]
+        return [number for number, _ in _pages(block)]
+
+
+def _pages(block):
+    """(number, directory) of each page."""
+    found = list(enumerate(_directories(block)))
+    return [(number, page) for number, page in found if not _kind(page) & (REDUCED | MASK)] or found[:1]
 
 
 def masks(path: Path | str) -> int:
@@ -76,8 +80,9 @@ def masks(path: Path | str) -> int:
 
 def _directories(block):
     at, seen = block.first, set()
-    while at and at not in seen and len(seen) < MOST_PAGES:
+    while at and at not in seen:
         seen.add(at)
+        limits_of().check_pages(len(seen))
         yield dataclasses.replace(block, first=at)
         at = block.next(at)
 
@@ -101,12 +106,12 @@ def page_metadata(path: Path | str, number: int) -> dict:
     return {}
 
 
-def read_tiff(path: Path | str, check_size: Callable, number: int, metadata: dict) -> tuple[Picture, int]:
+def read_tiff(path: Path | str, limits: Limits, number: int, metadata: dict) -> tuple[Picture, int]:
     """Reads an image of a TIFF.
 
     Args:
         path: the file.
-        check_size: called with (width, height) before anything is decoded.
+        limits: they are checked before anything is decoded.
         number: of its directory.
         metadata: what `page_metadata` returned.
 
@@ -115,7 +120,7 @@ def read_tiff(path: Path | str, check_size: Callable, number: int, metadata: dic
     """
     with library("tifffile").TiffFile(path) as file:
         page = file.pages[number]
-        check_size(_size(page))
+        limits.check_size(*_size(page))
         _check_page(page, Path(path).stat().st_size)
         planes = page.asarray(squeeze=False)[:, 0]  # planes, height, width, channels per plane
         profile = page.tags.get(34675)
@@ -160,13 +165,21 @@ def _rgb_of_cmyk(values, alpha, profile):
 
 def tiff_size(path: Path | str, page: int = 0) -> tuple[tuple[int, int], int]:
     """Returns the (width, height) at which an image of a TIFF is stored, and its EXIF orientation."""
-    number = pages(path)[page]
     with _mapped(path) as block:
-        directory = _directory(block, number)
-        width, height = exif.value(directory, 256), exif.value(directory, 257)
-        if not (isinstance(width, int) and isinstance(height, int) and width and height):
-            raise InputError("the file is truncated or doesn't record the image's size")
-        return (width, height), exif.orientation(directory)
+        return _stored_size(_pages(block)[page][1])
+
+
+def page_sizes(path: Path | str) -> list[tuple[tuple[int, int], int]]:
+    """Returns what `tiff_size` does, for all pages."""
+    with _mapped(path) as block:
+        return [_stored_size(directory) for _, directory in _pages(block)]
+
+
+def _stored_size(directory):
+    width, height = exif.value(directory, 256), exif.value(directory, 257)
+    if not (isinstance(width, int) and isinstance(height, int) and width and height):
+        raise InputError("the file is truncated or doesn't record the image's size")
+    return (width, height), exif.orientation(directory)
 
 
 def library(name):

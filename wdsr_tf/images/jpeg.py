@@ -1,4 +1,4 @@
-"""Whether all pixels of a JPEG file are there, which libjpeg doesn't tell; see ITU-T T.81."""
+"""Whether all pixels of a JPEG file are there, which libjpeg doesn't tell, and what they cost; see ITU-T T.81."""
 
 import io
 import random
@@ -11,10 +11,12 @@ from PIL import Image
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import xmp
 from wdsr_tf.images.content import after_end
+from wdsr_tf.images.limits import Limits, pillow_open
 
 START, END = b"\xff\xd8\xff", b"\xff\xd9"
 MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # after which a segment follows, or the end
 SCAN, PROGRESSIVE = 0xDA, (0xC2, 0xC6, 0xCA)
+ARITHMETIC = (0xC9, 0xCA)
 FRAMES = (0xC0, 0xC1, *PROGRESSIVE, 0xC9)
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 EXTENDED_HEAD = len(EXTENDED_XMP) + 40  # with a hash of 32 letters, the length of all, and where this part begins
@@ -24,14 +26,16 @@ LARGE = 4_000_000  # pixels
 OTHER_BITS = bytes(random.Random(0).randrange(255) for _ in range(4096))  # no marker among them
 
 
-def image_bytes(content: bytes) -> bytes:
+def image_bytes(content: bytes, limits: Limits) -> bytes:
     """Returns a JPEG file from its start to its end marker, which is added if it is missing.
 
     Raises:
-        InputError: if pixels are missing.
+        InputError: if pixels are missing, or if so many scans are too much work.
     """
     scans, end, ended = _walk(content)
     image = content[:end].rstrip(b"\xff")
+    if scans:
+        _check_frame(content, scans, end, limits)
     if not scans or (not ended and not _is_covered(content, scans)):
         raise InputError("the file is truncated")
     first = _first_difference(image)
@@ -42,13 +46,13 @@ def image_bytes(content: bytes) -> bytes:
 
 def bits(content: bytes) -> int:
     """Returns the bits per channel that the file announces: 8, or 12, which Pillow can't open."""
-    at = _frame(content)
+    _, at = _frame(content)
     return content[at + 4] if at else 8
 
 
 def as_8_bits(content: bytes) -> bytes:
     """Returns a JPEG file of 12 bits as one that Pillow opens, for what it says of everything but the pixels."""
-    at = _frame(content)
+    _, at = _frame(content)
     return content[: at + 4] + b"\x08" + content[at + 5 :] if at else content
 
 
@@ -95,16 +99,16 @@ def left_out(content: bytes, image: Image.Image) -> list[str]:
 
 
 def _frame(content):
-    """Where the segment that announces depth, size and components is; 0 if there is none."""
+    """The kind and the place of the segment that announces depth, size and components; (None, 0) if there is none."""
     at = 2
     while match := MARKER.search(content, at):
         at, kind = match.start(), content[match.start() + 1]
         if kind in FRAMES:
-            return at if at + 10 <= len(content) else 0
+            return (kind, at) if at + 10 <= len(content) else (None, 0)
         if kind in (SCAN, END[1]):
             break
         at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return 0
+    return None, 0
 
 
 def _walk(content):
@@ -123,16 +127,30 @@ def _walk(content):
     return scans, len(content), False
 
 
+def _check_frame(content, scans, end, limits):
+    """Raises InputError, before anything is allocated, for what no sound file of that size declares."""
+    kind, at = _frame(content)
+    if kind is None:  # one that libjpeg refuses
+        return
+    height, width = struct.unpack_from(">HH", content, at + 5)
+    limits.check_scans(len(scans), width, height)
+    bits = 8 * (end - scans[0])
+    if kind not in ARITHMETIC and bits < _blocks(content, at, height, width):  # Huffman codes have a bit at least
+        raise InputError(f"the file is truncated: it is too small to hold {width} x {height} pixels")
+
+
+def _blocks(content, at, height, width):
+    """The number of coded blocks, of 8 x 8 values, of the component that has the most."""
+    samplings = [divmod(content[at + 11 + 3 * i], 16) for i in range(content[at + 9])]
+    widest, highest = (max(1, *values) for values in zip((1, 1), *samplings, strict=True))
+    return max(-(-width * h // (8 * widest)) * -(-height * v // (8 * highest)) for h, v in samplings)
+
+
 def _is_covered(content, scans):
     """Whether the scans that are there hold every bit of every coefficient; if not, further scans were cut off."""
-    components, progressive, at = set(), False, 2
-    while at < scans[0] and (match := MARKER.search(content, at)):
-        at, kind = match.start(), content[match.start() + 1]
-        length = int.from_bytes(content[at + 2 : at + 4], "big")
-        if kind in FRAMES:
-            progressive = kind in PROGRESSIVE
-            components = {content[at + 10 + 3 * i] for i in range(content[at + 9])}
-        at += 2 + length
+    kind, at = _frame(content)
+    progressive, count = kind in PROGRESSIVE, content[at + 9] if kind else 0
+    components = {content[at + 10 + 3 * i] for i in range(count)}
     done = set()
     for at in scans:
         count = content[at + 4]
@@ -164,7 +182,7 @@ def _thumbnail(content):
     if bits(content) != 8:
         values = deep_values(content)
         return values, len(values)
-    with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
+    with pillow_open(io.BytesIO(content), ("JPEG",)) as image:
         height = image.height
         if image.width * image.height > LARGE and not image.info.get("progressive"):
             image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))

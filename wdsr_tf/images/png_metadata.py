@@ -5,7 +5,7 @@ import zlib
 
 from wdsr_tf.images import exif
 from wdsr_tf.images.metadata import add_exif, png_dpi
-from wdsr_tf.images.png_reader import Png, inflate
+from wdsr_tf.images.png_reader import Inflater, Png
 
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 XMP_KEY = b"XML:com.adobe.xmp"
@@ -18,22 +18,22 @@ LINE = 72  # hexadecimal digits in a line of IPTC
 
 def png_metadata(png: Png) -> tuple[dict, list[str]]:
     """Returns the `metadata` of a `Picture` and what was left out, broken or too long."""
-    metadata, notes, texts = _color(png), [], []
+    metadata, notes, texts, inflate = _color(png), [], [], Inflater()
+    profile = png.find(b"iCCP")
+    if profile:
+        _add(metadata, notes, "icc_profile", inflate(profile.partition(b"\0")[2][1:]), "color profile")
     for name, data in png.chunks:
         if name in TEXTS:
             key = data.partition(b"\0")[0]
             if key == XMP_KEY:
-                _add(metadata, notes, "xmp", _text(name, data), "XMP")
+                _add(metadata, notes, "xmp", _text(name, data, inflate), "XMP")
             elif key == IPTC_KEY:
-                _add(metadata, notes, "iptc", _raw_profile(_text(name, data)), "IPTC")
+                _add(metadata, notes, "iptc", _raw_profile(_text(name, data, inflate)), "IPTC")
             else:
                 texts.append((name, data))
     others = sorted({name.decode("latin-1") for name, _ in png.chunks} - {n.decode() for n in READ | NOT_MISSED})
     if others:
         notes.append(f"its {', '.join(others)} chunks were left out")
-    profile = png.find(b"iCCP")
-    if profile:
-        _add(metadata, notes, "icc_profile", inflate(profile.partition(b"\0")[2][1:]), "color profile")
     if texts:
         metadata["text"] = tuple(texts)
     block = png.find(b"eXIf")
@@ -58,7 +58,7 @@ def _add(metadata, notes, name, value, said):
         notes.append(f"its {said} is broken, or longer than 64 MiB, and was left out")
 
 
-def _text(name, data):
+def _text(name, data, inflate):
     """The bytes of a text, decompressed; None if they are broken."""
     rest = data.partition(b"\0")[2]
     if name == b"tEXt":

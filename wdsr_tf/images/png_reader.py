@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.compose import CLEAR, KEEP, RESTORE, Part
 from wdsr_tf.images.content import after_end
+from wdsr_tf.images.limits import limits_of, pillow_open
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
@@ -25,7 +25,6 @@ DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 1
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # of Adam7
 DISPOSALS = {0: KEEP, 1: CLEAR, 2: RESTORE}
-MOST_BYTES = 64 * 2**20  # of text and profiles, compressed and not; a real file has less
 PIECE = 2**20
 
 
@@ -110,7 +109,7 @@ def parse(path: Path | str, pixels: bool = True) -> Png:
 
 def _collect(png, chunks, pixels):
     """Puts the chunks of a file where they belong; returns whether the last one is there."""
-    current, ended, used = png.still, False, 0
+    current, ended, left = png.still, False, limits_of().information
     for name, data, sound in chunks:
         if name == b"IDAT":
             png.still.data.append(data)
@@ -132,8 +131,8 @@ def _collect(png, chunks, pixels):
         elif name == b"fdAT" and png.frames:
             current.data.append(data[4:])
         elif name not in (b"acTL", b"fcTL", b"fdAT"):
-            used += len(data)
-            if used <= MOST_BYTES:
+            left -= len(data)
+            if left >= 0:
                 png.chunks.append((name, data))
             else:
                 png.notes.append(f"its {name.decode('latin-1')} chunk was left out: more than 64 MiB of information")
@@ -242,7 +241,7 @@ def decode(png: Png, frame: Frame, deep: bool) -> np.ndarray:
         values = library("imagecodecs").png_decode(file.getvalue())
     else:
         file.seek(0)
-        with Image.open(file, formats=("PNG",)) as image:
+        with pillow_open(file, ("PNG",)) as image:
             values = _values(image)
     values = values[..., None] if values.ndim == 2 else values
     clear = png.find(b"tRNS")
@@ -297,11 +296,18 @@ def _rgba(values):
     return np.concatenate([colors, alpha], axis=-1)
 
 
-def inflate(data: bytes) -> bytes | None:
-    """Decompresses a profile or a text; None if it is broken or longer than 64 MiB."""
-    deflated = zlib.decompressobj()
-    try:
-        result = deflated.decompress(data, MOST_BYTES)
-    except zlib.error:
-        return None
-    return result if deflated.eof else None
+class Inflater:
+    """Decompresses the profiles and texts of one file, up to 64 MiB together."""
+
+    def __init__(self):
+        self._left = limits_of().information
+
+    def __call__(self, data: bytes) -> bytes | None:
+        """Returns the decompressed bytes; None if they are broken or too many."""
+        deflated = zlib.decompressobj()
+        try:
+            result = deflated.decompress(data, self._left) if self._left else b""
+        except zlib.error:
+            return None
+        self._left -= len(result)
+        return result if deflated.eof else None

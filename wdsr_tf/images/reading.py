@@ -5,7 +5,6 @@ import dataclasses
 import importlib
 import io
 import math
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,27 +14,27 @@ from PIL import Image, UnidentifiedImageError
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import color, compose, content, exif, gif, heif, high_depth, jpeg, jxl, png_reader
 from wdsr_tf.images.decoding import apply_orientation, decode, of_values
+from wdsr_tf.images.limits import Limits, limits_of, pillow_open, without_pillows_limit
 from wdsr_tf.images.metadata import orientation, read_metadata
 from wdsr_tf.images.picture import Picture, change_depth
 from wdsr_tf.images.png_metadata import png_metadata
 from wdsr_tf.system.extras import is_installed, missing
 
-MAX_PIXELS = 250_000_000
+MAX_PIXELS = Limits().pixels
 READ = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "GIF")  # by Pillow's names
 PLUGINS = {  # formats that a package adds to Pillow: its module and its name
     "HEIF": ("pillow_heif", "pillow-heif"),
     "JXL": ("pillow_jxl", "pillow-jxl-plugin"),
 }
 EXTRA_SAMPLES = 338  # a TIFF's tag
-PILLOWS_LIMIT = threading.Lock()
 
 
-def read(path: Path | str, max_pixels: float = MAX_PIXELS) -> np.ndarray:
+def read(path: Path | str, max_pixels: float | None = None) -> np.ndarray:
     """Reads an image as upright 8-bit RGB, without transparency.
 
     Args:
         path: the file.
-        max_pixels: larger images are rejected before they are decoded.
+        max_pixels: larger images are rejected before they are decoded; see `limits`. Default: 250 million.
 
     Returns:
         uint8, H x W x 3, writable. 16 bits are scaled to 8: gray is rounded, colors lose their low byte.
@@ -43,11 +42,11 @@ def read(path: Path | str, max_pixels: float = MAX_PIXELS) -> np.ndarray:
     Raises:
         InputError: as `read_picture` does.
     """
-    rgb = change_depth(_read(path, max_pixels, full_depth=False), "uint8").rgb
+    rgb = change_depth(_read(path, limits_of(max_pixels), full_depth=False), "uint8").rgb
     return np.require(rgb, requirements="W")
 
 
-def read_picture(path: Path | str, max_pixels: float = MAX_PIXELS, page: int = 0) -> Picture:
+def read_picture(path: Path | str, max_pixels: float | None = None, page: int = 0) -> Picture:
     """Reads an image with all its bits, transparency and metadata, with its EXIF orientation applied.
 
     CMYK, YCbCr and Lab are converted to sRGB, through the file's ICC profile if it has one. Animations give their
@@ -55,33 +54,31 @@ def read_picture(path: Path | str, max_pixels: float = MAX_PIXELS, page: int = 0
 
     Args:
         path: the file.
-        max_pixels: larger images are rejected before they are decoded.
+        max_pixels: as for `read`.
         page: of a TIFF, from 0 to `page_count` - 1.
 
     Raises:
         InputError: if the file is missing, broken, truncated, too large, or not in a supported format.
     """
-    return _read(path, max_pixels, full_depth=True, page=page)
+    return _read(path, limits_of(max_pixels), full_depth=True, page=page)
 
 
-def size(path: Path | str, max_pixels: float = MAX_PIXELS, page: int = 0) -> tuple[int, int]:
+def size(path: Path | str, max_pixels: float | None = None, page: int = 0) -> tuple[int, int]:
     """Returns the (height, width) of an upright image from the file's header. Raises as `read_picture` does."""
     with reading_errors(path):
-        kind = content.kind(path)
+        kind, limits = content.kind(path), limits_of(max_pixels)
         if kind == "PNG":
             png = png_reader.parse(path, pixels=False)
             (width, height), turn = (png.width, png.height), _png_orientation(png)
-            check_pixels((width, height), max_pixels)
         elif kind == "GIF":
             found = gif.parse(path)
             (width, height), turn = (found.width, found.height), 1
-            check_pixels((width, height), max_pixels)
         elif kind == "TIFF":
             (width, height), turn = high_depth.tiff_size(path, page)
-            check_pixels((width, height), max_pixels)
         else:
-            with open_image(path, max_pixels) as image:
+            with open_image(path, limits) as image:
                 (width, height), turn = image.size, orientation(image)
+        limits.check_size(width, height)
     return (width, height) if turn in (5, 6, 7, 8) else (height, width)
 
 
@@ -91,27 +88,39 @@ def page_count(path: Path | str) -> int:
         return len(high_depth.pages(path)) if content.kind(path) == "TIFF" else 1
 
 
+def page_sizes(path: Path | str, max_pixels: float | None = None) -> list[tuple[int, int]]:
+    """Returns the upright (height, width) of each page of a TIFF.
+
+    Raises:
+        InputError: as `read_picture` does, or if all pages together are too large.
+    """
+    with reading_errors(path):
+        found = high_depth.page_sizes(path)
+        limits_of(max_pixels).check_frames([stored for stored, _ in found])
+    return [(w, h) if turn in (5, 6, 7, 8) else (h, w) for (w, h), turn in found]
+
+
 def has_alpha(path: Path | str) -> bool:
     """Whether an image has transparency, from the file's header. Raises as `read_picture` does."""
     with reading_errors(path):
         if content.kind(path) == "PNG":
             return png_reader.parse(path, pixels=False).has_alpha
-        with open_image(path, float("inf")) as image:
+        with open_image(path, Limits(float("inf"))) as image:
             return image.has_transparency_data
 
 
-def _read(path, max_pixels, full_depth, page=0):
+def _read(path, limits, full_depth, page=0):
     with reading_errors(path):
         kind = content.kind(path)
         if kind == "PNG":
-            return _read_png(path, max_pixels, full_depth)
+            return _read_png(path, limits, full_depth)
         if kind == "GIF":
-            return next(gif_frames(path, max_pixels, 1))[0]
+            return next(gif_frames(path, limits, 1))[0]
         if kind == "TIFF":
-            return _read_tiff(path, max_pixels, full_depth, page)
+            return _read_tiff(path, limits, full_depth, page)
         if kind == "JPEG":
-            return _read_jpeg(path, max_pixels, full_depth)
-        with open_image(path, max_pixels) as image:
+            return _read_jpeg(path, limits, full_depth)
+        with open_image(path, limits) as image:
             picture = _decode_deep(path, kind, image) if full_depth else None
             picture = with_hidden_metadata(picture or _decode(image), path)
             return dataclasses.replace(picture, notes=tuple(left_out(path, image, picture.rgb.dtype)))
@@ -136,21 +145,14 @@ def reading_errors(path: Path | str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_image(path: Path | str, max_pixels: float, source=None) -> Iterator[Image.Image]:
-    """Opens a file as a Pillow image of at most `max_pixels`, without decoding it; `source` replaces its content."""
+def open_image(path: Path | str, limits: Limits, source=None) -> Iterator[Image.Image]:
+    """Opens a file as a Pillow image within `limits`, without decoding it; `source` replaces its content."""
     kind = content.kind(path)
-    formats = (*READ, *_plugin(kind))
     if kind == "JXL":  # its plugin decodes at once
         header = jxl.header(path)
-        check_pixels((header.width, header.height), max_pixels)
-    with PILLOWS_LIMIT:  # Pillow's own limit is one for the whole process
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(source or _openable(path, kind), formats=formats)
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
-    with image:
-        check_pixels(image.size, max_pixels)
+        limits.check_size(header.width, header.height)
+    with pillow_open(source or _openable(path, kind), (*READ, *_plugin(kind))) as image:
+        limits.check_size(*image.size)
         yield image
 
 
@@ -174,25 +176,13 @@ def _plugin(kind):
     return (kind,)
 
 
-def check_pixels(size: tuple[int, int], max_pixels: float, frames: int = 1) -> None:
-    """Raises InputError if `frames` frames of `size` (width, height) together have more than `max_pixels`."""
-    (width, height), pixels = size, frames * size[0] * size[1]
-    if pixels > max_pixels:
-        least = math.ceil(pixels / 1e6)
-        raise InputError(
-            f"its {f'{frames} frames of ' if frames > 1 else ''}{width} x {height} pixels are {pixels / 1e6:.1f} "
-            f"megapixels; the limit is {max_pixels / 1e6:g}. If you trust the file, raise the limit with "
-            f"--max-pixels {least} (in Python, max_pixels={least}e6)."
-        )
-
-
-def _read_jpeg(path, max_pixels, full_depth):
-    with open_image(path, max_pixels):  # the limit is checked first
+def _read_jpeg(path, limits, full_depth):
+    with open_image(path, limits):  # the size is checked first
         pass
     file = Path(path).read_bytes()
-    content = jpeg.image_bytes(file)
+    content = jpeg.image_bytes(file, limits)
     deep = jpeg.bits(content) != 8
-    with open_image(path, max_pixels, io.BytesIO(jpeg.as_8_bits(content) if deep else content)) as image:
+    with open_image(path, limits, io.BytesIO(jpeg.as_8_bits(content) if deep else content)) as image:
         if deep:
             picture = of_values(jpeg.deep_values(content), read_metadata(image))
             picture = apply_orientation(picture, orientation(image))
@@ -240,15 +230,16 @@ def left_out(path: Path | str, image: Image.Image, dtype) -> list[str]:
 def _decode(image):
     """The upright `Picture` of an open Pillow image."""
     before = image.size
-    image.load()
+    with without_pillows_limit():
+        image.load()
     if image.size != before:
         raise InputError("its size and orientation tags contradict each other")
     return apply_orientation(decode(image), orientation(image))
 
 
-def _read_png(path, max_pixels, full_depth):
+def _read_png(path, limits, full_depth):
     header = png_reader.parse(path, pixels=False)
-    check_pixels((header.width, header.height), max_pixels)
+    limits.check_size(header.width, header.height)
     png = png_reader.parse(path)
     values = png_reader.decode(png, png.still, deep=full_depth)
     metadata, notes = png_metadata(png)
@@ -274,12 +265,10 @@ def _png_orientation(png):
     return exif.orientation(exif.open_block(found)) if found else 1
 
 
-def png_frames(path: Path | str, max_pixels: float) -> Iterator[tuple[Picture, float]]:
+def png_frames(path: Path | str, limits: Limits) -> Iterator[tuple[Picture, float]]:
     """Yields the complete frames of an APNG as (`Picture`, milliseconds)."""
     png = png_reader.parse(path)
-    check_pixels((png.width, png.height), max_pixels, len(png.frames))
-    for frame in png.frames:
-        check_pixels((frame.width, frame.height), max_pixels)
+    limits.check_frames(_drawn(png.width, png.height, png.frames))
     metadata, notes = png_metadata(png)
     if png.bits == 16:
         notes = [*notes, "its frames were reduced from 16 to 8 bits"]
@@ -291,13 +280,11 @@ def png_frames(path: Path | str, max_pixels: float) -> Iterator[tuple[Picture, f
         yield apply_orientation(picture, turn), time
 
 
-def gif_frames(path: Path | str, max_pixels: float, count: int | None = None) -> Iterator[tuple[Picture, float]]:
+def gif_frames(path: Path | str, limits: Limits, count: int | None = None) -> Iterator[tuple[Picture, float]]:
     """Yields the complete frames of a GIF as (`Picture`, milliseconds); `count` of them, or all."""
     found = gif.parse(path)
     found.frames = found.frames[:count]
-    check_pixels((found.width, found.height), max_pixels, len(found.frames))
-    for block in found.frames:
-        check_pixels((block.width, block.height), max_pixels)
+    limits.check_frames(_drawn(found.width, found.height, found.frames))
     metadata = {"comment": found.comment, "xmp": found.xmp, "icc_profile": found.profile}
     metadata = {name: value for name, value in metadata.items() if value}
     for rgba, time in compose.compose(found.height, found.width, gif.parts(found)):
@@ -306,13 +293,18 @@ def gif_frames(path: Path | str, max_pixels: float, count: int | None = None) ->
         yield dataclasses.replace(picture, notes=tuple(found.notes)), time
 
 
-def _read_tiff(path, max_pixels, full_depth, page):
+def _drawn(width, height, frames):
+    """The size that decides about the work for each frame: its own, or that of the canvas."""
+    return [max((width, height), (frame.width, frame.height), key=math.prod) for frame in frames]
+
+
+def _read_tiff(path, limits, full_depth, page):
     number = high_depth.pages(path)[page]
     metadata = high_depth.page_metadata(path, number)
     notes = ("its masks of transparency were left out",) if not page and high_depth.masks(path) else ()
-    with contextlib.suppress(UnidentifiedImageError, SyntaxError), open_image(path, max_pixels) as image:
+    with contextlib.suppress(UnidentifiedImageError, SyntaxError), open_image(path, limits) as image:
         image.seek(number)
-        check_pixels(image.size, max_pixels)
+        limits.check_size(*image.size)
         if not ((full_depth or image.mode == "F") and high_depth.is_truncated(image)) and not high_depth.is_odd(image):
             picture = _decode(image)
             if "icc_profile" not in picture.metadata:  # used for the conversion to sRGB
@@ -320,5 +312,5 @@ def _read_tiff(path, max_pixels, full_depth, page):
             if len(np.atleast_1d(image.tag_v2.get(EXTRA_SAMPLES, ()))) > (picture.alpha is not None):
                 notes += (high_depth.EXTRA_CHANNEL,)
             return dataclasses.replace(picture, metadata=metadata, notes=notes)
-    picture, turn = high_depth.read_tiff(path, lambda size: check_pixels(size, max_pixels), number, metadata)
+    picture, turn = high_depth.read_tiff(path, limits, number, metadata)
     return apply_orientation(dataclasses.replace(picture, notes=(*picture.notes, *notes)), turn)

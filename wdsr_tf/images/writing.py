@@ -213,5 +213,7 @@ def save(image: Image.Image, file, form: Format, **options) -> None:
     """Saves a Pillow image to a path or open file; whatever Pillow's plugin raises becomes an OSError."""
     try:
         image.save(file, form.name, **options)
+    except (InputError, MemoryError):  # of what makes the frames of an animation
+        raise
     except Exception as error:
         raise OSError(str(error)) from error

@@ -21,12 +21,12 @@ def jpeg_quality(image: "str | os.PathLike | object") -> float | None:
     Returns:
         None if the image isn't a JPEG, or doesn't know that it was one.
     """
-    from PIL import Image
+    from wdsr_tf.images.limits import pillow_open
 
     try:
         if not isinstance(image, str | os.PathLike):
             return _quality(image.quantization)
-        with Image.open(image, formats=["JPEG"]) as opened:
+        with pillow_open(image, ["JPEG"]) as opened:
             return _quality(opened.quantization)
     except Exception:  # no JPEG, or a broken one, which is reported when it's read
         return None

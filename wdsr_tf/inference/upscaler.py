@@ -12,6 +12,7 @@ from wdsr_tf import images, weights
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import sha256
 from wdsr_tf.images.formats import format_of
+from wdsr_tf.images.limits import limits_of
 from wdsr_tf.inference import budget, routing
 from wdsr_tf.inference.alpha import bleed
 from wdsr_tf.inference.engines import Engine, automatic_engine, automatic_precision, check_engine, open_engine
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from wdsr_tf import Image, Model
 
 RECIPE = 1  # raise it when results change though models and options don't: they are then made again
-MAX_RESULT = 16  # times `max_pixels`: the largest image that is let in, upscaled four times
 
 
 class Upscaler:
@@ -52,7 +52,8 @@ class Upscaler:
             is exact, up to 96; beyond, what keeps a test image within half a level, measured once per model.
         self_ensemble: average the results for eight flips and rotations; slightly better, eight times as long.
         quality: of JPEG, AVIF and lossy WebP files, 1 to 100. Default: each format's.
-        max_pixels: limit for images read from files; results may have 16 times as many pixels.
+        max_pixels: limit for an image, a frame or a page that is read from a file. All of a file together, and a
+            result, may have 16 times as many.
         log: called with one line when a model is recognized, converted or opened. Default: silent.
 
     Raises:
@@ -112,12 +113,20 @@ class Upscaler:
     def result_size(self, height: int, width: int) -> tuple[int, int]:
         """Returns the (height, width) that an image of that size gets; raises InputError if that's too large."""
         result = self.size.of(height, width) or _after(self.passes(height, width), height, width)
-        if math.prod(result) > MAX_RESULT * self.max_pixels:
-            raise InputError(
-                f"{width} x {height} pixels would become {result[1]} x {result[0]}, more than {MAX_RESULT} times the "
-                f"limit of {self.max_pixels / 1e6:g} megapixels (max_pixels)."
-            )
+        limits_of(self.max_pixels).check_result((width, height), (result[1], result[0]))
         return result
+
+    def result_pixels(self, source: str | os.PathLike, target: str | os.PathLike) -> int:
+        """Returns the pixels of all frames or pages of the result for an image file, from the file's headers.
+
+        Raises:
+            InputError: as `recipe`.
+        """
+        form = format_of(target)
+        if form.name == "TIFF" and images.page_count(source) > 1:
+            return sum(math.prod(self.result_size(*size)) for size in images.page_sizes(source, self.max_pixels))
+        frames = images.frame_count(source) if form.animated else 1
+        return frames * math.prod(self.result_size(*images.size(source, self.max_pixels)))
 
     def steps(self, source: str | os.PathLike) -> Iterator[str]:
         """Yields what happens to an image file: a phrase for each pass, with its model, tiles and memory."""
@@ -249,7 +258,7 @@ class Upscaler:
         watch.finish()
 
     def _upscale_pages(self, source, target, pages, progress):
-        sizes = [images.size(source, self.max_pixels, page) for page in range(pages)]
+        sizes = images.page_sizes(source, self.max_pixels)
         results = [self.result_size(*size) for size in sizes]
         watch = _Progress(progress, sum(self._work_of(*size) for size in sizes))
         with images.open_pages(target, pages, sum(map(math.prod, results))) as open_page:
@@ -274,32 +283,29 @@ class Upscaler:
             self._log(f"{source}: {note}.")
 
     def _upscale_animation(self, source, target, progress):
-        animation = images.read_frames(source, self.max_pixels)
-        first = animation.frames[0][0]
+        animation = images.open_animation(source, self.max_pixels)
+        first = next(iter(animation))
         self._tell(source, first, format_of(target))
         result = self._result(first)
         images.check_fit(target, *result, "uint8", transparent=False)
-        watch = _Progress(progress, len(animation.frames) * self._work(first))
-        frames = [
-            (
-                assemble(outline(picture, result, "uint8"), result, self._strips(picture, "uint8", False, watch.add)),
-                time,
-            )
-            for picture, time in animation.frames
-        ]
-        images.write_animation(target, frames, animation.loop, self.quality)
+        watch = _Progress(progress, len(animation.times) * self._work(first))
+        frames = (
+            assemble(outline(picture, result, "uint8"), result, self._strips(picture, "uint8", False, watch.add))
+            for picture in animation
+        )
+        images.write_frames(target, frames, animation.times, animation.loop, animation.transparent, self.quality)
         watch.finish()
 
     def _result(self, picture):
         return self.result_size(*picture.rgb.shape[:2])
 
     def _work(self, picture, jpeg=False):
-        """The pixels that all passes read together."""
+        """The pixels that all passes read together, or that resizing reads if there is none."""
         return self._work_of(*picture.rgb.shape[:2], jpeg)
 
     def _work_of(self, height, width, jpeg=False):
         models = self.passes(height, width, jpeg)
-        return sum(math.prod(_after(models[:done], height, width)) for done in range(len(models)))
+        return sum(math.prod(_after(models[:done], height, width)) for done in range(len(models))) or height * width
 
     def _strips(self, picture, dtype, jpeg, watch):
         """Strips of `picture` in its new size, as `picture_strips` yields them.
@@ -319,6 +325,8 @@ class Upscaler:
             yield from picture_strips(self._engine(models[-1]), picture, dtype, **options)
         else:
             yield from resized_strips(picture, result, dtype)
+        if not models:
+            watch(math.prod(picture.rgb.shape[:2]))
 
     def _options(self, model, watch):
         overlap = functools.partial(self._measured, model) if self._overlap is None else self._overlap
@@ -370,5 +378,5 @@ class _Progress:
         self._report(min(1.0, self._done / self._total))
 
     def finish(self):
-        if self._done < self._total or not self._total:
+        if self._done < self._total:
             self._report(1.0)

@@ -1,5 +1,6 @@
 """What the modes of `convert` share: -i and -o, the flags of a run over many images, and its report."""
 
+from wdsr_tf.commands import limits
 from wdsr_tf.commands.command import complain, say
 from wdsr_tf.errors import InputError
 
@@ -16,6 +17,8 @@ def define_paths(flags, source, target):
 
 
 def define_jobs(flags):
+    """Defines --jobs, and --max-pixels for what the jobs read."""
+    limits.define(flags)
     flags.integer("jobs", None, "Number of processes. Default: one per core that the job may use.", minimum=1)
 
 
