@@ -63,10 +63,13 @@ def moving(height, width, number):
     return np.stack([red, green, np.full_like(red, 40 + 5 * (number % 40))], axis=-1).astype("uint8")
 
 
-def write(path, times=None, shape=None, *, sounds=(), subtitles=False, chapters=(), attachment=b"", picture=moving):
+def write(
+    path, times=None, shape=None, *, sounds=(), subtitles=False, chapters=(), attachments=(), tags=None, picture=moving
+):
     """Writes a video with a frame `picture(height, width, number)` at each of `times`.
 
-    `sounds` are languages: one stream of a tone in each.
+    `sounds` are languages: one stream of a tone in each; `attachments` are (name, MIME type, content); `tags` are the
+    video stream's.
     """
     shape, times = shape or Shape(), steady(25) if times is None else times
     with av.open(str(path), "w") as container:
@@ -78,10 +81,11 @@ def write(path, times=None, shape=None, *, sounds=(), subtitles=False, chapters=
         if shape.aspect:
             stream.sample_aspect_ratio = shape.aspect
         stream.set_display_matrix(shape.rotation)
+        stream.metadata.update(tags or {})
         tones = [_sound(container, language) for language in sounds]
         texts = container.add_mux_stream("subrip") if subtitles else None
-        if attachment:
-            container.add_attachment("font.ttf", "application/x-truetype-font", attachment)
+        for attachment in attachments:
+            container.add_attachment(*attachment)
         if chapters:
             unit = Fraction(1, 1000)
             bounds = itertools.pairwise(range(0, 1000 * len(chapters) + 1, 1000))

@@ -15,10 +15,20 @@ STATISTICS = ("_STATISTICS", "BPS", "NUMBER_OF_", "DURATION")  # mkvmerge's
 
 
 def others(container, index: int) -> list:
-    """Returns the streams to copy: all but the video stream `index`, and the one of MP4 that has chapters' titles."""
+    """Returns the streams to copy: all but the video stream `index`.
+
+    Those of QuickTime that hold the titles of chapters, and the time code, aren't among them: these are also chapters
+    and a tag of the video, from which muxers make such streams again.
+    """
     from av.stream import Discard
 
-    return [each for each in container.streams if each.index != index and each.discard != Discard.all]
+    return [
+        each
+        for each in container.streams
+        if each.index != index
+        and each.discard != Discard.all
+        and not (each.type == "data" and "timecode" in each.metadata)
+    ]
 
 
 def add_copy(container, stream, suffix: str):
@@ -27,7 +37,9 @@ def add_copy(container, stream, suffix: str):
         container.add_attachment(stream.name or "file", stream.mimetype or "application/octet-stream", stream.data)
         return None
     if _becomes_attachment(stream, suffix):
-        container.add_attachment(*COVERS[stream.codec_context.name], _first_packet(stream))
+        name, form = COVERS[stream.codec_context.name]
+        tags = stream.metadata
+        container.add_attachment(tags.get("filename", name), tags.get("mimetype", form), _first_packet(stream))
         return None
     copy = container.add_stream_from_template(stream, opaque=True)
     copy.metadata.update(kept_tags(stream.metadata))
@@ -35,11 +47,15 @@ def add_copy(container, stream, suffix: str):
     return copy
 
 
-def kinds(path: Path, indices: Iterable[int], suffix: str) -> Counter:
-    """Returns how many copies of each type of stream a result has."""
+def kind(stream) -> str:
+    """Returns the type of a stream, or "cover", which some containers have as an attachment, others as video."""
+    return "cover" if stream.disposition & COVER else stream.type
+
+
+def kinds(path: Path, indices: Iterable[int]) -> Counter:
+    """Returns how many streams of each kind there are among those with these indices."""
     with opened(path) as inputs:
-        streams = [inputs.streams[index] for index in indices]
-        return Counter("attachment" if _becomes_attachment(each, suffix) else each.type for each in streams)
+        return Counter(kind(inputs.streams[index]) for index in indices)
 
 
 def kept_tags(metadata: dict[str, str]) -> dict[str, str]:
@@ -54,7 +70,9 @@ def kept_tags(metadata: dict[str, str]) -> dict[str, str]:
 def fits(stream, suffix: str, folder: Path) -> bool:
     """Whether a file of that suffix can hold a copy of `stream`; tried out in `folder`."""
     av = require()
-    if suffix == ".webm" and stream.type in ("attachment", "data"):
+    if stream.type == "data" and (suffix == ".webm" or _name(stream) is None):  # muxers notice it only later
+        return False
+    if suffix == ".webm" and stream.type == "attachment":
         return False
     trial = folder / f"trial{suffix}"
     try:
@@ -70,9 +88,16 @@ def fits(stream, suffix: str, folder: Path) -> bool:
 
 def described(stream) -> str:
     """Returns `stream 3 (subtitle, srt, deu)`."""
-    name = stream.codec_context.name if stream.codec_context else stream.name
+    name = _name(stream)
     language = f", {stream.language}" if stream.language else ""
     return f"stream {stream.index} ({stream.type}, {name or 'unknown codec'}{language})"
+
+
+def _name(stream):
+    """The name of a stream's codec, or of an attachment's file; None if it's unknown."""
+    if stream.codec_context:
+        return stream.codec_context.name
+    return stream.name if stream.type in ("attachment", "data") else None
 
 
 def _becomes_attachment(stream, suffix):

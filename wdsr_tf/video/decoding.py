@@ -35,6 +35,9 @@ class Account:
     damaged: int = 0
     last: tuple[int, int] | None = None
 
+    def add_damage(self):
+        self.damaged += 1
+
 
 class Frames:
     """The frames of `source` that are wanted, an iterable to be used once.
@@ -100,11 +103,12 @@ class Frames:
         return first is not None and first.pts is not None and first.pts <= start
 
     def _packets(self, container, stream):
-        for packet in itertools.chain(demuxed(container, stream), [None]):  # the last flushes the decoder
+        packets = demuxed(container, stream, damaged=self._account.add_damage)
+        for packet in itertools.chain(packets, [None]):  # the last flushes the decoder
             try:
                 frames = stream.decode(packet)
             except ValueError:  # av.error.InvalidDataError
-                self._account.damaged += 1
+                self._account.add_damage()
                 continue
             for frame in frames:
                 self._account.damaged += frame.is_corrupt

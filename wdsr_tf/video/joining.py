@@ -34,7 +34,7 @@ class Part:
 WHOLE = Part()
 
 
-def join(target: Path, source: Source, encoding: Encoding, parts, indices, part: Part, last_duration: int) -> list:
+def join(target: Path, source: Source, encoding: Encoding, parts, indices, part: Part, last_duration: int) -> tuple:
     """Writes the result to `target`.
 
     Args:
@@ -47,12 +47,13 @@ def join(target: Path, source: Source, encoding: Encoding, parts, indices, part:
         last_duration: of the last frame, in units of the source.
 
     Returns:
-        Notes: one line for each thing that had to be changed.
+        (indices of the copied streams of which there was something to copy, a line for each thing that was changed).
     """
     av = require()
     options = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}  # the same bytes from the same packets
     if target.suffix in (".mp4", ".mov"):
-        options["video_track_timescale"] = str(encoding.time_base.denominator)
+        unit = str(encoding.time_base.denominator)
+        options |= {"video_track_timescale": unit, "movie_timescale": unit}  # the latter of when the video begins
     with (
         opened(source.path) as inputs,
         explained(target, "can't be written"),
@@ -70,13 +71,14 @@ def join(target: Path, source: Source, encoding: Encoding, parts, indices, part:
                 copies[stream.index] = copy
         if part == WHOLE:
             outputs.set_chapters(inputs.chapters())
+        written = {index for index in indices if index not in copies}  # with the header
         clock = _Clock(strict=target.suffix in (".mp4", ".mov"))
         begin = part.begin or 0
         encoded = _encoded(parts, encoding, video, last_duration, begin)
-        others = _others(inputs, copies, part, clock, begin)
+        others = _others(inputs, copies, part, clock, begin, written)
         for _, packet in heapq.merge(encoded, others, key=lambda pair: pair[0]):
             outputs.mux_one(packet)
-    return clock.notes()
+    return written, clock.notes()
 
 
 def _encoded(parts, encoding, video, last_duration, begin):
@@ -106,8 +108,8 @@ def _depth(part):
     return max(number - place.get(time, number) for number, (time, *_) in enumerate(segments.packets(part.path)))
 
 
-def _others(inputs, copies, part, clock, begin):
-    """(time in seconds, packet) of the copied streams."""
+def _others(inputs, copies, part, clock, begin, written):
+    """(time in seconds, packet) of the copied streams; adds the indices of those that have any to `written`."""
     streams = [inputs.streams[index] for index in copies]
     latest = Fraction(-(2**62))
     for packet in demuxed(inputs, *streams) if streams else ():
@@ -121,6 +123,7 @@ def _others(inputs, copies, part, clock, begin):
         clock.check(packet)
         time = packet.dts if packet.dts is not None else packet.pts
         latest = max(latest, time * base) if time is not None else latest
+        written.add(packet.stream_index)
         packet.stream = copies[packet.stream_index]
         yield latest, packet
 

@@ -49,13 +49,16 @@ def opened(path):
         yield container
 
 
-def demuxed(container, *streams):
-    """Yields the packets of streams, up to the end or to where the container is damaged beyond recognition."""
+def demuxed(container, *streams, damaged=lambda: None):
+    """Yields the packets of streams, up to the end or to damage that hides the rest; then calls `damaged`."""
     packets = container.demux(*streams)
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, ValueError):  # av.error.InvalidDataError
+        except StopIteration:
+            return
+        except ValueError:  # av.error.InvalidDataError
+            damaged()
             return
         if packet.size:
             yield packet

@@ -49,6 +49,7 @@ class Source:
         aspect: of a pixel, width by height; None if no tag tells.
         rotation: the display matrix, nine numbers, or None.
         light: HDR's static metadata.
+        interlaced: whether its first frames are.
         lost: names of what frames carry and the result can't.
         left_out: the same, for what hardly matters to the picture.
         frames: how many there are, or are expected; 0 if nothing tells.
@@ -69,6 +70,7 @@ class Source:
     aspect: Fraction | None
     rotation: tuple[int, ...] | None
     light: Light
+    interlaced: bool
     lost: tuple[str, ...]
     left_out: tuple[str, ...]
     frames: int
@@ -119,6 +121,7 @@ def open_source(path: Path | str) -> Source:
             aspect=stream.sample_aspect_ratio or None,
             rotation=_rotation(first),
             light=light_of(first),
+            interlaced=any(frame.interlaced_frame for frame in (first, *more)),
             lost=_carried((first, *more), LOST_WITH_FRAMES),
             left_out=_carried((first, *more), LEFT_OUT_OF_FRAMES),
             frames=stream.frames or round((duration or 0) * rate),

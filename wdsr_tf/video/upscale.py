@@ -24,7 +24,7 @@ from wdsr_tf.video.sample import WHOLE, Sample
 from wdsr_tf.video.source import Source, open_source
 
 DEPTH = 2  # frames that wait between two stages, at most
-SHORT = 0.98  # of the announced frames: a video with fewer has probably lost its end
+SHORT = 0.02  # of the announced frames, and a second: if more are missing, a video has probably lost its end
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,8 @@ def plan(upscaler: Upscaler, path: str | os.PathLike, target: str | os.PathLike,
             f"{source.path}: a frame of {source.width} x {source.height} pixels is larger than the limit of "
             f"{upscaler.max_pixels / 1e6:g} megapixels (max_pixels)."
         )
+    if source.interlaced and not options.deinterlace:
+        raise InputError(f"{source.path}: is interlaced. Pass --deinterlace to make full frames of it.")
     if source.lost and not options.drop_unsupported:
         raise InputError(
             f"{source.path}: has {', '.join(source.lost)}, which can't be kept. Pass --drop-unsupported to leave it "
@@ -219,15 +221,20 @@ def _assemble(job, work, account, indices, finished, log):
     duration = duration or max(1, round(1 / source.rate / unit))
     is_part = bool(job.options.sample)
     part = joining.Part(times[0] * unit, (last + duration) * unit) if is_part else joining.WHOLE
-    notes = joining.join(finished, source, job.encoding, work.segments, indices, part, duration)
+    written, notes = joining.join(finished, source, job.encoding, work.segments, indices, part, duration)
     for note in notes:
         log(f"{source.path}: {note}.")
     begin = part.begin or Fraction(0)
-    streams = kinds(source.path, indices, finished.suffix) + Counter(video=1)
-    checking.check(
-        finished,
-        checking.Expected(len(times), times[0] * unit - begin, last * unit - begin, duration * unit, streams),
+    expected = checking.Expected(
+        frames=len(times),
+        first=times[0] * unit - begin,
+        last=last * unit - begin,
+        frame=duration * unit,
+        longest=max(duration, *(later - time for time, later in itertools.pairwise(times)), 0) * unit,
+        streams=kinds(source.path, written) + Counter(video=1),
+        empty=kinds(source.path, set(indices) - written),
     )
+    checking.check(finished, expected)
     return len(times)
 
 
@@ -235,5 +242,6 @@ def _tell_damage(job, account, frames, log):
     source = job.source
     if account.damaged:
         log(f"{source.path}: {account.damaged} packets are damaged; their frames are missing or wrong.")
-    if not job.options.sample and frames < SHORT * source.frames - 1:
+    missing = source.frames - frames  # by a number that may be an estimate
+    if not job.options.sample and missing > max(SHORT * source.frames, source.rate):
         log(f"{source.path}: has only {frames} of the {source.frames} frames that its header announces.")
