@@ -97,7 +97,7 @@ def test_a_model_is_downloaded_once_with_a_progress_bar_and_checked(place, capsy
 def test_a_killed_run_leaves_complete_images_and_the_next_run_does_the_rest(place, capsys):
     tiny(place / "m.keras", num_filters=8, num_res_blocks=4)
     large = np.tile(RGB, (40, 40, 1))
-    for i in range(30):
+    for i in range(12):
         images.write(place / f"in/{i:02d}.png", large)
     words = ["-i", "in", "-o", "out", "-m", "m.keras"]
     with subprocess.Popen([*SCRIPT, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
@@ -106,13 +106,13 @@ def test_a_killed_run_leaves_complete_images_and_the_next_run_does_the_rest(plac
             time.sleep(0.01)
         run.send_signal(signal.SIGKILL)
     done = images.find(place / "out")
-    assert 3 <= len(done) < 30
+    assert 3 <= len(done) < 12
     assert all(images.read(path).shape == (720, 960, 3) for path in done)  # reading raises if a file is cut short
 
     assert upscale(*words) == 0
     out = capsys.readouterr().out
-    assert f"{len(done)} of 30 images are done already" in out and "Kept" not in out
-    assert len(images.find(place / "out")) == len(visible(place / "out")) == 30
+    assert f"{len(done)} of 12 images are done already" in out and "Kept" not in out
+    assert len(images.find(place / "out")) == len(visible(place / "out")) == 12
 
 
 def test_a_full_disk_costs_the_image_and_leaves_no_part_of_it(place, capsys, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from keras import layers
 
 from tests.helpers.exported import VARIANTS, randomized, small
+from tests.models.test_models import ONCE
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import to_uint8
 from wdsr_tf.models import create_model, get_architecture, list_models
@@ -21,7 +22,6 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from wdsr_tf.export.onnx import OPSET, to_onnx  # noqa: E402  (onnx may be missing)
 
 EXACT = 1e-2 / 255  # of the output's range: an export's limit, ten times the error of float32 sums
-EVERY = [(name, scale) for name in list_models() for scale in get_architecture(name).scales]
 HALVED = [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("wdsr-a", "carn-v2", "dcscn"))) for n in list_models()]
 
 
@@ -45,7 +45,9 @@ def difference(model, runs, lr):
     return np.abs(sr - expected).max() / max(255, np.ptp(expected))
 
 
-@pytest.mark.parametrize("name, scale, how", [(*row, {}) for row in EVERY] + VARIANTS)
+@pytest.mark.parametrize(
+    "name, scale, how", [pytest.param(*each.values, {}, marks=each.marks) for each in ONCE] + VARIANTS
+)
 def test_onnx_runtime_equals_keras_at_any_size(name, scale, how):
     model = randomized(create_model(name, scale, **small(name) | how))
     runs = session(to_onnx(model))

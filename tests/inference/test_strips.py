@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.engines import Fake, repeated
-from tests.models.test_models import EVERY, small
+from tests.models.test_models import ONCE, small
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import formats
@@ -19,7 +19,7 @@ from wdsr_tf.receptive_field import ReceptiveField
 
 RGB = np.random.default_rng(0).integers(0, 256, (11, 14, 3), dtype="uint8")
 LARGE = np.random.default_rng(1).integers(0, 256, (110, 100, 3), dtype="uint8")
-LOCAL = [each for each in EVERY if not get_architecture(each[0]).global_mean]
+LOCAL = [each for each in ONCE if not get_architecture(each.values[0]).global_mean]
 SMALL_TILES = str(10_000 * 400)  # bytes: 400 pixels of `Fake`
 
 

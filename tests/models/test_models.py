@@ -13,13 +13,19 @@ from wdsr_tf.models import create_model, get_architecture, list_models
 from wdsr_tf.models.registry import register
 
 EVERY = [(name, scale) for name in list_models() for scale in get_architecture(name).scales]
+# For what takes longer: each network once, at its largest scale, and at the others in `make test-all`.
+ONCE = [
+    pytest.param(name, scale, marks=[pytest.mark.slow] * (scale != max(get_architecture(name).scales)))
+    for name, scale in EVERY
+]
 ODD = 13, 10  # not square, so that swapped axes show; one size, because JAX compiles for each size
 TRACING_IS_SLOWER = keras.backend.backend() == "tensorflow"  # for a step or two
+COMPILES_EACH_SIZE = keras.backend.backend() == "jax"
 LR_PATCH = {"cunet": 64, "upcunet": 44}  # these crop more than a 16 x 16 patch has
 HALF_IS_SLOW = {"cunet", "upcunet"}  # their widths are fixed, and CPUs multiply float16 in software
-
+# Each network in one of them, usually the one whose range is small, and in the other in `make test-all`.
 PRECISIONS = [
-    pytest.param(name, precision, marks=[pytest.mark.slow] * (name in HALF_IS_SLOW and precision == "mixed_float16"))
+    pytest.param(name, precision, marks=[pytest.mark.slow] * ((precision == "mixed_float16") == (name in HALF_IS_SLOW)))
     for name in list_models()
     for precision in ("mixed_float16", "mixed_bfloat16")
 ]
@@ -38,7 +44,7 @@ def upscaled(model, lr):
     return keras.ops.convert_to_numpy(model(lr))
 
 
-@pytest.mark.parametrize("name, scale", EVERY)
+@pytest.mark.parametrize("name, scale", ONCE if COMPILES_EACH_SIZE else EVERY)
 def test_the_output_is_scale_times_the_input_for_any_size_and_dtype(name, scale):
     for height, width in [(1, 1), ODD]:
         lr = random_image(height, width)
@@ -49,7 +55,7 @@ def test_the_output_is_scale_times_the_input_for_any_size_and_dtype(name, scale)
         np.testing.assert_array_equal(sr, upscaled(network(name, scale), lr.astype("float32")))
 
 
-@pytest.mark.parametrize("name, scale", EVERY)
+@pytest.mark.parametrize("name, scale", ONCE)
 def test_a_checkpoint_restores_the_same_network(name, scale, tmp_path):
     model = network(name, scale)
     checkpoint.save(model, tmp_path / "model.keras")
