@@ -79,7 +79,7 @@ def test_quantized_weights_are_refused():
 
 
 def test_a_model_for_one_scale_ignores_the_other_upsamplers_of_a_multi_scale_file():
-    model = converted(published.EVERY["carn all"].arrays, 3)
+    model = converted(published.EVERY["carn all"].arrays, 3, multi_scale=False)
     assert (model.scale, model.hyperparameters["multi_scale"]) == (3, False)
     kernel = published.EVERY["carn all"].arrays["upsample.up3.body.0.weight"]
     assert model.get_layer("upsampler").weights[0].shape == (3, 3, 8, kernel.shape[0])
