@@ -120,7 +120,7 @@ def test_a_file_for_several_scales_is_ranked_at_each_with_its_upsampler(tmp_path
     from wdsr_tf.models import create_model
 
     source = create_model("carn-m", 2, multi_scale=True)
-    export_weights(source, tmp_path / "carn.npz", "official")
+    export_weights(source, tmp_path / "carn.npz", "pytorch")
     network = Network("carn", tmp_path / "carn.npz")
     with np.load(network.path) as arrays:
         held = dict(arrays)
@@ -128,8 +128,8 @@ def test_a_file_for_several_scales_is_ranked_at_each_with_its_upsampler(tmp_path
     for scale, published in ((2, "upsample.up2.body.0"), (3, "upsample.up3.body.0"), (4, "upsample.up4.body.0")):
         assert networks.of_one_scale([network], scale) == ([network], scale, {})
         model = network.load(scale)
-        assert (model.scale, model.hyperparameters["multi_scale"]) == (scale, False)
-        kernel = model.get_layer("upsampler").get_weights()[0]
+        assert (model.scale, model.hyperparameters["multi_scale"]) == (scale, True)
+        kernel = model.get_layer("upsampler").of(scale)[0].get_weights()[0]
         np.testing.assert_array_equal(kernel, held[f"{published}.weight"].transpose(2, 3, 1, 0))
 
 

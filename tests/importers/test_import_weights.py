@@ -62,7 +62,8 @@ def test_unused_upsamplers_must_be_complete(name):
     key = f"upsample.{name}"
     for wrong in ({}, {key: np.zeros(7, "float32")}):
         with pytest.raises(InputError, match=key):
-            converted({other: array for other, array in arrays.items() if other != key} | wrong, 2)
+            less = {other: array for other, array in arrays.items() if other != key}
+            converted(less | wrong, 2, multi_scale=False)
 
 
 def test_a_mean_shift_may_be_omitted_completely_but_not_in_part():
@@ -79,7 +80,7 @@ def test_quantized_weights_are_refused():
 
 
 def test_a_model_for_one_scale_ignores_the_other_upsamplers_of_a_multi_scale_file():
-    model = converted(published.EVERY["carn all"].arrays, 3)
+    model = converted(published.EVERY["carn all"].arrays, 3, multi_scale=False)
     assert (model.scale, model.hyperparameters["multi_scale"]) == (3, False)
     kernel = published.EVERY["carn all"].arrays["upsample.up3.body.0.weight"]
     assert model.get_layer("upsampler").weights[0].shape == (3, 3, 8, kernel.shape[0])

@@ -70,7 +70,9 @@ def test_a_multi_scale_file_needs_a_scale_unless_one_checkpoint_keeps_them_all()
         choose(candidates)
     whole, x3 = choose(candidates, hyperparameters={"multi_scale": True}), choose(candidates, scale=3)
     assert (whole.scale, whole.hyperparameters["multi_scale"]) == (2, True)
-    assert (x3.scale, x3.hyperparameters["multi_scale"]) == (3, False)
+    assert (x3.scale, x3.hyperparameters["multi_scale"]) == (3, True)  # it keeps what the file has
+    alone = choose(candidates, scale=3, hyperparameters={"multi_scale": False})
+    assert (alone.scale, alone.hyperparameters["multi_scale"]) == (3, False)
 
 
 def test_a_scale_that_shapes_do_not_determine_must_be_chosen():

@@ -30,6 +30,12 @@ def test_a_line_rises_from_left_to_right_with_its_column():
     assert heights == sorted(heights, reverse=True) and heights[0] - heights[-1] > 100
 
 
+def test_bicubic_is_a_level_line_across_the_epochs():
+    y, x = pixels(curve.draw([row(epoch, bicubic_psnr=32.5) for epoch in range(1, 11)]), COLORS["bicubic_psnr"]).T
+    assert x.min() <= curve.LEFT + 2 and x.max() >= curve.WIDTH - curve.RIGHT - 3
+    assert y.max() - y.min() <= 2
+
+
 @pytest.mark.parametrize("count", [1, 2, 3000])
 def test_any_number_of_epochs_can_be_drawn(count):
     image = curve.draw([row(epoch) for epoch in range(7, 7 + count)])

@@ -13,7 +13,8 @@ from wdsr_tf.training.callbacks import Clock, Progress
 from wdsr_tf.training.log import Log
 
 EVERYTHING = {"images": 0, "scalars": 0}
-LOGS = {"loss": 3.0, "psnr": 30.0, "val_loss": 2.5, "val_psnr": 31.0, "ema_psnr": 31.5, "not_finite_steps": 0}
+LOGS = {"loss": 3.0, "psnr": 30.0, "val_loss": 2.5, "val_psnr": 31.0, "ema_psnr": 31.5, "bicubic_psnr": 29.5}
+LOGS |= {"not_finite_steps": 0}
 PATCH = np.random.default_rng(0).integers(0, 256, (1, 24, 24, 3), "uint8")
 
 
@@ -61,6 +62,7 @@ def test_every_metric_has_a_scalar_per_epoch(model, tmp_path):
         "psnr/training": {30.0},
         "psnr/validation": {31.0},
         "psnr/validation_averaged_weights": {31.5},
+        "psnr/validation_bicubic": {29.5},
         "learning_rate": {np.float32(0.01)},
         "images_per_second": {123.0},
     }

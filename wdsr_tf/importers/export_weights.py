@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, check_choice
 from wdsr_tf.files import atomic
 from wdsr_tf.importers import (
     carn,
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from wdsr_tf.models.registry import SRModel
 
 SUFFIXES = (".npz", ".safetensors", ".pth", ".pt")
-LAYOUTS = {  # of networks that need no change
+LAYOUTS = ("ours", "pytorch")
+PUBLISHED = {  # layouts of networks that need no change
     "drrn": drrn.blocks,
     "espcn": espcn.pytorch,
     "espcn-7": espcn.yu45020,
@@ -51,7 +52,7 @@ LAYOUTS = {  # of networks that need no change
     "srvgg": srvgg.official,
     "vdsr": vdsr.caffe,
 }
-WRITTEN = ", ".join(sorted([*LAYOUTS, "edsr", "carn", "carn-m", "wdsr-a", "wdsr-b"]))
+WRITTEN = ", ".join(sorted([*PUBLISHED, "edsr", "carn", "carn-m", "wdsr-a", "wdsr-b"]))
 
 
 def export_weights(model: "SRModel", path: str | Path, layout: str | None = None) -> int:
@@ -70,7 +71,7 @@ def export_weights(model: "SRModel", path: str | Path, layout: str | None = None
     """
     path = Path(path)
     check_suffix(path)
-    layout = layout or layout_of(path)
+    layout = check_choice("layout", layout or layout_of(path), LAYOUTS)
     if layout == "pytorch":
         model, arrays = published(model)
     else:
@@ -156,12 +157,12 @@ def _as_published(model):
         return layout, _rebuilt(model, weight_norm=True)
     if model.architecture == "msrn" and options["variant"] != "official":
         return msrn.harish_vnkt, model
-    if model.architecture not in LAYOUTS:
+    if model.architecture not in PUBLISHED:
         raise InputError(
             f"{model.architecture} can't be written for PyTorch, because no published code has names for it. Networks "
             f"that can: {WRITTEN}."
         )
-    return LAYOUTS[model.architecture], model
+    return PUBLISHED[model.architecture], model
 
 
 def _as_authors_edsr(model):
