@@ -112,7 +112,7 @@ def _read(path, max_pixels, full_depth, page=0):
         if kind == "JPEG":
             return _read_jpeg(path, max_pixels, full_depth)
         with open_image(path, max_pixels) as image:
-            picture = _decode_deep(path, kind, image) if full_depth else None
+            picture = _decode_deep(path, kind, image) if full_depth or kind == "JXL" else None
             picture = with_hidden_metadata(picture or _decode(image), path)
             return dataclasses.replace(picture, notes=tuple(left_out(path, image, picture.rgb.dtype)))
 
@@ -146,12 +146,23 @@ def open_image(path: Path | str, max_pixels: float, source=None) -> Iterator[Ima
     with PILLOWS_LIMIT:  # Pillow's own limit is one for the whole process
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(source or _openable(path, kind), formats=formats)
+            image = _opened(source or _openable(path, kind), kind, formats)
         finally:
             Image.MAX_IMAGE_PIXELS = before
     with image:
         check_pixels(image.size, max_pixels)
         yield image
+
+
+def _opened(source, kind, formats):
+    try:
+        return Image.open(source, formats=formats)
+    except ValueError as error:
+        if kind != "AVIF" or "Exif" not in str(error):
+            raise
+    image = Image.open(io.BytesIO(heif.without_exif(Path(source).read_bytes())), formats=formats)
+    image.info[heif.BROKEN_EXIF] = True
+    return image
 
 
 def _openable(path, kind):
@@ -208,9 +219,9 @@ def _read_jpeg(path, max_pixels, full_depth):
 
 
 def _decode_deep(path, kind, image):
-    """The upright `Picture` of an AVIF, HEIC or JPEG XL of more than 8 bits; None for others."""
-    if kind == "JXL" and jxl.header(path).bits > 8:
-        values, turn = jxl.deep_values(path), 1  # upright already
+    """The upright `Picture` of an AVIF, HEIC, or JPEG XL of more than 8 bits or several frames; None for others."""
+    if kind == "JXL" and ((header := jxl.header(path)).bits > 8 or header.animated):
+        values, turn = jxl.first_values(path), 1  # upright already
     elif (kind == "HEIF" or (kind == "AVIF" and not image.is_animated)) and (bits := heif.bits_of(path, image)) > 8:
         values, turn = heif.deep_values(path, kind, bits), orientation(image)
     else:
