@@ -74,8 +74,8 @@ def test_jpeg_xl_of_more_than_8_bits_is_read_exactly(tmp_path, bits, channels):
 
 def test_the_header_of_a_jpeg_xl_tells_size_depth_and_animation(tmp_path):
     imagecodecs = pytest.importorskip("imagecodecs")
-    sides = (1, 2, 8, 16, 57, 64, 257, 300, 513)
-    for number in range(60):
+    sides = (1, 2, 8, 16, 57, 64, 257, 300)
+    for number in range(24):
         height, width = (int(side) for side in RNG.choice(sides, 2))
         width = 2 * height if number % 7 == 0 else width
         bits, animated = int(RNG.choice([8, 10, 12, 16])), number % 11 == 0
@@ -84,6 +84,16 @@ def test_the_header_of_a_jpeg_xl_tells_size_depth_and_animation(tmp_path):
         content = imagecodecs.jpegxl_encode(np.stack([values] * 2) if animated else values, **options)
         (tmp_path / "a.jxl").write_bytes(content)
         assert dataclasses.astuple(jxl.header(tmp_path / "a.jxl")) == (width, height, bits, animated)
+
+
+def test_the_first_frame_of_a_jpeg_xl_is_kept_and_the_others_are_named(tmp_path):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    pytest.importorskip("pillow_jxl")
+    first = (DEEP[..., :3] >> 8).astype("uint8")
+    (tmp_path / "a.jxl").write_bytes(imagecodecs.jpegxl_encode(np.stack([first, first[::-1]]), lossless=True))
+    picture = images.read_picture(tmp_path / "a.jxl")
+    np.testing.assert_array_equal(picture.rgb, first)
+    assert picture.notes == ("only the first of its frames was kept",)
 
 
 def test_only_a_jpeg_file_in_a_jpeg_xl_is_turned_by_its_exif(tmp_path):
@@ -117,3 +127,15 @@ def test_jpeg_of_12_bits_is_read_with_its_metadata(tmp_path, channels):
     (tmp_path / "b.jpg").write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"b\.jpg.*truncated"):
         images.read_picture(tmp_path / "b.jpg")
+
+
+def test_a_broken_exif_does_not_cost_an_avif(tmp_path):
+    tags = Image.Exif()
+    tags[0x010F] = "a camera"
+    small = (DEEP[..., :3] >> 8).astype("uint8")
+    Image.fromarray(small).save(tmp_path / "a.avif", exif=tags.tobytes(), quality=100)
+    content = (tmp_path / "a.avif").read_bytes()
+    (tmp_path / "b.avif").write_bytes(content.replace(tags.tobytes()[6:], bytes(len(tags.tobytes()) - 6)))
+    picture = images.read_picture(tmp_path / "b.avif")
+    np.testing.assert_array_equal(picture.rgb, images.read(tmp_path / "a.avif"))
+    assert picture.notes == ("its EXIF is broken and was left out",) and "exif" not in picture.metadata

@@ -11,6 +11,8 @@ from wdsr_tf.system.extras import is_installed
 
 NCLX = re.compile(rb"\0\0\0\x13colrnclx(..)(..)", re.DOTALL)
 PIXI = re.compile(rb"pixi\0\0\0\0[\1-\4]([\x08-\x10])")
+EXIF_ITEM = re.compile(rb"(infe\x02.{7}|infe\x03.{9})Exif", re.DOTALL)
+BROKEN_EXIF = "broken_exif"  # in an opened image's `info`
 SEARCHED = 2**20  # bytes at the start of the file
 READ = (b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"wide", b"idat")
 
@@ -59,11 +61,19 @@ def deep_values(path: Path | str, kind: str, bits: int) -> np.ndarray | None:
     return np.rint(np.minimum(values * (65535 / (2**bits - 1)), 65535)).astype("uint16")
 
 
+def without_exif(content: bytes) -> bytes:
+    """Returns an AVIF whose EXIF no reader finds: libavif refuses the whole file for a broken one."""
+    return EXIF_ITEM.sub(rb"\1free", content)
+
+
 def left_out(path: Path | str, image: Image.Image) -> list[str]:
     """Returns what of the file, opened as `image`, isn't read."""
     notes, info = [], image.info
     others = 0 if image.format == "AVIF" else getattr(image, "n_frames", 1) - 1
-    others and notes.append(f"its {others} other images were left out")
+    if others:
+        notes.append(f"its {others} other images were left out")
+    if info.get(BROKEN_EXIF):
+        notes.append("its EXIF is broken and was left out")
     maps = [name for name, what in (("depth map", "depth_images"), ("auxiliary image", "aux")) if info.get(what)]
     notes += [f"its {name} was left out" for name in maps]
     boxes = sorted({name.decode("latin-1") for name in _boxes(path) if name not in READ})

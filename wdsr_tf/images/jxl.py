@@ -57,13 +57,18 @@ def xmp(path: Path | str) -> bytes | None:
         return next((file.read(size) for name, size in _boxes(file) if name == XMP and size <= MOST_BYTES), None)
 
 
-def deep_values(path: Path | str) -> np.ndarray:
-    """Decodes the first image, upright: uint16 in 0..65535 or float32 in 0..1, H x W x 1 (gray), 2, 3 or 4."""
+def first_values(path: Path | str) -> np.ndarray:
+    """Decodes the first frame, upright: uint8, uint16 or float32 in its full range, H x W x 1 (gray), 2, 3 or 4.
+
+    Pillow's plugin reduces it to 8 bits, and decodes the last frame of an animation.
+    """
     bits = header(path).bits
     values = library("imagecodecs").jpegxl_decode(Path(path).read_bytes(), index=0)
     values = values[..., None] if values.ndim == 2 else values
     if values.dtype.kind == "f":
         return unit_floats(values)
+    if values.dtype == "uint8":
+        return values
     return np.rint(values * (65535 / (2**bits - 1))).astype("uint16")
 
 

@@ -121,7 +121,7 @@ def _read(path, limits, full_depth, page=0):
         if kind == "JPEG":
             return _read_jpeg(path, limits, full_depth)
         with open_image(path, limits) as image:
-            picture = _decode_deep(path, kind, image) if full_depth else None
+            picture = _decode_deep(path, kind, image) if full_depth or kind == "JXL" else None
             picture = with_hidden_metadata(picture or _decode(image), path)
             return dataclasses.replace(picture, notes=tuple(left_out(path, image, picture.rgb.dtype)))
 
@@ -151,9 +151,20 @@ def open_image(path: Path | str, limits: Limits, source=None) -> Iterator[Image.
     if kind == "JXL":  # its plugin decodes at once
         header = jxl.header(path)
         limits.check_size(header.width, header.height)
-    with pillow_open(source or _openable(path, kind), (*READ, *_plugin(kind))) as image:
+    with _opened(source or _openable(path, kind), kind, (*READ, *_plugin(kind))) as image:
         limits.check_size(*image.size)
         yield image
+
+
+def _opened(source, kind, formats):
+    try:
+        return pillow_open(source, formats)
+    except ValueError as error:
+        if kind != "AVIF" or "Exif" not in str(error):
+            raise
+    image = pillow_open(io.BytesIO(heif.without_exif(Path(source).read_bytes())), formats)
+    image.info[heif.BROKEN_EXIF] = True
+    return image
 
 
 def _openable(path, kind):
@@ -198,9 +209,9 @@ def _read_jpeg(path, limits, full_depth):
 
 
 def _decode_deep(path, kind, image):
-    """The upright `Picture` of an AVIF, HEIC or JPEG XL of more than 8 bits; None for others."""
-    if kind == "JXL" and jxl.header(path).bits > 8:
-        values, turn = jxl.deep_values(path), 1  # upright already
+    """The upright `Picture` of an AVIF, HEIC, or JPEG XL of more than 8 bits or several frames; None for others."""
+    if kind == "JXL" and ((header := jxl.header(path)).bits > 8 or header.animated):
+        values, turn = jxl.first_values(path), 1  # upright already
     elif (kind == "HEIF" or (kind == "AVIF" and not image.is_animated)) and (bits := heif.bits_of(path, image)) > 8:
         values, turn = heif.deep_values(path, kind, bits), orientation(image)
     else:
