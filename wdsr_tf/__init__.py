@@ -69,7 +69,9 @@ def upscale(
     noise: int | None = None,
     engine: str = "auto",
     precision: str = "auto",
+    device: str = "auto",
     memory: str | int | None = None,
+    tile: int | None = None,
     overlap: int | None = None,
     self_ensemble: bool = False,
     max_pixels: float = 250e6,
@@ -86,11 +88,14 @@ def upscale(
             choose from; or a loaded model. Default: the bundled models.
         scale: factor, such as 2 or 3.5. Default: the model's.
         size: size of the result in pixels instead of a factor: "4000x" (width), "x3000" (height) or "4000x3000".
-        noise: level of JPEG noise to remove, 0 to 3. Default: noise is removed from JPEG images below quality 93 if
-            there is a model for that.
+        noise: level of noise to remove, 0 to 3: JPEG artifacts, and part of any grain. Default: artifacts are removed
+            from JPEG images below quality 93 if there is a model for that.
         engine: "onnx", "openvino" or "keras". Default: ONNX Runtime if it can run the model, otherwise Keras.
         precision: "float32", "float16" or "int8", which not every engine has. Default: float32.
+        device: "cpu", "gpu", or "gpu:1" and so on. Default: the CPU for "onnx" and "openvino", the backend's choice for
+            "keras".
         memory: limit for tiles, such as "2GiB" or "50%" of the free memory. Default: half of it, at most 1 GiB.
+        tile: side of a tile in LR pixels, instead of `memory`.
         overlap: LR pixels that neighboring tiles share on each side. Default: the radius of the receptive field up to
             96, beyond it what keeps a test image within half a level.
         self_ensemble: average over eight flips and rotations: slightly better, and eight times as slow.
@@ -113,7 +118,9 @@ def upscale(
         noise=noise,
         engine=engine,
         precision=precision,
+        device=device,
         memory=memory,
+        tile=tile,
         overlap=overlap,
         self_ensemble=self_ensemble,
         max_pixels=max_pixels,

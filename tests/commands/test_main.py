@@ -49,6 +49,7 @@ def test_help_lists_the_flags_of_a_verb_and_no_others_with_hyphens(run, words):
     done = run(*words, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: wdsr-tf {' '.join(words)} [FLAGS]")
+    assert run(*words, "-h").stdout == done.stdout
     member = VERBS
     for word in words:
         member = member._member(word)

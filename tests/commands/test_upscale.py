@@ -1,8 +1,10 @@
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -12,6 +14,8 @@ from tests.conftest import REPOSITORY
 from tests.helpers import published
 from tests.helpers.server import Page
 from wdsr_tf import checkpoint, files, images, weights
+from wdsr_tf.commands import upscale as module
+from wdsr_tf.commands.dry_run import duration
 from wdsr_tf.commands.upscale import COMMAND
 from wdsr_tf.inference import upscaler
 from wdsr_tf.models import create_model
@@ -132,7 +136,7 @@ def test_a_full_disk_costs_the_image_and_leaves_no_part_of_it(place, capsys, mon
         write(path, *rest)
 
     monkeypatch.setattr(upscaler, "write_strips", full)
-    assert upscale("-i", "in", "-m", "m.keras") == 1
+    assert upscale("-i", "in", "-m", "m.keras", "-j", 1) == 1
     out, err = capsys.readouterr()
     assert "Wrote 1 of 2 images" in out and "Failed: in/a.png: out/a-sr.png: can't be written" in err
     assert "No space left" in err
@@ -262,6 +266,13 @@ def test_names_cannot_steer_the_terminal(place, capsys):
         (("-i", "a.png", "--memory", "much"), "memory must be"),
         (("-i", "a.png", "--engine", "onnx", "--precision", "int8"), "doesn't run in precision 'int8'"),
         (("-i", "a.png", "--quality", "0"), "quality"),
+        (("-i", "a.png", "--tile", "64", "--memory", "1GiB"), "tile and memory exclude each other"),
+        (("-i", "a.png", "--device", "gpu", "--engine", "onnx"), "has no device gpu"),
+        (("-i", "a.png", "--device", "tpu"), "device must be"),
+        (("-i", "a.png", "--list", "empty.txt"), "-i and --list exclude each other"),
+        (("--list", "empty.txt"), "The list empty.txt can't be read"),
+        (("--list", "empty.txt", "-o", "b.png"), "-o is a folder"),
+        (("-i", "a.png", "-j", "0"), "jobs"),
         (("a.png",), "Unexpected argument 'a.png'"),
         (("--inputdir", "a.png"), "Unknown flag --inputdir"),
     ],
@@ -340,3 +351,104 @@ def test_help_needs_no_library(place):
     for name in COMMAND.flags().sentences:
         assert f"--{name.replace('_', '-')}" in run.stdout
     assert not any(name in run.stderr for name in ("keras", "tensorflow", "numpy", "PIL", "tqdm", "onnxruntime"))
+
+
+def test_results_lines_and_records_do_not_depend_on_how_many_images_are_in_progress(place, capsys):
+    tiny(place / "m.keras")
+    for i in range(7):
+        images.write(place / f"in/{i}.png", np.tile(RGB + np.uint8(i), (1 + 3 * (i % 3), 2, 1)))
+    images.write_animation(place / "in/3b.gif", [(images.Picture(RGB), 100), (images.Picture(RGB[::-1]), 100)])
+    (place / "in/4b.png").write_bytes(b"")
+    upscale("-i", "in/0.png", "-o", "converted", "-m", "m.keras")  # which the first run would say
+    capsys.readouterr()
+    said = []
+    for jobs in (1, 2, 5):
+        assert upscale("-i", "in", "-o", f"out{jobs}", "-m", "m.keras", "-j", jobs, "--format", "webp") == 1
+        out, err = capsys.readouterr()
+        failed = [line for line in err.splitlines() if line.startswith("Failed")]
+        rows = [json.loads(line) for path in (place / f"out{jobs}/.wdsr-tf").iterdir() for line in path.open()]
+        for row in rows:
+            del row["seconds"]
+        results = {path.name: path.read_bytes() for path in images.find(place / f"out{jobs}")}
+        said.append((out.replace(f"out{jobs}", "out"), failed, rows, results))
+    assert len(said[0][2]) == len(said[0][3]) == 8 and len(said[0][1]) == 1
+    assert said[0] == said[1] == said[2]
+
+
+def test_ctrl_c_leaves_complete_results_and_nothing_else(place, monkeypatch):
+    tiny(place / "m.keras")
+    for i in range(9):
+        images.write(place / f"in/{i}.png", np.tile(RGB, (20, 20, 1)))
+    show = module.Progress.show
+
+    def interrupted(self, number, fraction):
+        if number == 4 and threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        show(self, number, fraction)
+
+    monkeypatch.setattr(module.Progress, "show", interrupted)
+    assert upscale("-i", "in", "-m", "m.keras", "-j", 3) == 130
+    done = visible(place / "out")
+    assert done[:5] == [f"{i}-sr.png" for i in range(5)] and len(done) < 9
+    assert all(images.size(place / "out" / name) == (360, 480) for name in done)
+
+
+def test_a_list_names_images_and_what_is_missing_from_it_is_named(place, capsys):
+    tiny(place / "m.keras")
+    for name in ("a.png", "sub/a.png", "caf\udce9.png"):
+        images.write(place / name, RGB)
+    images.write(place / "elsewhere/b.png", RGB)
+    lines = [b"a.png", b"sub/a.png", b"caf\xe9.png", os.fsencode(place / "elsewhere/b.png"), b"sub/../a.png", b"c.png"]
+    (place / "list.txt").write_bytes(b"\n".join(lines))
+    assert upscale("--list", "list.txt", "-o", "out", "-m", "m.keras") == 1
+    out, err = capsys.readouterr()
+    assert "Wrote 5 of 6 images to out." in out and "Failed: c.png: no such file" in err
+    assert visible(place / "out") == ["a-png-sr.png", "a-sr.png", "caf\udce9-sr.png", "elsewhere", "sub"]
+    assert visible(place / "out/elsewhere") == ["b-sr.png"] and visible(place / "out/sub") == ["a-sr.png"]
+    assert upscale("--list", "list.txt", "-o", "out", "-m", "m.keras") == 1
+    assert "5 of 5 images are done already" in capsys.readouterr().out
+
+
+def test_a_result_that_is_not_its_image_is_kept_named_and_recorded(place, capsys, monkeypatch):
+    model = tiny(place / "m.keras")
+    rgb = np.tile(RGB, (4, 4, 1))
+    images.write(place / "in/a.png", rgb)
+    model.get_layer("tail_x2").bias.assign(np.full(12, -100.0))  # black
+    checkpoint.save(model, place / "black.keras")
+    words = ["-i", "in", "-m", "black.keras", "--check"]
+    for made in (True, False):  # and found again when it's done already
+        assert upscale(*words) == 1
+        out, err = capsys.readouterr()
+        assert "Check: out/a-sr.png is black. The file was kept." in err and ("Wrote 1 of 1" in out) is made
+    assert visible(place / "out") == ["a-sr.png"]
+    rows = [json.loads(line) for path in (place / "out/.wdsr-tf").iterdir() for line in path.open()]
+    assert rows[0]["check"] == "is black"
+    assert upscale("-i", "in", "-o", "out2", "--check") == 0  # the bundled model
+    assert upscale("-i", "in", "-o", "out2", "--check") == 0
+    assert "Check:" not in capsys.readouterr().err
+
+
+def test_a_dry_run_tells_about_how_long_it_would_take(place, capsys):
+    tiny(place / "m.keras")
+    for name in "ab":
+        images.write(place / f"in/{name}.png", RGB)
+    assert upscale("-i", "in", "-m", "m.keras", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert out.count("m in 1 tile of 12 x 9 pixels (1 MiB); less than 1 s\n") == 2
+    assert "2 images, less than 1 s, without reading and writing files." in out
+    assert [duration(seconds) for seconds in (0.2, 12.4, 300, 9000)] == [
+        "less than 1 s",
+        "about 12 s",
+        "about 5 min",
+        "about 2.5 h",
+    ]
+
+
+def test_a_tile_and_a_device_can_be_chosen(place, capsys):
+    tiny(place / "m.keras")
+    images.write(place / "a.png", np.tile(RGB, (4, 4, 1)))
+    words = ["-i", "a.png", "-m", "m.keras", "--dry-run"]
+    assert upscale(*words, "--tile", 30, "--device", "cpu") == 0
+    assert re.search(r"m in \d+ tiles of 30 x 30 pixels", capsys.readouterr().out)
+    assert upscale(*words, "--tile", 2) == 1
+    assert "Tiles of 2 pixels are too small" in capsys.readouterr().err

@@ -120,7 +120,9 @@ def write_bundled(folder):
     "factor, plain, jpeg",
     [
         (None, ["wdsr-a-8-x2"], ["wdsr-a-8-q-x2"]),
-        (1, [], []),
+        (0.5, [], []),
+        (0.75, [], ["wdsr-a-8-q-x2"]),
+        (1, [], ["wdsr-a-8-q-x2"]),  # cleaned, then reduced
         (1.5, ["wdsr-a-8-x2"], ["wdsr-a-8-q-x2"]),
         (3, ["wdsr-a-8-x3"], ["wdsr-a-8-q-x2", "wdsr-a-8-x2"]),
         (4, ["a-x4"], ["wdsr-a-8-q-x2", "wdsr-a-8-x2"]),
@@ -131,7 +133,7 @@ def test_the_best_bundled_model_is_used_and_for_jpeg_the_one_for_jpeg(tmp_path, 
     write_bundled(tmp_path)
     assert chosen(tmp_path, factor) == plain
     assert chosen(tmp_path, factor, None, True) == jpeg
-    if factor != 1:
+    if factor != 0.5:
         assert chosen(tmp_path, factor, 2) == jpeg  # of any level of noise
 
 
@@ -140,8 +142,7 @@ def test_a_model_for_the_noise_level_comes_before_one_for_any_jpeg(tmp_path):
     write(tmp_path, **{"noise1_scale2.0x_model": 2})
     assert chosen(tmp_path, 4, 1) == ["noise1_scale2.0x_model", "wdsr-a-8-x2"]
     assert chosen(tmp_path, 2, 3) == ["wdsr-a-8-q-x2"]
-    with pytest.raises(InputError, match="scale 1 is too small"):
-        chosen(tmp_path, 1, 3)
+    assert chosen(tmp_path, 0.5, 3) == ["wdsr-a-8-q-x2"]  # a level that was asked for is removed at any scale
 
 
 def test_a_jpeg_gets_as_large_as_any_other_image(tmp_path):
@@ -182,6 +183,7 @@ def test_the_routes_as_data_equal_what_passes_chooses(tmp_path, bundled):
     (default,) = passes(models)
     assert table["scale"] == default.scale and table["jpeg_below"] == 93
     assert table["clean"][0] == {"up_to": 1, "models": []}
+    assert table["jpeg"][0] == {"up_to": 0.5, "models": []}
 
 
 def test_the_bundled_models_are_the_default():

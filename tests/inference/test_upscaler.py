@@ -1,5 +1,7 @@
+import concurrent.futures
 import dataclasses
 import re
+import time
 import tracemalloc
 
 import numpy as np
@@ -149,6 +151,12 @@ def test_results_far_above_the_limit_are_refused(upscaler):
         ({"noise": 1, "size": "100x"}, "No model removes noise of level 1"),
         ({"scale": 2, "scales": (1,)}, "doesn't upscale"),
         ({"scale": 2, "size": "100x"}, "exclude each other"),
+        ({"tile": 64, "memory": "1GiB"}, "tile and memory exclude each other"),
+        ({"tile": 64, "overlap": 32}, "tile must be more than twice the overlap.* 32 pixels.* it is 64"),
+        ({"tile": 2}, "Tiles of 2 pixels are too small.*Pass a tile of 4 or more"),
+        ({"tile": "large"}, "tile must be the side"),
+        ({"device": "gpus"}, "device must be auto, cpu, gpu, or gpu:N .* it is 'gpus'"),
+        ({"device": "cpu:1"}, "device must be"),
     ],
 )
 def test_impossible_options_are_refused_at_once(upscaler, options, message):
@@ -334,3 +342,60 @@ def test_an_unknown_suffix_is_refused_by_name(upscaler, tmp_path):
     images.write(tmp_path / "a.png", RGB)
     with pytest.raises(InputError, match=r"b\.xyz"):
         upscaler().upscale_file(tmp_path / "a.png", tmp_path / "b.xyz")
+
+
+def test_a_tile_can_be_requested(upscaler, tmp_path):
+    wide = upscaler(tile=8)
+    np.testing.assert_array_equal(wide.upscale(RGB), repeated(RGB, 2))
+    images.write(tmp_path / "a.png", RGB)
+    assert [plan.tile for _, _, plan in wide.plans(tmp_path / "a.png")] == [(8, 8)]
+    assert wide.recipe(tmp_path / "a.png") != upscaler().recipe(tmp_path / "a.png")
+
+
+def test_a_jpeg_that_stays_as_large_is_cleaned(tmp_path):
+    pytest.importorskip("onnxruntime")
+    y, x = np.mgrid[:96, :120]
+    clean = np.stack([128 + 90 * np.sin(x / (5 + k)) * np.sign(np.cos(y / 17 + k)) for k in range(3)], axis=-1)
+    clean = images.to_uint8(clean)
+    images.write(tmp_path / "a.jpg", clean, 30)
+    made = Upscaler(scale=1).upscale(tmp_path / "a.jpg")
+    assert made.shape == clean.shape
+    after, before = (((rgb - clean.astype(float)) ** 2).mean() for rgb in (made, images.read(tmp_path / "a.jpg")))
+    assert after < 0.9 * before
+
+
+def test_noise_is_advised_for_a_grainy_image_and_reduces_the_grain(tmp_path):
+    pytest.importorskip("onnxruntime")
+    random, lines, left = np.random.default_rng(0), [], []
+    ramp = np.linspace(60, 190, 128)[:, None, None].repeat(128, axis=1).repeat(3, axis=2)
+    images.write(tmp_path / "clean.png", images.to_uint8(ramp))
+    images.write(tmp_path / "scan.png", images.to_uint8(ramp + random.normal(0, 12, ramp.shape)))
+    for noise in (None, 1):
+        busy = Upscaler(noise=noise, log=lines.append)
+        for name in ("clean", "scan"):
+            busy.upscale_file(tmp_path / f"{name}.png", tmp_path / "sr.png")
+        left.append(imresize(images.read(tmp_path / "sr.png").astype(float), 0.5) - ramp)
+    assert [line for line in lines if "grainy" in line] == [
+        f"{tmp_path / 'scan.png'}: looks grainy (sigma about 11); --noise 1 reduces it."
+    ]
+    assert left[1].std() < 0.7 * left[0].std()
+
+
+def test_several_threads_use_one_upscaler_and_run_its_model_one_at_a_time(upscaler, monkeypatch):
+    running, most = [], []
+    engine = module.open_engine
+
+    def slow(batch):
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.001)
+        running.pop()
+        return repeated(batch, 2).astype("float32")
+
+    monkeypatch.setattr(module, "open_engine", lambda *a, **k: dataclasses.replace(engine(*a, **k), run=slow))
+    lines = []
+    busy = upscaler(tile=8, log=lines.append)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for made in pool.map(busy.upscale, [RGB] * 8):
+            np.testing.assert_array_equal(made, repeated(RGB, 2))
+    assert max(most) == 1 and len(lines) == 1

@@ -126,10 +126,16 @@ def _accelerators():
     try:
         import onnxruntime
 
+        from wdsr_tf.inference.engines import onnx
+
         providers = ", ".join(onnxruntime.get_available_providers())
-        yield Finding("ONNX Runtime", providers)
+        yield Finding("ONNX Runtime", f"{providers}; {_gpus(onnx.gpus())}")
     except Exception as error:
         yield Finding("ONNX Runtime", f"can't be imported: {_line(error)}", BROKEN)
+    if _version("openvino"):
+        from wdsr_tf.inference.engines import openvino
+
+        yield Finding("OpenVINO", _gpus(openvino.gpus()))
     if not _version("keras"):
         yield Finding("Keras", "isn't installed: no training, no conversions")
         return
@@ -143,6 +149,10 @@ def _accelerators():
         yield Finding("Keras", f"backend {keras.backend.backend()}; devices: {devices}")
     except Exception as error:
         yield Finding("Keras", f"can't be imported: {_line(error)}", BROKEN)
+
+
+def _gpus(names):
+    return ", ".join(f"gpu:{number} ({name})" for number, name in enumerate(names)) or "no GPU"
 
 
 def _memory():

@@ -14,6 +14,11 @@ def printable(text) -> str:
     return str(text).translate(ESCAPES)
 
 
+def one_line(text) -> str:
+    """Returns `text` with its line breaks escaped."""
+    return str(text).replace("\n", "\\n")
+
+
 def say(*words):
     """Prints a line to stdout and flushes it; control characters are escaped."""
     _print(sys.stdout, words)

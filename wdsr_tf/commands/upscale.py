@@ -1,13 +1,16 @@
 """`wdsr-tf upscale` and `demo.py`: images in files, upscaled into files."""
 
+import contextlib
+import threading
 from pathlib import Path
 
 from wdsr_tf.commands import downloads, limits, videos
 from wdsr_tf.commands.command import Command
-from wdsr_tf.commands.output import complain, printable, say
+from wdsr_tf.commands.output import complain, one_line, printable, say
 from wdsr_tf.errors import InputError
 
 OWN_MODELS = "output/models"  # where train.py keeps the checkpoints of the newest run
+JOBS = 2
 ENGINES = ("auto", "onnx", "openvino", "keras")
 PRECISIONS = ("auto", "float32", "float16", "int8")
 BAR = "{percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} megapixels, {remaining} left{postfix}"
@@ -22,10 +25,22 @@ image that fails is reported at the end, doesn't stop the others, and makes the 
 def define(flags):
     flags.section("Images")
     flags.string("indir", "demo", "Image, or folder of images, which is searched recursively.", short="i")
+    flags.string(
+        "list",
+        None,
+        "File with the paths of images, one per line, instead of -i; - is standard input. Relative paths start in the "
+        "current folder, and their subfolders are kept. If there is a zero byte, zero bytes end the paths.",
+    )
     flags.string("outdir", "out", "Folder for the results; subfolders are kept. Or a file, for one image.", short="o")
     flags.string("suffix", "-sr", "Added to the names of the results.")
     flags.switch("overwrite", False, "Upscale again what is done already, and replace files of other origin.")
-    flags.switch("dry_run", False, "Say what would be done, with models, tiles and memory, and write no image.")
+    flags.switch("dry_run", False, "Say what would be done, with models, tiles, memory and time; write no image.")
+    flags.switch(
+        "check",
+        False,
+        "Compare each result, reduced, with its image. One that is black, tinted, shifted or damaged is kept, named, "
+        "and makes the exit code 1.",
+    )
     flags.string("format", None, "Write png, jpg, webp, tif, bmp, avif or gif. Default: the image's format, or png.")
     flags.integer("quality", None, "Quality of jpg, avif and lossy webp, 1 to 100.", minimum=1, maximum=100)
     limits.define(flags)
@@ -44,8 +59,8 @@ def define(flags):
     flags.integer(
         "noise",
         None,
-        "Remove JPEG noise of this level, 0 to 3; the bundled models remove any. Default: remove the noise of JPEG "
-        "files below quality 93.",
+        "Remove noise of this level, 0 to 3: JPEG artifacts, and part of any grain; the bundled models have one level. "
+        "Default: remove the artifacts of JPEG files below quality 93.",
         minimum=0,
         maximum=3,
     )
@@ -56,11 +71,18 @@ def define(flags):
     flags.choice(
         "precision", "auto", PRECISIONS, "int8 needs openvino, float16 needs keras and a GPU. Default: float32."
     )
+    flags.string(
+        "device",
+        "auto",
+        "Where the engine runs: cpu, gpu, or gpu:1 and so on. Default: the CPU for onnx and openvino, the backend's "
+        "choice for keras.",
+    )
     flags.switch("allow_loss", False, "Use int8 even if it costs the model more than 0.10 dB.")
     flags.string("calibration", None, "Image, or folder of images, to calibrate int8 on. Default: those in demo/.")
     flags.string(
         "memory", None, "Memory for tiles, such as 2GiB, or 50% of what is free. Default: half of it, up to 1 GiB."
     )
+    flags.integer("tile", None, "Side of a tile in LR pixels, instead of --memory.", minimum=1)
     flags.integer(
         "overlap",
         None,
@@ -68,24 +90,35 @@ def define(flags):
         "exact, up to 96; beyond, what keeps a test image within half a gray level, measured once per model.",
         minimum=0,
     )
+    flags.integer(
+        "jobs",
+        JOBS,
+        "Images in progress at once: while one is in the network, others are decoded and encoded. Fewer if memory "
+        "doesn't suffice.",
+        short="j",
+        minimum=1,
+    )
     videos.define(flags)
 
 
 def run(flags, words):
     from wdsr_tf.files import sweep
-    from wdsr_tf.inference.folder import file_of, find, plan, suffix_of
+    from wdsr_tf.inference.folder import file_of, plan, suffix_of
     from wdsr_tf.inference.journal import Journal
+    from wdsr_tf.inference.pipeline import OrderedLines
     from wdsr_tf.inference.upscaler import Upscaler
 
     if flags.model is None and Path(OWN_MODELS).exists():
         say(f"Using the bundled models; -m {OWN_MODELS} uses your own.")
-    suffix, file = suffix_of(flags.format), file_of(flags.indir, flags.outdir)
+    indir = None if flags["list"].value else flags.indir
+    suffix, file = suffix_of(flags.format), file_of(indir, flags.outdir)
     if "/" in flags.suffix or "\\" in flags.suffix:
         raise InputError(f"--suffix is a part of a file's name, such as -x2; it is {flags.suffix!r}.")
     if file and suffix and suffix != file.suffix.lower():
         raise InputError(f"--format {flags.format} doesn't fit the name {file}. Leave it out: the name is enough.")
     outdir = file.parent if file else flags.outdir
-    sources = find(flags.indir, outdir, say)
+    sources, failures = chosen(flags, outdir)
+    lines = OrderedLines(say)
     upscaler = Upscaler(
         downloads.fetched(flags.model, flags, flags.sha256),
         scale=flags.scale,
@@ -93,42 +126,87 @@ def run(flags, words):
         noise=flags.noise,
         engine=flags.engine,
         precision=flags.precision,
+        device=flags.device,
         allow_loss=flags.allow_loss,
         calibration=flags.calibration,
         memory=flags.memory,
+        tile=flags.tile,
         overlap=flags.overlap,
         self_ensemble=flags.self_ensemble,
         quality=flags.quality,
         max_pixels=round(flags.max_pixels * 1e6),
-        log=say,
+        log=lines,
     )
     with Journal(outdir) as journal:
         pairs = (
             [(sources[0], file)]
             if file
-            else plan(sources, flags.indir, outdir, upscaler.result_size, suffix, journal, flags.suffix)
+            else plan(sources, indir, outdir, upscaler.result_size, suffix, journal, flags.suffix)
         )
         for folder in () if flags.dry_run else {target.parent for _, target in pairs}:
             sweep(folder)
-        todo = choose(upscaler, journal, pairs, flags.overwrite)
+        todo, done = choose(upscaler, journal, pairs, flags.overwrite)
         if flags.dry_run:
-            return explain(upscaler, todo)
-        if not todo:
-            return 0
-        failures = upscale_all(upscaler, journal, todo, Path(flags.indir), flags.overwrite)
-    say(f"Wrote {len(todo) - len(failures)} of {len(todo)} images to {flags.outdir}.")
+            from wdsr_tf.commands.dry_run import explain
+
+            return max(report(failures), explain(upscaler, todo, flags.self_ensemble))
+        unread, faults = check_again(upscaler, journal, done) if flags.check else ([], [])
+        if todo or failures:
+            failed, found = upscale_all(upscaler, journal, todo, indir, flags, lines)
+            say(f"Wrote {len(todo) - len(failed)} of {len(todo) + len(failures)} images to {flags.outdir}.")
+            failures, faults = failures + failed, faults + found
+        failures += unread
+    for target, fault in faults:
+        complain(f"Check: {one_line(target)} {one_line(fault)}. The file was kept.")
+    return max(report(failures), 1 if faults else 0)
+
+
+def report(failures):
+    """Names what failed, as (source, error); returns the exit code."""
     for source, error in failures:
         complain(f"Failed: {one_line(source)}: {one_line(str(error).removeprefix(f'{source}: '))}")
     return 1 if failures else 0
 
 
+def chosen(flags, outdir):
+    """Returns (images, failures) of -i or --list."""
+    from wdsr_tf import images
+    from wdsr_tf.inference.folder import find
+    from wdsr_tf.inference.listing import read_list
+
+    listed = flags["list"].value
+    if not listed:
+        return find(flags.indir, outdir, say), []
+    if flags.is_typed("indir"):
+        raise InputError("-i and --list exclude each other; pass one of them.")
+    if Path(outdir).is_file() or (Path(outdir).suffix.lower() in images.SUFFIXES and not Path(outdir).is_dir()):
+        raise InputError(f"With --list, -o is a folder for the results; {outdir} is the name of a file.")
+    return read_list(listed)
+
+
+def check_again(upscaler, journal, done):
+    """Compares results that are done already with their images; returns failures and faults as `upscale_all` does."""
+    from wdsr_tf.inference.folder import check_again
+    from wdsr_tf.inference.journal import PASSED
+
+    failures, faults = [], []
+    for source, target in done:
+        try:
+            record = check_again(journal, source, target, upscaler.max_pixels)
+        except InputError as error:
+            failures.append((source, error))
+        else:
+            faults += [(target, record.check)] if record.check != PASSED else []
+    return failures, faults
+
+
 def choose(upscaler, journal, pairs, overwrite):
-    """Returns the pairs (source, target) to make now, and says why the others aren't."""
+    """Returns the pairs (source, target) to make now, and those that are up to date; says why others aren't made."""
     from wdsr_tf.inference.folder import state
     from wdsr_tf.inference.journal import State
 
     if overwrite:
-        return pairs
+        return pairs, []
     states = {pair: state(upscaler, journal, *pair) for pair in pairs}
     done, outdated, foreign = (
         [pair for pair in pairs if states[pair] is kind] for kind in (State.CURRENT, State.OUTDATED, State.FOREIGN)
@@ -139,56 +217,91 @@ def choose(upscaler, journal, pairs, overwrite):
         say(f"{len(outdated)} of {len(pairs)} are upscaled again: the image, the model or an option has changed.")
     for _, target in foreign:
         say(f"Kept {one_line(target)}, which isn't a result of this command, or was changed. --overwrite replaces it.")
-    return [pair for pair in pairs if states[pair] in (State.ABSENT, State.OUTDATED)]
+    return [pair for pair in pairs if states[pair] in (State.ABSENT, State.OUTDATED)], done
 
 
-def explain(upscaler, todo):
-    """Says what would be done; returns the exit code."""
-    from wdsr_tf import images
+def upscale_all(upscaler, journal, todo, indir, flags, lines):
+    """Upscales the pairs (source, target) and shows progress in megapixels.
 
-    failed = 0
-    for source, target in todo:
-        try:
-            height, width = images.size(source, upscaler.max_pixels)
-            result = upscaler.result_size(height, width)
-            steps = "; ".join(upscaler.steps(source)) or "resized"
-        except (InputError, OSError) as error:
-            complain(f"Would fail: {one_line(source)}: {one_line(str(error).removeprefix(f'{source}: '))}")
-            failed = 1
-            continue
-        sizes = f"{width} x {height} -> {result[1]} x {result[0]}"
-        say(f"{one_line(source)} -> {one_line(target)}: {sizes}, {steps}")
-    return failed
-
-
-def upscale_all(upscaler, journal, todo, indir, overwrite=False):
-    """Upscales the pairs (source, target) and shows progress in megapixels; returns [(source, error)] of failures."""
+    Returns:
+        [(source, error)] of failures, and [(target, fault)] of results that --check complains of.
+    """
     from tqdm import tqdm
 
-    from wdsr_tf.inference.folder import upscale_one
+    from wdsr_tf.inference.budget import room
+    from wdsr_tf.inference.folder import below, upscale_one
+    from wdsr_tf.inference.journal import PASSED
+    from wdsr_tf.inference.pipeline import Task, in_order
+    from wdsr_tf.system import memory
 
-    root = indir.parent if indir.is_file() else indir
     megapixels = [_expected(upscaler, *pair) for pair in todo]
-    failures, done = [], 0
+    failures, faults, names = [], [], iter([*(source.name for source, _ in todo), ""])
     with tqdm(total=sum(megapixels), bar_format=BAR) as bar:
-        for (source, target), own in zip(todo, megapixels, strict=True):
-            bar.set_postfix_str(one_line(printable(source.name)))
+        progress = Progress(bar, megapixels)
 
-            def show(fraction, before=done, own=own):
-                bar.update(max(0.0, before + fraction * own - bar.n))
+        def task(number):
+            source, target = todo[number]
 
-            name = source.relative_to(root).as_posix()
-            try:
-                upscale_one(upscaler, journal, source, target, name, show, overwrite)
-            except Exception as error:  # whatever is wrong with one image, the others are upscaled
-                failures.append((source, error))
-            done += own
-            bar.update(done - bar.n)
-    return failures
+            def work(turn):
+                def show(fraction):
+                    turn.check()
+                    progress.show(number, fraction)
+
+                name = below(source, indir).as_posix()
+                with lines.of(number):
+                    return upscale_one(
+                        upscaler, journal, source, target, name, show, flags.overwrite, flags.check, turn.wait
+                    )
+
+            with lines.of(number):
+                needs = _footprint(upscaler, source)
+            return Task(work, needs.network, needs.held)
+
+        def ended():
+            lines.next()
+            bar.set_postfix_str(one_line(printable(next(names))))
+
+        bar.set_postfix_str(one_line(printable(next(names))))
+        limit = room(memory.free(), flags.memory)
+        with contextlib.closing(in_order(map(task, range(len(todo))), flags.jobs, limit, ended)) as outcomes:
+            for number, outcome in enumerate(outcomes):
+                source, target = todo[number]
+                if isinstance(outcome, Exception):  # whatever is wrong with one image, the others are upscaled
+                    failures.append((source, outcome))
+                elif outcome.check not in ("", PASSED):
+                    faults.append((target, outcome.check))
+                progress.show(number, 1)
+    return failures, faults
 
 
-def one_line(text):
-    return str(text).replace("\n", "\\n")
+class Progress:
+    """A bar in megapixels for several images at once; `show` may be called from any thread.
+
+    Args:
+        bar: a `tqdm`.
+        megapixels: of each image.
+    """
+
+    def __init__(self, bar, megapixels):
+        self._bar, self._megapixels, self._fractions = bar, megapixels, [0.0] * len(megapixels)
+        self._done, self._lock = 0.0, threading.Lock()
+
+    def show(self, number, fraction):
+        """Image `number` is done to that fraction."""
+        with self._lock:
+            self._done += (fraction - self._fractions[number]) * self._megapixels[number]
+            self._fractions[number] = fraction
+            self._bar.update(max(0.0, min(self._done, self._bar.total) - self._bar.n))  # sums of floats
+
+
+def _footprint(upscaler, source):
+    """The `Footprint` of an image; of one that can't be read, which is reported later, nothing."""
+    from wdsr_tf.inference.forecast import Footprint, footprint
+
+    try:
+        return footprint(upscaler, source)
+    except Exception:
+        return Footprint(0, 0)
 
 
 def _expected(upscaler, source, target):

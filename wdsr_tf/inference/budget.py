@@ -35,6 +35,11 @@ def default(receptive_field, free):
     return min(free // 2, max(ENOUGH, long))
 
 
+def room(free, memory=None):
+    """Returns the bytes that all images in progress may take together: half of those that are free by default."""
+    return free // 2 if memory is None else parse(memory)(free)
+
+
 def pixels(receptive_field, free, memory=None):
     """Returns how many LR pixels may be in the network at once, by `memory` (text for `parse`) or by default."""
     allowed = default(receptive_field, free) if memory is None else parse(memory)(free)

@@ -1,6 +1,7 @@
 """Which images of a folder to upscale, the names of the results, and how each is made and recorded."""
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import os
@@ -11,7 +12,7 @@ from wdsr_tf import images
 from wdsr_tf.errors import InputError, suggestion
 from wdsr_tf.files import atomic, sha256
 from wdsr_tf.images.content import SUFFIX_OF
-from wdsr_tf.inference.journal import Record, State, options_hash
+from wdsr_tf.inference.journal import PASSED, Record, State, options_hash
 
 ENDING = "-sr"
 MAX_NAME = 255  # bytes of a file name
@@ -41,8 +42,10 @@ def find(indir, outdir, log=None):
 def file_of(indir, outdir):
     """Returns the file that `outdir` names for the result of the image `indir`, or None if it names a folder.
 
-    Raises InputError if that is the image itself.
+    `indir` is None for a list of images. Raises InputError if the file is the image itself.
     """
+    if indir is None:
+        return None
     indir, outdir = Path(indir), Path(outdir)
     if not indir.is_file() or outdir.is_dir() or outdir.suffix.lower() not in images.SUFFIXES:
         return None
@@ -68,15 +71,15 @@ def plan(sources, indir, outdir, result_size, suffix=None, journal=(), ending=EN
 
     Args:
         sources: the images that `find` found in `indir`.
-        indir: an image, or a folder, whose subfolders are kept.
+        indir: an image, or a folder, whose subfolders are kept; or None for images from a list, which keep those
+            below the current folder.
         outdir: folder for the results.
         result_size: function from (height, width) to that of the result.
         suffix: such as ".webp", for all results.
         ending: of the names, before the suffix.
         journal: of `outdir`; results in it that are among the images of a folder aren't upscaled again.
     """
-    indir, outdir = Path(indir), Path(outdir)
-    root = indir.parent if indir.is_file() else indir
+    outdir = Path(outdir)
     resolved, real_outdir = functools.cache(os.path.realpath), Path(os.path.realpath(outdir))
 
     def place(path):
@@ -86,17 +89,32 @@ def plan(sources, indir, outdir, result_size, suffix=None, journal=(), ending=EN
         real = place(source)
         return real.is_relative_to(real_outdir) and real.relative_to(real_outdir).as_posix() in journal
 
-    if not indir.is_file():
+    if indir is not None and not Path(indir).is_file():
         sources = [source for source in sources if not is_result(source)]
     taken = {_key(path) for source in sources for path in (place(source), os.path.realpath(source))}
     pairs = []
     for source in sorted(sources, key=lambda path: path.suffix.lower() not in images.LOSSLESS):  # these keep theirs
-        folder = outdir / source.relative_to(root).parent
+        folder = outdir / below(source, indir).parent
         names = _names(folder, source, ending + (suffix or _kept_suffix(source, result_size)))
         target = next(path for path in names if _key(place(path)) not in taken)
         taken.add(_key(place(target)))
         pairs.append((source, target))
     return sorted(pairs)
+
+
+def below(source, indir):
+    """Returns the path of an image in the folder `indir`, or in the current one for None: its name if it isn't there.
+
+    `indir` may also be the image itself.
+    """
+    root = Path() if indir is None else Path(indir)
+    if source == root:
+        return Path(source.name)
+    if source.is_absolute() and not root.is_absolute():
+        root = Path.cwd() / root
+    if source.is_relative_to(root) and ".." not in (inside := source.relative_to(root)).parts:
+        return inside
+    return Path(source.name)
 
 
 def state(upscaler, journal, source, target):
@@ -108,7 +126,9 @@ def state(upscaler, journal, source, target):
     return journal.state(target, cause)
 
 
-def upscale_one(upscaler, journal, source, target, name, progress=None, overwrite=False):
+def upscale_one(
+    upscaler, journal, source, target, name, progress=None, overwrite=False, check=False, turn=lambda: None
+):
     """Upscales the image `source` to `target` and returns the `Record`, which is in the journal then.
 
     Args:
@@ -119,6 +139,8 @@ def upscale_one(upscaler, journal, source, target, name, progress=None, overwrit
         name: of the source, for the record: its path in the input folder.
         progress: called with the finished fraction of the work.
         overwrite: replace a file that isn't recorded as a result, or was changed since.
+        check: compare the result with the image; what is wrong is in the record.
+        turn: called when the result is complete, before anything is recorded: several threads do that in turn.
 
     Raises:
         InputError: as `Upscaler.upscale_file`, or `target` would be replaced.
@@ -129,13 +151,32 @@ def upscale_one(upscaler, journal, source, target, name, progress=None, overwrit
             upscaler.upscale_file(source, temporary, progress)
         except InputError as error:
             raise InputError(str(error).replace(str(temporary), str(target))) from error
+        checked = verdict(source, temporary, upscaler.max_pixels) if check else ""
+        turn()
         if not overwrite and journal.state(target) is State.FOREIGN:
             raise InputError(f"{target}: exists and isn't a result of this command, so it isn't replaced.")
         height, width = images.size(temporary, float("inf"))
         seconds = round(time.perf_counter() - started, 3)
-        record = Record(journal.name(target), sha256(temporary), name, *cause, height * width, seconds)
+        made = journal.name(target), sha256(temporary)
+        record = Record(*made, name, *cause, pixels=height * width, seconds=seconds, check=checked)
         journal.add(record)
     return record
+
+
+def check_again(journal, source, target, max_pixels):
+    """Returns the `Record` of a result that is up to date, compared with its image unless it passed before."""
+    record = journal.find(target)
+    if record.check != PASSED:
+        record = dataclasses.replace(record, check=verdict(source, target, max_pixels))
+        journal.add(record)
+    return record
+
+
+def verdict(source, result, max_pixels):
+    """Returns PASSED, or what is wrong with the file `result`, made of the image `source`."""
+    from wdsr_tf.inference.check import compare_files
+
+    return "; ".join(compare_files(source, result, max_pixels)) or PASSED
 
 
 def _cause(upscaler, source):

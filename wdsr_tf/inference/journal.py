@@ -28,6 +28,7 @@ from wdsr_tf.files import open_lock, sha256, try_lock
 FOLDER = ".wdsr-tf"
 LONGEST = 2**16  # bytes of a line
 APPENDING = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+PASSED = "passed"
 SYNC = 1.0  # seconds between two calls of fsync, at least
 
 
@@ -44,6 +45,7 @@ class Record:
         options: checksum of everything else that decides about the result.
         pixels: of the result's first frame.
         seconds: that it took.
+        check: PASSED, or what a comparison with the image found; empty if there was none.
     """
 
     target: str
@@ -54,6 +56,7 @@ class Record:
     options: str
     pixels: int = 0
     seconds: float = 0.0
+    check: str = ""
 
     @property
     def cause(self):
@@ -105,16 +108,23 @@ class Journal:
         """Returns what is at `target` now; `cause` is the `Record.cause` of the result that would be made."""
         if not os.path.lexists(target):
             return State.ABSENT
-        if not target.is_file():
-            return State.FOREIGN
-        try:
-            checksum = sha256(target)
-        except OSError:  # not readable
-            return State.FOREIGN
-        ours = [each for each in self._records.get(self.name(target), {}).values() if each.target_sha256 == checksum]
+        ours = self._of(target)
         if not ours:
             return State.FOREIGN
         return State.CURRENT if any(record.cause == cause for record in ours) else State.OUTDATED
+
+    def find(self, target: Path) -> Record | None:
+        """Returns the latest record of what is at `target` now, or None if it isn't ours."""
+        return (self._of(target) or [None])[-1]
+
+    def _of(self, target):
+        if not target.is_file():
+            return []
+        try:
+            checksum = sha256(target)
+        except OSError:  # a folder, or not readable
+            return []
+        return [each for each in self._records.get(self.name(target), {}).values() if each.target_sha256 == checksum]
 
     def add(self, record: Record) -> None:
         """Appends a record; call it when the result is complete, but before it gets its name."""
@@ -193,5 +203,5 @@ def _record(line):
         record = Record(**{name: said[name] for name in FIELDS & said.keys()})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    texts = (record.target, record.target_sha256, record.source, record.source_sha256)
+    texts = (record.target, record.target_sha256, record.source, record.source_sha256, record.check)
     return record if all(isinstance(text, str) for text in texts) else None

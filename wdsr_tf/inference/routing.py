@@ -17,6 +17,8 @@ from wdsr_tf.inference.engines.metadata import describe
 from wdsr_tf.inference.jpeg import CLEAN_QUALITY
 from wdsr_tf.inference.size import MAX_FACTOR
 
+SHRUNK = 0.5  # a factor up to which images are only resized: a model would first quadruple what is then thrown away
+
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
@@ -73,8 +75,9 @@ def passes(
     For the bundled models, the best route was measured (`weights.ROUTES`). For others, the fewest passes win, then the
     smallest scale, then the highest PSNR. Without a factor the best model runs once.
     With a noise level, a model for that level comes first: one that also upscales, else one that only removes noise,
-    else one for JPEG of any quality. The latter also comes first for an image from a noisy JPEG. The following passes
-    use models that don't remove noise.
+    else one for JPEG of any quality. The latter also comes first for an image from a noisy JPEG that isn't reduced to
+    half its size or less. The following passes use models that don't remove noise. If the image gets larger than
+    `factor` says, as at a factor of 1, it's reduced afterwards.
 
     Args:
         models: what to choose from.
@@ -88,7 +91,7 @@ def passes(
     for_jpeg = [model for model in models if model.jpeg and model.scale > 1]
     if noise is None:
         target = factor or best(_plain(models)).scale  # a JPEG gets as large as any other image
-        if not (jpeg and for_jpeg and target > 1):
+        if not (jpeg and for_jpeg and target > SHRUNK):
             return _upscaling(models, factor)
         if route := _measured(models, "jpeg", target):
             return route
@@ -103,13 +106,16 @@ def passes(
     denoising = [model for model in fitting if model.scale == 1]
     upscaling = [model for model in fitting if model.scale > 1]
     is_larger = factor is None or factor > 1
-    if is_larger and upscaling:
+    if upscaling and (is_larger or not denoising):
         first = best(upscaling)
         rest = 1 if factor is None else factor / first.scale
         return [first, *(_upscaling(clean, rest) if rest > 1 else [])]
-    if not denoising:
-        raise InputError(f"The models for noise level {noise} also upscale, so scale {factor:g} is too small for them.")
     return [best(denoising), *(_upscaling(clean, factor) if is_larger else [])]
+
+
+def removes(models: list[Candidate], noise: int) -> bool:
+    """Whether there is a model for that level of noise."""
+    return any(model.noise == noise or (model.jpeg and model.scale > 1) for model in models)
 
 
 def routes(models: list[Candidate]) -> dict:
@@ -130,7 +136,7 @@ def routes(models: list[Candidate]) -> dict:
         "scale": best(_plain(models)).scale,
         "jpeg_below": CLEAN_QUALITY,
         "clean": _table(models, bounds, jpeg=False),
-        "jpeg": _table(models, bounds, jpeg=True),
+        "jpeg": _table(models, [SHRUNK, *bounds], jpeg=True),
     }
 
 

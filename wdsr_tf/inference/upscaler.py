@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,20 @@ from wdsr_tf import images, weights
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import sha256
 from wdsr_tf.images.formats import format_of
+from wdsr_tf.images.grain import GRAINY, grain
 from wdsr_tf.images.limits import limits_of
 from wdsr_tf.inference import budget, routing
 from wdsr_tf.inference.alpha import bleed
 from wdsr_tf.inference.engines import Engine, automatic_engine, automatic_precision, check_engine, open_engine
+from wdsr_tf.inference.engines.devices import parse_device
 from wdsr_tf.inference.inputs import read_input
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
-from wdsr_tf.inference.overlap import check_overlap, measured_overlap
+from wdsr_tf.inference.overlap import check_overlap, check_tile, is_deep, measured_overlap, overlapping
 from wdsr_tf.inference.picture import assemble, outline, picture_strips, resized_strips, upscale_picture, write_strips
+from wdsr_tf.inference.progress import Progress
 from wdsr_tf.inference.size import parse_size
 from wdsr_tf.inference.strips import tiles
+from wdsr_tf.inference.tiling import Plan, square_plan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,10 +35,13 @@ if TYPE_CHECKING:
     from wdsr_tf import Image, Model
 
 RECIPE = 1  # raise it when results change though models and options don't: they are then made again
+LEVELS = (1, 2, 3, 0)  # of noise, in the order in which they are recommended
 
 
 class Upscaler:
     """Upscales images with the models that fit each; a model is opened when an image first needs it.
+
+    Several threads can use it at once: while one waits for a model, or runs it, the others decode and encode.
 
     Args:
         model: a checkpoint, an ONNX file of ours, or any published weights file, which is converted once into the
@@ -41,13 +49,16 @@ class Upscaler:
             `SRModel`. Default: the bundled models.
         scale: factor, such as 2 or 3.5. Default: the model's own.
         size: instead of a factor, the size in pixels: "4000x" (width), "x3000" (height) or "4000x3000".
-        noise: level of JPEG noise to remove, 0 to 3. Default: JPEG noise is removed below quality 93 if there is a
-            model for that.
+        noise: level of noise to remove, 0 to 3: JPEG artifacts, and part of any grain. Default: JPEG artifacts are
+            removed below quality 93 if there is a model for that.
         engine: "onnx", "openvino" or "keras". Default: ONNX Runtime if it can run the model, else Keras.
         precision: "float32", "float16" (keras) or "int8" (openvino). Default: float32.
+        device: "cpu", "gpu", or "gpu:1" and so on. Default: the CPU for ONNX Runtime and OpenVINO, what Keras's backend
+            chooses for Keras.
         allow_loss: use int8 models that lose more than 0.10 dB.
         calibration: image, or folder of images, that int8 is calibrated on. Default: this project's demo images.
         memory: limit for tiles, such as "2GiB" or "50%" of the free memory. Default: half of it, up to 1 GiB.
+        tile: side of a tile in LR pixels, instead of `memory`. Default: what `memory` allows.
         overlap: LR pixels that neighboring tiles share on each side. Default: the radius of the receptive field, which
             is exact, up to 96; beyond, what keeps a test image within half a level, measured once per model.
         self_ensemble: average the results for eight flips and rotations; slightly better, eight times as long.
@@ -69,9 +80,11 @@ class Upscaler:
         noise: int | None = None,
         engine: str = "auto",
         precision: str = "auto",
+        device: str = "auto",
         allow_loss: bool = False,
         calibration: str | os.PathLike | None = None,
         memory: str | int | None = None,
+        tile: int | None = None,
         overlap: int | None = None,
         self_ensemble: bool = False,
         quality: int | None = None,
@@ -83,17 +96,20 @@ class Upscaler:
         if memory is not None:
             budget.parse(memory)
         check_overlap(overlap)
+        check_tile(tile, overlap, memory)
         self.noise, self.quality, self.max_pixels = noise, quality, max_pixels
-        self._strip_options = {"memory": memory, "self_ensemble": self_ensemble}
+        self._strip_options = {"memory": memory, "self_ensemble": self_ensemble, "tile": tile}
         self._engine_options = {
             "name": engine,
             "precision": precision,
+            "device": parse_device(device),
             "allow_loss": allow_loss,
             "calibration": calibration,
             "log": log,
         }
         self._log = log or (lambda line: None)
         self._engines, self._descriptions, self._overlaps, self._overlap = {}, {}, {}, overlap
+        self._opening, self._running = threading.RLock(), threading.Lock()
         self.models = routing.find_models(model)
         self._check_route()
 
@@ -103,6 +119,16 @@ class Upscaler:
         for model in routing.passes(self.models, self.size.factor or largest, self.noise):
             if not self.size.is_in_pixels:
                 self._runnable(model)
+                if self._engine_options["device"].is_gpu:
+                    self._engine(model)
+                if tile := self._strip_options["tile"]:
+                    self._check_tile(self._engine(model), tile)
+
+    def _check_tile(self, engine, tile):
+        if self._overlap is not None:
+            engine = overlapping(engine, self._overlap)
+        if not is_deep(engine.receptive_field):  # else the overlap may not be known yet
+            square_plan((tile + 1, tile + 1), engine.receptive_field, tile)
 
     def passes(self, height: int, width: int, jpeg: bool = False) -> list[routing.Candidate]:
         """Returns the models that an image of that size runs through, in order; `jpeg`: it comes from a noisy JPEG."""
@@ -128,18 +154,16 @@ class Upscaler:
         frames = images.frame_count(source) if form.animated else 1
         return frames * math.prod(self.result_size(*images.size(source, self.max_pixels)))
 
-    def steps(self, source: str | os.PathLike) -> Iterator[str]:
-        """Yields what happens to an image file: a phrase for each pass, with its model, tiles and memory."""
+    def plans(self, source: str | os.PathLike) -> list[tuple[routing.Candidate, Engine, Plan]]:
+        """Returns what an image file runs through: for each pass the model, its engine, and the tiles."""
         height, width = images.size(source, self.max_pixels)
+        plans = []
         for model in self.passes(height, width, is_noisy_jpeg(source)):
             engine, options = self._engine(model), self._options(model, None)
-            plan = tiles(engine, (height, width), options["memory"], options["overlap"])
-            count, memory = len(plan.rows) * len(plan.columns), engine.receptive_field.bytes_per_pixel * plan.pixels
-            yield (
-                f"{model.name} in {count} tile{'s' if count > 1 else ''} of {plan.tile[1]} x {plan.tile[0]} pixels "
-                f"({math.ceil(memory / 2**20)} MiB)"
-            )
+            del options["watch"], options["self_ensemble"]
+            plans.append((model, engine, tiles(engine, (height, width), **options)))
             height, width = height * model.scale, width * model.scale
+        return plans
 
     def recipe(self, source: str | os.PathLike) -> tuple[tuple[str, ...], dict]:
         """Returns what decides about the result for an image file, besides its content, and is kept with it.
@@ -164,12 +188,14 @@ class Upscaler:
             "self_ensemble": self._strip_options["self_ensemble"],
             "quality": self.quality,
         }
+        if self._strip_options["tile"]:
+            options["tile"] = self._strip_options["tile"]
         if any("int8" in engine for engine in options["engines"]):
             options["calibration"] = str(self._engine_options["calibration"])
         return tuple(checksum for checksum, _ in described), options
 
     def _description(self, model):
-        """(checksum, engine and precision) of a model from a file."""
+        """(checksum, engine, precision, and a GPU) of a model from a file."""
         if not isinstance(model.source, Path):
             raise InputError(
                 "A model in memory has no checksum to recognize its results by. Save it, and pass the file."
@@ -178,12 +204,12 @@ class Upscaler:
             from wdsr_tf.importers import formats
 
             file, options = self._runnable(model), self._engine_options
-            name, precision = options["name"], options["precision"]
-            name = automatic_engine(file, precision) if name == "auto" else name
+            name, precision, device = options["name"], options["precision"], options["device"]
+            name = automatic_engine(file, precision, device) if name == "auto" else name
             precision = automatic_precision(name) if precision == "auto" else precision
             # A converted checkpoint has the time of its conversion in it.
             checksum = formats.sha256(model.source) if model.is_published else sha256(file)
-            self._descriptions[model] = checksum, f"{name} {precision}"
+            self._descriptions[model] = checksum, f"{name} {precision}{f' {device}' if device.is_gpu else ''}"
         return self._descriptions[model]
 
     def upscale(
@@ -208,7 +234,7 @@ class Upscaler:
         picture, dtype = given.picture, given.picture.rgb.dtype
         for note in picture.notes:
             self._log(f"{image}: {note}.")
-        watch = _Progress(progress, self._work(picture, given.jpeg))
+        watch = Progress(progress, self._work(picture, given.jpeg))
         result = self._result(picture)
         large = assemble(outline(picture, result, dtype), result, self._strips(picture, dtype, given.jpeg, watch.add))
         watch.finish()
@@ -252,7 +278,7 @@ class Upscaler:
         result, dtype = self._result(picture), images.fitting_depth(target, picture.rgb.dtype)
         for model in self.passes(*picture.rgb.shape[:2], jpeg):  # before the file is: not every error is the file's
             self._engine(model)
-        watch = _Progress(progress, self._work(picture, jpeg))
+        watch = Progress(progress, self._work(picture, jpeg))
         strips = self._strips(picture, dtype, jpeg, watch.add)
         write_strips(target, outline(picture, result, dtype), result, strips, self.quality)
         watch.finish()
@@ -260,7 +286,7 @@ class Upscaler:
     def _upscale_pages(self, source, target, pages, progress):
         sizes = images.page_sizes(source, self.max_pixels)
         results = [self.result_size(*size) for size in sizes]
-        watch = _Progress(progress, sum(self._work_of(*size) for size in sizes))
+        watch = Progress(progress, sum(self._work_of(*size) for size in sizes))
         with images.open_pages(target, pages, sum(map(math.prod, results))) as open_page:
             for page, result in enumerate(results):
                 picture = images.read_picture(source, self.max_pixels, page)
@@ -273,7 +299,7 @@ class Upscaler:
 
     def _tell(self, source, picture, form):
         """Says what of an image isn't in its result."""
-        notes = list(picture.notes)
+        notes = [*picture.notes, *self._advice(source, picture)]
         if str(picture.rgb.dtype) not in form.depths:
             notes.append(f"{form.name} files can't hold {picture.rgb.dtype} values; they become {form.depths[-1]}")
         lost = images.losses(picture.metadata, form, *picture.rgb.shape[:2])
@@ -282,13 +308,22 @@ class Upscaler:
         for note in notes:
             self._log(f"{source}: {note}.")
 
+    def _advice(self, source, picture):
+        """What would make the result better, as sentences."""
+        models = self.passes(*picture.rgb.shape[:2], is_noisy_jpeg(source))
+        if self.noise is not None or not models or models[0].jpeg:
+            return
+        level = next((level for level in LEVELS if routing.removes(self.models, level)), None)
+        if level is not None and (sigma := grain(picture)) >= GRAINY:
+            yield f"looks grainy (sigma about {sigma:.0f}); --noise {level} reduces it"
+
     def _upscale_animation(self, source, target, progress):
         animation = images.open_animation(source, self.max_pixels)
         first = next(iter(animation))
         self._tell(source, first, format_of(target))
         result = self._result(first)
         images.check_fit(target, *result, "uint8", transparent=False)
-        watch = _Progress(progress, len(animation.times) * self._work(first))
+        watch = Progress(progress, len(animation.times) * self._work(first))
         frames = (
             assemble(outline(picture, result, "uint8"), result, self._strips(picture, "uint8", False, watch.add))
             for picture in animation
@@ -333,18 +368,28 @@ class Upscaler:
         return {**self._strip_options, "watch": watch, "overlap": overlap}
 
     def _measured(self, model, engine):
-        if model not in self._overlaps:
-            file = self._runnable(model)
-            file = file if isinstance(file, Path) else None
-            self._overlaps[model] = measured_overlap(engine, file, self._log, _shown(model))
-        return self._overlaps[model]
+        with self._opening:
+            if model not in self._overlaps:
+                file = self._runnable(model)
+                file = file if isinstance(file, Path) else None
+                self._overlaps[model] = measured_overlap(engine, file, self._log, _shown(model))
+            return self._overlaps[model]
 
     def _engine(self, model) -> Engine:
-        if model not in self._engines:
-            engine = self._engines[model] = open_engine(self._runnable(model), **self._engine_options)
-            precision = "" if engine.precision == "float32" else f", {engine.precision}"
-            self._log(f"{_shown(model)}: {engine.architecture} x{engine.scale}, {engine.name}{precision}")
-        return self._engines[model]
+        with self._opening:
+            if model not in self._engines:
+                device = self._engine_options["device"]
+                engine = open_engine(self._runnable(model), **self._engine_options)
+                self._engines[model] = dataclasses.replace(engine, run=functools.partial(self._run, engine.run))
+                how = [engine.name, *([engine.precision] if engine.precision != "float32" else [])]
+                how += [str(device)] if device.is_gpu else []
+                self._log(f"{_shown(model)}: {engine.architecture} x{engine.scale}, {', '.join(how)}")
+            return self._engines[model]
+
+    def _run(self, run, batch):
+        """One tile at a time: a second one would take as much memory again, and the same processor."""
+        with self._running:
+            return run(batch)
 
     def _runnable(self, model):
         """What `open_engine` takes: the model's source, or the checkpoint that published weights are converted to."""
@@ -365,18 +410,3 @@ def _shown(model):
     if not isinstance(model.source, Path):
         return "model in memory"
     return model.source.name if model.source.parent == weights.FOLDER else model.source
-
-
-class _Progress:
-    """Reports LR pixels, as tiles finish, as a fraction of all."""
-
-    def __init__(self, report, total):
-        self._report, self._total, self._done = report or (lambda fraction: None), total, 0.0
-
-    def add(self, pixels):
-        self._done += pixels
-        self._report(min(1.0, self._done / self._total))
-
-    def finish(self):
-        if self._done < self._total:
-            self._report(1.0)

@@ -1,6 +1,7 @@
 """The Keras model itself, compiled for inference by its backend."""
 
 import contextlib
+import functools
 import importlib
 
 import keras
@@ -9,30 +10,50 @@ import numpy as np
 from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import OutOfMemory
 from wdsr_tf.inference.engines import Engine
+from wdsr_tf.inference.engines.devices import AUTO, AUTOMATIC, check_found
 from wdsr_tf.models import fold, receptive_field
 from wdsr_tf.system import memory
 
 EXHAUSTED = ("MemoryError", "RESOURCE_EXHAUSTED", "ResourceExhaustedError", "Out of memory", "OOM when allocating")
 
 
-def load(path, precision="float32", *, log=None):
+def load(path, precision="float32", *, log=None, device=AUTOMATIC):
     """Opens the checkpoint at `path`, with weight normalization folded into the kernels."""
-    with _policy(precision):
+    if device.is_gpu:
+        check_found(device, gpus(), "keras")
+    with _policy(precision), _on(device):
         model = checkpoints.load(path)
-        return of_model(fold(model) if model.hyperparameters.get("weight_norm") else model)
+        return of_model(fold(model) if model.hyperparameters.get("weight_norm") else model, device)
 
 
-def of_model(model):
+def of_model(model, device=AUTOMATIC):
     """An `Engine` for a model in memory, which uses the weights that it has when it runs."""
+    if device.is_gpu:
+        check_found(device, gpus(), "keras")
     return Engine(
         "keras",
         "float16" if "float16" in model.dtype_policy.name else "float32",
         model.architecture,
         model.scale,
         receptive_field.of_graph(model),
-        _translated(_compiled(model)),
-        free_memory,
+        _translated(_compiled(model), device),
+        functools.partial(free_memory, device),
     )
+
+
+def gpus():
+    """The backend's names of the GPUs that it can use."""
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:  # JAX, without any
+        return []
+
+
+def _on(device):
+    """A context in which the backend runs on `device`, or on what it chooses."""
+    if device.kind == AUTO:
+        return contextlib.nullcontext()
+    return keras.device(f"{device.kind}:{device.number}")
 
 
 @contextlib.contextmanager
@@ -69,12 +90,13 @@ def _compiled(model):
     return lambda lr: keras.ops.convert_to_numpy(model(lr, training=False))
 
 
-def _translated(run):
-    """`run` on float32 that raises OutOfMemory for the backends' own errors."""
+def _translated(run, device):
+    """`run` on float32 and `device` that raises OutOfMemory for the backends' own errors."""
 
     def translated(lr):
         try:
-            return run(np.asarray(lr, "float32"))
+            with _on(device):
+                return run(np.asarray(lr, "float32"))
         except Exception as error:  # each backend has classes of its own
             if any(words in f"{type(error).__name__} {error}" for words in EXHAUSTED):
                 raise OutOfMemory(str(error)) from None
@@ -83,12 +105,14 @@ def _translated(run):
     return translated
 
 
-def free_memory():
-    """Free bytes of the accelerator, or of the system if there is none."""
+def free_memory(device=AUTOMATIC):
+    """Free bytes of the accelerator, or of the system if there is none or `device` is the CPU."""
+    if device.kind == "cpu":
+        return memory.free()
     if keras.config.backend() == "jax":
         import jax
 
-        figures = jax.local_devices()[0].memory_stats() or {}
+        figures = jax.local_devices()[device.number].memory_stats() or {}
         if "bytes_limit" in figures:
             return figures["bytes_limit"] - figures["bytes_in_use"]
     if keras.config.backend() == "tensorflow":
@@ -97,5 +121,5 @@ def free_memory():
             from tensorflow.python.client import device_lib
 
             limit = min(d.memory_limit for d in device_lib.list_local_devices() if d.device_type == "GPU")
-            return limit - tf.config.experimental.get_memory_info("GPU:0")["current"]
+            return limit - tf.config.experimental.get_memory_info(f"GPU:{device.number}")["current"]
     return memory.free()
