@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from wdsr_tf import files
-from wdsr_tf.files import atomic, owned, sweep
+from wdsr_tf.files import atomic, is_disk_full, owned, sweep
 
 
 def test_a_file_appears_complete_with_its_folders(tmp_path):
@@ -116,3 +116,18 @@ def test_a_folder_that_cannot_be_written_to_is_said_with_the_name_of_the_file(tm
         pass
     with pytest.raises(OSError, match=r"'.*image\.png'"), atomic(tmp_path / "image.png"):
         raise FileNotFoundError(2, "No such file", str(tmp_path / ".0123456789abcdef.png"))
+
+
+def test_a_full_disk_is_found_in_what_an_error_follows_from(tmp_path):
+    def raised(error):
+        try:
+            try:
+                raise error
+            except OSError as cause:
+                raise ValueError("can't be written") from cause
+        except ValueError as found:
+            return found
+
+    assert is_disk_full(raised(OSError(errno.EDQUOT, "Disk quota exceeded")))
+    assert is_disk_full(OSError(errno.EROFS, "Read-only file system"))
+    assert not is_disk_full(raised(OSError(errno.EFBIG, "File too large"))) and not is_disk_full(ValueError())

@@ -20,6 +20,13 @@ class OutOfMemory(Exception):  # noqa: N818  (not an error yet: the caller retri
     """A batch of tiles doesn't fit into memory. Raised by engines."""
 
 
+def sentence(error: BaseException) -> str:
+    """Returns the message of an error; that of an OSError as `PATH: reason`, without its number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Returns `"Did you mean 'numpy'? "` for a message, or an empty string if no word in `known` is similar."""
     near = difflib.get_close_matches(str(word), [str(each) for each in known], n=1)

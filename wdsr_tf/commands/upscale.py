@@ -4,8 +4,9 @@ from pathlib import Path
 
 from wdsr_tf.commands import downloads, limits
 from wdsr_tf.commands.command import Command
-from wdsr_tf.commands.output import complain, printable, say
-from wdsr_tf.errors import InputError
+from wdsr_tf.commands.output import complain, say
+from wdsr_tf.errors import InputError, sentence
+from wdsr_tf.system.terminal import one_line
 
 OWN_MODELS = "output/models"  # where train.py keeps the checkpoints of the newest run
 ENGINES = ("auto", "onnx", "openvino", "keras")
@@ -116,9 +117,13 @@ def run(flags, words):
             return 0
         failures = upscale_all(upscaler, journal, todo, Path(flags.indir), flags.overwrite)
     say(f"Wrote {len(todo) - len(failures)} of {len(todo)} images to {flags.outdir}.")
-    for source, error in failures:
-        complain(f"Failed: {one_line(source)}: {one_line(str(error).removeprefix(f'{source}: '))}")
+    report(failures)
     return 1 if failures else 0
+
+
+def report(failures):
+    for source, error in failures:
+        complain(f"Failed: {one_line(source)}: {one_line(sentence(error).removeprefix(f'{source}: '))}")
 
 
 def choose(upscaler, journal, pairs, overwrite):
@@ -164,14 +169,15 @@ def upscale_all(upscaler, journal, todo, indir, overwrite=False):
     """Upscales the pairs (source, target) and shows progress in megapixels; returns [(source, error)] of failures."""
     from tqdm import tqdm
 
+    from wdsr_tf.files import is_disk_full
     from wdsr_tf.inference.folder import upscale_one
 
     root = indir.parent if indir.is_file() else indir
     megapixels = [_expected(upscaler, *pair) for pair in todo]
-    failures, done = [], 0
+    failures, done, full = [], 0, None
     with tqdm(total=sum(megapixels), bar_format=BAR) as bar:
-        for (source, target), own in zip(todo, megapixels, strict=True):
-            bar.set_postfix_str(one_line(printable(source.name)))
+        for number, ((source, target), own) in enumerate(zip(todo, megapixels, strict=True)):
+            bar.set_postfix_str(one_line(source.name))
 
             def show(fraction, before=done, own=own):
                 bar.update(max(0.0, before + fraction * own - bar.n))
@@ -180,14 +186,19 @@ def upscale_all(upscaler, journal, todo, indir, overwrite=False):
             try:
                 upscale_one(upscaler, journal, source, target, name, show, overwrite)
             except Exception as error:  # whatever is wrong with one image, the others are upscaled
+                if is_disk_full(error):  # with all others, too
+                    full, left = error, len(todo) - number
+                    break
                 failures.append((source, error))
             done += own
             bar.update(done - bar.n)
+    if full:
+        report(failures)
+        raise InputError(
+            f"{one_line(sentence(full))}. Stopped with {left} of {len(todo)} images left. Once there is space, the "
+            "same command goes on."
+        ) from full
     return failures
-
-
-def one_line(text):
-    return str(text).replace("\n", "\\n")
 
 
 def _expected(upscaler, source, target):

@@ -21,6 +21,7 @@ from wdsr_tf.inference.overlap import check_overlap, measured_overlap
 from wdsr_tf.inference.picture import assemble, outline, picture_strips, resized_strips, upscale_picture, write_strips
 from wdsr_tf.inference.size import parse_size
 from wdsr_tf.inference.strips import tiles
+from wdsr_tf.system.terminal import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -234,9 +235,9 @@ class Upscaler:
             return
         picture = images.read_picture(source, self.max_pixels)
         if pages > 1:
-            self._log(f"{source}: only the first of its {pages} pages was kept; tif holds all.")
+            self._log(f"{one_line(source)}: only the first of its {pages} pages was kept; tif holds all.")
         elif images.is_animated(source):
-            self._log(f"{source}: only the first of its frames was kept; gif, webp and png hold all.")
+            self._log(f"{one_line(source)}: only the first of its frames was kept; gif, webp and png hold all.")
         self._tell(source, picture, form)
         if not form.alpha:
             picture = images.without_opaque_alpha(picture)
@@ -254,8 +255,7 @@ class Upscaler:
         results = [self.result_size(*size) for size in sizes]
         watch = _Progress(progress, sum(self._work_of(*size) for size in sizes))
         with images.open_pages(target, pages, sum(map(math.prod, results))) as open_page:
-            for page, result in enumerate(results):
-                picture = images.read_picture(source, self.max_pixels, page)
+            for picture, result in zip(images.read_pages(source, self.max_pixels), results, strict=True):
                 self._tell(source, picture, format_of(target))
                 dtype = picture.rgb.dtype
                 with open_page(*result, outline(picture, result, dtype)) as writer:
@@ -270,7 +270,7 @@ class Upscaler:
         if lost:
             notes.append(f"{form.name} files can't hold its {', '.join(lost)}")
         for note in notes:
-            self._log(f"{source}: {note}.")
+            self._log(f"{one_line(source)}: {note}.")
 
     def _upscale_animation(self, source, target, progress):
         animation = images.open_animation(source, self.max_pixels)
