@@ -1,7 +1,8 @@
-"""What every test may use: the reference folder, and a quiet TensorFlow."""
+"""What every test may use: the reference folder, small disks, and a quiet TensorFlow."""
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,6 +72,26 @@ def keras_random():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax_weights, "by_numpy", False)
         yield
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """`mounted(64)` gives the folder of a new file system of 64 KiB; skips where none can be mounted."""
+    folders = []
+
+    def mount(kibibytes):
+        folder = tmp_path / f"disk-{len(folders)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", folder]
+        is_root = sys.platform == "linux" and os.geteuid() == 0
+        if not is_root or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root on Linux can mount a small file system")
+        folders.append(folder)
+        return folder
+
+    yield mount
+    for folder in folders:
+        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture

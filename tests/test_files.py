@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from wdsr_tf import files
-from wdsr_tf.files import atomic, owned, sweep
+from wdsr_tf.files import atomic, is_disk_full, owned, sweep
 
 
 def test_a_file_appears_complete_with_its_folders(tmp_path):
@@ -132,3 +132,18 @@ def test_a_lock_that_is_no_file_keeps_what_it_may_belong_to_and_is_not_waited_fo
         os.mkfifo(lock)
     sweep(folder)
     assert temporary.exists() and os.path.lexists(lock)
+
+
+def test_a_full_disk_is_found_in_what_an_error_follows_from(tmp_path):
+    def raised(error):
+        try:
+            try:
+                raise error
+            except OSError as cause:
+                raise ValueError("can't be written") from cause
+        except ValueError as found:
+            return found
+
+    assert is_disk_full(raised(OSError(errno.EDQUOT, "Disk quota exceeded")))
+    assert is_disk_full(OSError(errno.EROFS, "Read-only file system"))
+    assert not is_disk_full(raised(OSError(errno.EFBIG, "File too large"))) and not is_disk_full(ValueError())

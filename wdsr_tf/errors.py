@@ -27,6 +27,13 @@ def line(text: object) -> str:
     return text if len(text) <= MAX_LETTERS else f"{text[: MAX_LETTERS - 3]}..."
 
 
+def sentence(error: BaseException) -> str:
+    """Returns the message of an error; that of an OSError as `PATH: reason`, without its number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Returns `"Did you mean 'numpy'? "` for a message, or an empty string if no word in `known` is similar."""
     near = difflib.get_close_matches(str(word), [str(each) for each in known], n=1)

@@ -20,7 +20,8 @@ except ImportError:  # Windows, where an open file can't be removed: that is the
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{16}(-lock|\.[^.]+)?")  # the names of `owned` files and folders, and their locks
 TOKEN = 17  # characters of such a name that a temporary file and its lock share
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # every other file of the folder would meet them, too
+FULL = UNWRITABLE | {errno.EFBIG}
 LITTLE = 2**20  # free bytes below which a disk counts as full
 
 
@@ -171,6 +172,24 @@ def _explained(error, temporary, path):
     if error.errno in FULL and error.filename is None:
         error.filename = str(path)
     return error
+
+
+@contextlib.contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Adds `path` to an OSError that names none, as those of writing to an open file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it follows from, says that a disk is full or read-only, or a quota used up."""
+    while error and not (isinstance(error, OSError) and error.errno in UNWRITABLE):
+        error = error.__cause__
+    return error is not None
 
 
 def sha256(*paths: str | Path) -> str:

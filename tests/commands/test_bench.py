@@ -136,6 +136,16 @@ def test_progress_is_shown_for_each_model(bench, tmp_path):
         assert re.search(rf"{re.escape(name)}: .*0/2", run.stderr)
 
 
+def test_names_neither_steer_the_terminal_nor_pretend_to_be_lines(bench, tmp_path):
+    name = "a\x1b[2J\nBest PSNR\r"
+    save_network(tmp_path / "models" / f"{name}.keras")
+    (tmp_path / "models" / f"{name}b.keras").write_bytes(b"PK")
+    draw(tmp_path / "set", [(9, 12)])
+    run = bench(tmp_path, "-i", "models", "--benchmark", "set")
+    assert "\x1b[2J" not in run.stdout + run.stderr and run.stdout.count("\nBest PSNR") == 1
+    assert "a\\x1b[2J\\nBest PSNR\\x0d.keras" in run.stdout and "a\\x1b[2J\\nBest PSNR\\x0db.keras" in run.stderr
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """Checkpoints of x2, x3 and none, and images at x2 as a dataset and as plain folders."""

@@ -55,6 +55,46 @@ def test_numpy_converts_reports_and_fails_for_a_damaged_image(run, pictures, tmp
     assert again.returncode == 0 and "0 images converted, 4 already up to date" in again.stdout
 
 
+@pytest.mark.parametrize(
+    "name, mode, kibibytes",
+    [
+        ("out", ["numpy"], 100),
+        ("out", ["jpeg"], 40),
+        ("out", ["pairs", "--scale", "2", "--lr-patch-size", "6"], 150),
+        ("store.db", ["sqlite", "--hr-patch-size", "96", "--patches", "1"], 250),
+    ],
+)
+def test_a_full_disk_stops_a_conversion_and_the_next_run_goes_on(run, tmp_path, mounted, name, mode, kibibytes):
+    random, disk = np.random.default_rng(0), mounted(kibibytes)
+    for i in range(8):
+        images.write(tmp_path / "SET" / f"{i}.png", random.integers(0, 256, (100, 100, 3), "uint8"))
+    words = ("-i", tmp_path / "SET", "-o", disk / name, "--jobs", "1", *mode)
+    done = run(*words)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"convert.py {mode[0]}: {disk / name}") and (
+        "No space left" in last or "disk is full" in last
+    )
+    assert "images failed" not in done.stderr and not list(disk.rglob(".*.npy"))
+    subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True)
+    again = run(*words)
+    assert again.returncode == 0, again.stderr
+    assert " 0 already" not in again.stdout
+
+
+@pytest.mark.parametrize(
+    "mode", [["numpy"], ["pairs", "--scale", "2", "--lr-patch-size", "6"], ["sqlite", "--hr-patch-size", "16"]]
+)
+def test_names_neither_steer_the_terminal_nor_pretend_to_be_lines(run, pictures, tmp_path, mode):
+    name = "a\x1b[2J\n4 images converted\r"
+    (pictures / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (pictures / f"{name}.psd").write_bytes(b"8BPS")
+    done = run("-i", pictures, "-o", tmp_path / "out", "--jobs", "1", *mode)
+    assert "\x1b[2J" not in done.stdout + done.stderr and "\n4 images" not in done.stderr
+    assert "a\\x1b[2J\\n4 images converted\\x0d.png" in done.stderr
+    assert "a\\x1b[2J\\n4 images converted\\x0d.psd" in done.stdout
+
+
 @pytest.mark.parametrize("flag", [["--jpeg-quality", "90"], ["--jpeg_quality=90"]])
 def test_jpeg_takes_its_quality_with_hyphens_and_underscores(run, pictures, tmp_path, flag):
     lr = pictures.rename(tmp_path / "SET_train_LR_bicubic")

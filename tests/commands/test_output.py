@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.conftest import REPOSITORY
-from wdsr_tf.commands.output import complain, guarded_output, printable, say
+from wdsr_tf.commands.output import complain, guarded_output, say
 
 TALK = """
 import sys
@@ -79,4 +79,5 @@ def test_what_a_stream_cannot_encode_is_escaped(monkeypatch):
 def test_control_characters_are_escaped(capsys):
     say("a\x1b[2Jb\rc\x07d\x9be\u202ef\tg\nh \u65e5")
     assert capsys.readouterr().out == "a\\x1b[2Jb\\x0dc\\x07d\\x9be\\u202ef\tg\nh \u65e5\n"
-    assert printable("plain \u00e4") == "plain \u00e4"
+    say("plain \u00e4")
+    assert capsys.readouterr().out == "plain \u00e4\n"

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import REPOSITORY
 from tests.helpers import published
@@ -17,6 +19,7 @@ from wdsr_tf import checkpoint, files, images, weights
 from wdsr_tf.commands import upscale as module
 from wdsr_tf.commands.dry_run import duration
 from wdsr_tf.commands.upscale import COMMAND
+from wdsr_tf.errors import InputError
 from wdsr_tf.inference import upscaler
 from wdsr_tf.models import create_model
 
@@ -119,28 +122,73 @@ def test_a_killed_run_leaves_complete_images_and_the_next_run_does_the_rest(plac
     assert len(images.find(place / "out")) == len(visible(place / "out")) == 12
 
 
-def test_a_full_disk_costs_the_image_and_leaves_no_part_of_it(place, capsys, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_disk_stops_the_job_and_the_next_run_goes_on(place, capsys, monkeypatch, number):
     tiny(place / "m.keras")
-    images.write(place / "in/a.png", RGB)
-    images.write(place / "in/b.png", RGB)
-    write = upscaler.write_strips
-
-    calls = []
+    for name in "abcd":
+        images.write(place / f"in/{name}.png", RGB)
+    write, calls = upscaler.write_strips, []
 
     def full(path, *rest):
         calls.append(path)
-        if len(calls) == 1:
+        if len(calls) == 2:
+            raise InputError("damaged")
+        if len(calls) == 3:
             with images.open_writer(path, 18, 24, images.Picture(RGB)) as writer:
                 writer.append(np.zeros((1, 24, 3), "uint8"))
-                raise OSError(28, "No space left on device")
+                raise OSError(number, os.strerror(number))
         write(path, *rest)
 
     monkeypatch.setattr(upscaler, "write_strips", full)
     assert upscale("-i", "in", "-m", "m.keras", "-j", 1) == 1
-    out, err = capsys.readouterr()
-    assert "Wrote 1 of 2 images" in out and "Failed: in/a.png: out/a-sr.png: can't be written" in err
-    assert "No space left" in err
-    assert visible(place / "out") == ["b-sr.png"]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-2] == "Failed: in/b.png: damaged"
+    assert lines[-1] == (
+        f"demo.py: out/c-sr.png: can't be written: {os.strerror(number)}. Stopped with 2 of 4 images left. Once there "
+        "is space, the same command goes on."
+    )
+    assert len(calls) == 3 and visible(place / "out") == ["a-sr.png"]
+    assert upscale("-i", "in", "-m", "m.keras") == 0
+    assert "1 of 4 images are done already" in capsys.readouterr().out and len(visible(place / "out")) == 4
+
+
+def test_the_bar_counts_the_frames_of_an_animation_and_the_pages_of_a_tiff(place, capsys):
+    tiny(place / "m.keras")
+    frames = [images.Picture(np.full((100, 100, 3), i, "uint8")) for i in range(10)]
+    images.write_animation(place / "in/a.webp", [(picture, 40) for picture in frames])
+    pages = [Image.fromarray(picture.rgb) for picture in frames]
+    pages[0].save(place / "in/b.tif", save_all=True, append_images=pages[1:])
+    assert upscale("-i", "in", "-m", "m.keras") == 0
+    assert "/0.8 megapixels" in capsys.readouterr().err  # 20 of 200 x 200
+
+
+def test_names_neither_steer_the_terminal_nor_pretend_to_be_lines(place, capsys):
+    tiny(place / "m.keras")
+    name = "a\x1b[2J\nWrote 9 of 9\r"
+    images.write(place / f"in/{name}.png", RGB)
+    (place / f"in/{name}b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (place / f"in/{name}.psd").write_bytes(b"8BPS")
+    for words in (["--dry-run"], [], []):
+        upscale("-i", "in", "-o", "out", "-m", "m.keras", *words)
+        out, err = capsys.readouterr()
+        assert "\x1b[2J" not in out + err and "\nWrote 9" not in out + err
+        assert "a\\x1b[2J\\nWrote 9 of 9\\x0d.psd" in out and "a\\x1b[2J\\nWrote 9 of 9\\x0db.png" in err
+
+
+def test_a_small_disk_holds_complete_results_and_a_journal_that_is_used_again(place, capsys, mounted):
+    out = mounted(300)
+    tiny(place / "m.keras")
+    for i in range(12):
+        images.write(place / f"in/{i:02}.png", np.random.default_rng(i).integers(0, 256, (80, 80, 3), "uint8"))
+    assert upscale("-i", "in", "-o", out, "-m", "m.keras") == 1
+    err = capsys.readouterr().err
+    assert "can't be written: No space left on device. Stopped with" in err and "Failed" not in err
+    done = visible(out)
+    assert 0 < len(done) < 12 and all(images.read(out / name).shape == (160, 160, 3) for name in done)
+    (out / done[0]).unlink()
+    assert upscale("-i", "in", "-o", out, "-m", "m.keras") == 1
+    assert f"{len(done) - 1} of 12 images are done already" in capsys.readouterr().out
+    assert visible(out) == done
 
 
 def test_in_place_nobodys_image_is_replaced_and_no_result_is_upscaled_again(place, capsys):

@@ -1,5 +1,7 @@
 """Animations: complete frames, their durations and transparency."""
 
+import weakref
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -148,3 +150,33 @@ def test_truncated_animation_raises_input_error(tmp_path):
         (tmp_path / f"a{suffix}").write_bytes(whole[: len(whole) // 2])
         with pytest.raises(InputError, match=suffix):
             images.read_frames(tmp_path / f"a{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [*ANIMATED, ".avif"])
+def test_frames_are_written_one_at_a_time(tmp_path, suffix):
+    made = []
+
+    def pictures():
+        for i in range(20):
+            rgb = np.full((8, 9, 3), 10 * i, "uint8")
+            made.append(weakref.ref(rgb))
+            assert sum(each() is not None for each in made) <= 4  # the first, which has the metadata, and two others
+            yield images.Picture(rgb)
+
+    images.write_frames(tmp_path / f"a{suffix}", pictures(), [40.0] * 20, loop=2, transparent=False)
+    animation = images.open_animation(tmp_path / f"a{suffix}")
+    assert len(animation.times) == images.frame_count(tmp_path / f"a{suffix}") == 20
+    assert animation.loop == (0 if suffix == ".avif" else 2)  # Pillow writes none
+    for _ in range(2):  # it's decoded anew
+        assert [int(picture.rgb.mean()) for picture in animation] == pytest.approx(range(0, 200, 10), abs=2)
+
+
+def test_an_error_of_what_makes_the_frames_stays_what_it_is(tmp_path):
+    def pictures():
+        yield images.Picture(np.zeros((8, 9, 3), "uint8"))
+        raise InputError("The model is damaged.")
+
+    for suffix in (*ANIMATED, ".avif"):
+        with pytest.raises(InputError, match=r"^The model is damaged\.$"):
+            images.write_frames(tmp_path / f"a{suffix}", pictures(), [40, 40], loop=0, transparent=False)
+    assert not list(tmp_path.iterdir())

@@ -157,6 +157,25 @@ def test_premultiplied_gray_is_divided_by_alpha(tmp_path, tifffile):
     check(tmp_path / "a.tif", values[..., 0] * (255 / 128), values[..., 1], tolerance=1)
 
 
+def test_pages_that_are_read_together_equal_those_that_are_read_alone(tmp_path, tifffile):
+    pages = [
+        (RNG.integers(0, 256, (9, 8, 3)).astype("uint8"), 6),
+        (RNG.integers(0, 65536, (7, 8, 3)).astype("uint16"), 1),
+        (RNG.integers(0, 256, (5, 9)).astype("uint8"), 3),
+        (RNG.integers(0, 256, (4, 6, 4)).astype("uint8"), 6),
+    ]
+    for values, turn in pages:
+        extra = {"photometric": "minisblack" if values.ndim == 2 else "rgb", "extratags": [(274, 3, 1, turn, True)]}
+        tifffile.imwrite(tmp_path / "a.tif", values, append=True, metadata=None, **extra)
+    together = list(images.read_pages(tmp_path / "a.tif"))
+    assert [picture.rgb.shape[:2] for picture in together] == images.page_sizes(tmp_path / "a.tif")
+    for number, picture in enumerate(together):
+        alone = images.read_picture(tmp_path / "a.tif", page=number)
+        np.testing.assert_array_equal(picture.rgb, alone.rgb)
+        np.testing.assert_array_equal(picture.alpha, alone.alpha)
+        assert (picture.gray, picture.metadata, picture.notes) == (alone.gray, alone.metadata, alone.notes)
+
+
 def test_pages_keep_their_order_size_and_depth_and_thumbnails_are_left_out(tmp_path, tifffile):
     small = RNG.integers(0, 256, (4, 5, 3)).astype("uint8")
     pages = [RNG.integers(0, 256, (9 + i, 8, 3)).astype("uint16" if i == 1 else "uint8") for i in range(3)]

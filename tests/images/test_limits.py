@@ -1,5 +1,6 @@
 """Files that ask for more memory or time than they are worth, and large ones that are sound."""
 
+import re
 import struct
 import zlib
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import REPOSITORY
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.images import jpeg
@@ -137,3 +139,9 @@ def test_limits_hold_in_a_block_only():
         assert limits_of() == Limits(7) and limits_of(8) == Limits(8)
         raise RuntimeError
     assert limits_of() == Limits()
+
+
+def test_the_page_has_the_limit_of_profiles_too():
+    header = (REPOSITORY / "web/src/header.ts").read_text(encoding="utf-8")
+    factors = re.search(r"MAX_PROFILE = (\d+) \* 2 \*\* (\d+);", header)
+    assert int(factors[1]) << int(factors[2]) == Limits().information

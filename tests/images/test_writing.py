@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import os
 import subprocess
 import sys
 import zlib
@@ -147,30 +146,17 @@ def test_unwritable_path_raises_input_error(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 64 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = sys.platform == "linux" and os.geteuid() == 0
-    if mounted:
-        command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    if not mounted:
-        pytest.skip("only root on Linux can mount a small file system")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
 @pytest.mark.parametrize("suffix", [s for s in images.SUFFIXES if s not in (".jpeg", ".tiff", ".apng")])
-def test_full_disk_raises_input_error_and_leaves_no_file(small_disk, suffix):
+def test_full_disk_raises_input_error_and_leaves_no_file(mounted, suffix):
+    small_disk = mounted(64)
     noise = RNG.integers(0, 256, (300, 300, 3), "uint8")
     with pytest.raises(InputError, match=rf"a\{suffix}: can't be written"):
         images.write(small_disk / f"a{suffix}", noise)
     assert not list(small_disk.iterdir())
 
 
-def test_full_disk_leaves_no_file_of_an_animation(small_disk):
+def test_full_disk_leaves_no_file_of_an_animation(mounted):
+    small_disk = mounted(64)
     frames = [(images.Picture(RNG.integers(0, 256, (300, 300, 3), "uint8")), 40) for _ in range(3)]
     for suffix in (".gif", ".png", ".webp"):
         with pytest.raises(InputError, match="can't be written"):

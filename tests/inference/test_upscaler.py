@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.helpers import published
 from tests.helpers.engines import Fake
@@ -269,6 +270,22 @@ def test_progress_rises_to_one(upscaler, tmp_path, options, memory):
         run(fractions.append)
         assert fractions == sorted(fractions) and fractions[-1] == pytest.approx(1)
         assert fractions[0] > 0 and (options["scale"] < 1 or len(fractions) > 1)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".avif", ".tif"])
+def test_progress_counts_frames_and_pages(upscaler, tmp_path, suffix):
+    source, target = tmp_path / f"a{suffix}", tmp_path / f"sr{suffix}"
+    frames = [images.Picture(np.roll(RGB, i, axis=1)) for i in range(5)]
+    if suffix == ".tif":
+        pages = [Image.fromarray(picture.rgb) for picture in frames]
+        pages[0].save(source, save_all=True, append_images=pages[1:])
+    else:
+        images.write_animation(source, [(picture, 100) for picture in frames])
+    busy, fractions = upscaler(), []
+    assert busy.result_pixels(source, target) == 5 * 4 * RGB[..., 0].size
+    assert busy.result_pixels(source, tmp_path / "sr.jpg") == 4 * RGB[..., 0].size  # holds one
+    busy.upscale_file(source, target, fractions.append)
+    assert fractions == pytest.approx([0.2, 0.4, 0.6, 0.8, 1])
 
 
 def test_values_that_are_not_finite_leave_no_file(upscaler, tmp_path, monkeypatch):

@@ -123,6 +123,29 @@ def test_a_training_that_runs_out_of_memory_says_what_to_try_and_keeps_its_check
     assert run.state.is_file()
 
 
+def test_a_full_disk_ends_a_training_with_the_path_and_keeps_its_checkpoints(tmp_path, monkeypatch):
+    run, model = Run.start(tmp_path, []), make()
+    save = model.save
+
+    def failing(path, **options):
+        save(path, **options)
+        if run.state.exists():  # the second epoch
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(model, "save", failing)
+    plan = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 8, "log": lambda line: None}
+    with pytest.raises(InputError) as caught:
+        trainer.fit(model, run, (zeros(8) for _ in itertools.count()), Validation(), **plan)
+    assert str(caught.value) == f"{run.state}: No space left on device. {failures.KEPT}"
+    assert run.facts()["epoch"] == 1 and not list(run.folder.glob(".*.keras"))
+
+
+def test_a_full_disk_is_not_taken_for_a_lack_of_memory():
+    error = RuntimeError("RESOURCE_EXHAUSTED: events.out.v2; No space left on device")  # TensorFlow's words
+    with pytest.raises(InputError, match=r"events\.out\.v2; No space.*can be resumed"), failures.explained(8):
+        raise error
+
+
 def test_other_errors_of_a_training_stay_what_they_are():
     with pytest.raises(KeyError), failures.explained(8, several_processes=True):
         raise KeyError("a defect")

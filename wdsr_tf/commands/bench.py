@@ -7,6 +7,7 @@ from wdsr_tf.commands import downloads, limits
 from wdsr_tf.commands.command import Command, complain, say
 from wdsr_tf.commands.flags import hyphenated
 from wdsr_tf.errors import InputError
+from wdsr_tf.system.terminal import one_line
 
 SOURCES = ("dataset", "benchmark", "lr_dir", "hr_dir")
 
@@ -78,7 +79,7 @@ def run(flags, words):
         say("\n".join([f"\nCompared with {flags.compare}", *report.differences(earlier, ranking.result())]))
     if ranking.failed:
         complain(f"\nNot ranked:{reasons(ranking.failed)}")
-    say("\nBest PSNR = {:.4f} for model {}".format(*ranking.best))
+    say(f"\nBest PSNR = {ranking.best[0]:.4f} for model {one_line(ranking.best[1])}")
     return 1 if ranking.failed else 0
 
 
@@ -142,7 +143,7 @@ class ProgressBar:
 
         if done == 0:
             self.close()
-            self.bar = tqdm(desc=name, total=total, unit="image", leave=False)
+            self.bar = tqdm(desc=one_line(name), total=total, unit="image", leave=False)
         self.bar.update(done - self.bar.n)
         if done == total:
             self.close()

@@ -25,7 +25,7 @@ from wdsr_tf.commands import limits
 from wdsr_tf.commands.flags import Flags
 from wdsr_tf.commands.help import help_text
 from wdsr_tf.commands.output import complain, guarded_output, say
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Command:
                 return 0
             flags = self.flags()
             words = flags.parse(argv, self.profiles)
-            for sentence in flags.ignored():
-                complain(f"{program}: {sentence}")
+            for line in flags.ignored():
+                complain(f"{program}: {line}")
             if words and not self.words:
                 raise InputError(f"Unexpected argument {words[0]!r}. '{program} --help' lists the flags.")
             with limits.applied(flags):
@@ -80,7 +80,7 @@ class Command:
         except (InputError, OSError) as error:
             if os.environ.get("WDSR_TF_TRACEBACK"):
                 raise
-            complain(f"{program}: {error}")
+            complain(f"{program}: {sentence(error)}")
             return 1
         except Terminated:
             complain("\nTerminated.")

@@ -1,6 +1,7 @@
 """The flags for models that are named by URL, and their downloads with a progress bar."""
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.system.terminal import one_line
 
 
 def define(flags, model):
@@ -43,5 +44,6 @@ class _Bar:
 
         if name != self._name:
             self.__exit__()
-            self._name, self._bar = name, tqdm(desc=name, total=total, unit="B", unit_scale=True, unit_divisor=1024)
+            self._name = name
+            self._bar = tqdm(desc=one_line(name), total=total, unit="B", unit_scale=True, unit_divisor=1024)
         self._bar.update(done - self._bar.n)

@@ -1,9 +1,10 @@
 """`wdsr-tf upscale --dry-run`: what would be done, and about how long it would take."""
 
 from wdsr_tf import images
-from wdsr_tf.commands.output import complain, one_line, say
+from wdsr_tf.commands.output import complain, say
 from wdsr_tf.errors import InputError
 from wdsr_tf.inference.forecast import Forecast
+from wdsr_tf.system.terminal import one_line
 
 
 def explain(upscaler, todo, self_ensemble):

@@ -5,13 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-HIDDEN = (*range(32), *range(127, 160), *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in HIDDEN if chr(code) not in "\t\n"}
-
-
-def printable(text) -> str:
-    """Returns `text` with control characters escaped: the name of a file could steer the terminal, or hide itself."""
-    return str(text).translate(ESCAPES)
+from wdsr_tf.system.terminal import printable
 
 
 def one_line(text) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from wdsr_tf.commands import downloads, limits, videos
 from wdsr_tf.commands.command import Command
-from wdsr_tf.commands.output import complain, one_line, printable, say
-from wdsr_tf.errors import InputError
+from wdsr_tf.commands.output import complain, say
+from wdsr_tf.errors import InputError, sentence
+from wdsr_tf.system.terminal import one_line
 
 OWN_MODELS = "output/models"  # where train.py keeps the checkpoints of the newest run
 JOBS = 2
@@ -164,7 +165,7 @@ def run(flags, words):
 def report(failures):
     """Names what failed, as (source, error); returns the exit code."""
     for source, error in failures:
-        complain(f"Failed: {one_line(source)}: {one_line(str(error).removeprefix(f'{source}: '))}")
+        complain(f"Failed: {one_line(source)}: {one_line(sentence(error).removeprefix(f'{source}: '))}")
     return 1 if failures else 0
 
 
@@ -228,6 +229,7 @@ def upscale_all(upscaler, journal, todo, indir, flags, lines):
     """
     from tqdm import tqdm
 
+    from wdsr_tf.files import is_disk_full
     from wdsr_tf.inference.budget import room
     from wdsr_tf.inference.folder import below, upscale_one
     from wdsr_tf.inference.journal import PASSED
@@ -259,15 +261,21 @@ def upscale_all(upscaler, journal, todo, indir, flags, lines):
 
         def ended():
             lines.next()
-            bar.set_postfix_str(one_line(printable(next(names))))
+            bar.set_postfix_str(one_line(next(names)))
 
-        bar.set_postfix_str(one_line(printable(next(names))))
-        limit = room(memory.free(), flags.memory)
-        with contextlib.closing(in_order(map(task, range(len(todo))), flags.jobs, limit, ended)) as outcomes:
+        bar.set_postfix_str(one_line(next(names)))
+        tasks, limit = map(task, range(len(todo))), room(memory.free(), flags.memory)
+        with contextlib.closing(in_order(tasks, flags.jobs, limit, ended, is_disk_full)) as outcomes:
             for number, outcome in enumerate(outcomes):
                 source, target = todo[number]
                 if isinstance(outcome, Exception):  # whatever is wrong with one image, the others are upscaled
                     failures.append((source, outcome))
+                    if is_disk_full(outcome):  # unless they would fail, too
+                        report(failures[:-1])
+                        raise InputError(
+                            f"{one_line(sentence(outcome))}. Stopped with {len(todo) - number} of {len(todo)} images "
+                            "left. Once there is space, the same command goes on."
+                        ) from outcome
                 elif outcome.check not in ("", PASSED):
                     faults.append((target, outcome.check))
                 progress.show(number, 1)

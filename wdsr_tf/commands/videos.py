@@ -4,8 +4,9 @@ import inspect
 from pathlib import Path
 
 from wdsr_tf.commands import downloads
-from wdsr_tf.commands.output import complain, printable, say
+from wdsr_tf.commands.output import complain, say
 from wdsr_tf.errors import InputError, check_choice
+from wdsr_tf.system.terminal import printable
 
 BAR = "{percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} frames, {remaining} left{postfix}"
 CONTAINERS = ("mkv", "mp4", "mov", "webm")

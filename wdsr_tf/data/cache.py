@@ -25,11 +25,10 @@ from wdsr_tf import images
 from wdsr_tf.data import div2k
 from wdsr_tf.data.manifest import MANIFEST, Manifest, is_made
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic, owned, sha256, sweep
+from wdsr_tf.files import atomic, is_disk_full, owned, sha256, sweep
 from wdsr_tf.images.limits import limits_of, set_limits
 from wdsr_tf.system import cores
-
-FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # errors that every other image would meet, too
+from wdsr_tf.system.terminal import one_line
 
 
 class Task(NamedTuple):
@@ -110,7 +109,7 @@ def listing(indir: Path | str) -> tuple[list[Path], list[tuple[Path, str]]]:
     left_out = []
     found = images.find(indir, lambda path, form: left_out.append((path, f"{path}: {form} files aren't supported")))
     if not found:
-        named = "".join(f"\n  {reason}" for _, reason in left_out[: div2k.LISTED])
+        named = "".join(f"\n  {one_line(reason)}" for _, reason in left_out[: div2k.LISTED])
         raise InputError(f"{indir}: no images found. Supported suffixes: {', '.join(images.SUFFIXES)}.{named}")
     return found, sorted(left_out)
 
@@ -220,7 +219,7 @@ def reject_collisions(files: dict) -> None:
     sources = {}
     for source, file in files.items():
         sources.setdefault(file, []).append(str(source))
-    several = [f"{', '.join(found)} -> {file}" for file, found in sources.items() if len(found) > 1]
+    several = [one_line(f"{', '.join(found)} -> {file}") for file, found in sources.items() if len(found) > 1]
     if several:
         raise InputError("Different images would become one file. Rename one of them:\n  " + "\n  ".join(several))
 
@@ -377,7 +376,7 @@ def _perform(root, task):
     except InputError as error:
         return None, str(error)
     except OSError as error:  # for example, the image vanished or is too wide for JPEG
-        if error.errno in FATAL:
+        if is_disk_full(error):
             raise
         return None, f"{task.source}: {error}"
     return {"source": source, "recipe": task.recipe, "files": facts}, None

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic, sha256
+from wdsr_tf.files import atomic, naming, sha256
 
 MANIFEST = "convert-manifest.jsonl"
 FACTS = {"bytes", "shape", "sha256"}  # what is recorded of a file
@@ -44,7 +44,7 @@ class Manifest:
         """Appends the record of a finished task."""
         self.records[next(iter(record["files"]))] = record
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
     def remove(self, keys: Iterable[str]) -> None:

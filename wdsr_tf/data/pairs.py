@@ -12,6 +12,7 @@ from wdsr_tf import images
 from wdsr_tf.data import cache, div2k, layouts
 from wdsr_tf.errors import InputError, line
 from wdsr_tf.images.resize import imresize
+from wdsr_tf.system.terminal import one_line
 
 VALID = "0.05"  # share of the images for validation, by default
 
@@ -75,7 +76,7 @@ def make_pairs(
         else:
             fitting[path] = (split, "-".join(path.relative_to(folder).with_suffix("").parts))
     if not fitting:
-        reasons = "\n  ".join(reason for _, reason in (*left_out, *failed)[: div2k.LISTED])
+        reasons = "\n  ".join(one_line(reason) for _, reason in (*left_out, *failed)[: div2k.LISTED])
         raise InputError(f"{indir}: none of {len(found)} images can be used:\n  {reasons}")
 
     cache.reject_collisions({path: f"{split or name}/{stem}" for path, (split, stem) in fitting.items()})

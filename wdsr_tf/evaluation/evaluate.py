@@ -8,6 +8,7 @@ from wdsr_tf.evaluation import datasets, measure, networks
 from wdsr_tf.evaluation.metrics import protocol_names
 from wdsr_tf.evaluation.report import Ranking
 from wdsr_tf.system.require import require_keras
+from wdsr_tf.system.terminal import one_line
 
 
 def evaluate(
@@ -84,4 +85,4 @@ def find_images(dataset, benchmark, lr_dir, hr_dir, scale, downgrade, validation
 
 def reasons(failed):
     """Returns the lines that name each model without a row and why."""
-    return "".join(f"\n  {name}: {reason}" for name, reason in failed.items())
+    return "".join(f"\n  {one_line(name)}: {one_line(reason)}" for name, reason in failed.items())

@@ -17,6 +17,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.images.resize import imresize
 from wdsr_tf.system import memory
+from wdsr_tf.system.terminal import one_line
 
 PSNR_LIMIT = 100.0
 FIGURES = ("psnr", "ssim", "ms_ssim")
@@ -83,12 +84,12 @@ def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progres
             )
         except Exception as error:  # out of memory, or whatever else a framework raises for this network
             failed[network.name] = reason(error, network.path)
-            log(f"Failed: {network.name}: {failed[network.name]}")
+            log(f"Failed: {one_line(network.name)}: {one_line(failed[network.name])}")
             continue
         finally:
             keras.utils.clear_session()  # otherwise each network takes longer to build than the one before
         rows.append(row)
-        log(f"PSNR = {row.mean(protocols[0])[0]:.4f} for model {row.name}")
+        log(f"PSNR = {row.mean(protocols[0])[0]:.4f} for model {one_line(row.name)}")
     return ranked(rows, protocols[0]), failed
 
 

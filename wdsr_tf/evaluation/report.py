@@ -30,6 +30,7 @@ from wdsr_tf.errors import InputError, line
 from wdsr_tf.evaluation.measure import FIGURES, Row
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.files import atomic
+from wdsr_tf.system.terminal import one_line
 
 NAME_WIDTH = 50  # of a model in the table, so that the table fits in 100 columns
 COLUMNS = ("model", "protocol", *FIGURES, "images", "scale", "lr", "ensemble", "seconds", "peak_memory", "sha256")
@@ -241,4 +242,5 @@ def _or_dash(value, form):
 
 
 def _shortened(name):
+    name = one_line(name)
     return name if len(name) <= NAME_WIDTH else "..." + name[3 - NAME_WIDTH :]

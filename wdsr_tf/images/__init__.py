@@ -13,7 +13,7 @@ from wdsr_tf.images.content import find, kind
 from wdsr_tf.images.formats import FORMATS, LOSSLESS, SUFFIXES, check_fit, fitting_depth
 from wdsr_tf.images.metadata import ORIENTATION, losses, scaled
 from wdsr_tf.images.picture import Picture, change_depth, rgb_to_y, to_depth, to_levels, to_uint8, without_opaque_alpha
-from wdsr_tf.images.reading import MAX_PIXELS, has_alpha, page_count, page_sizes, read, read_picture, size
+from wdsr_tf.images.reading import MAX_PIXELS, has_alpha, page_count, page_sizes, read, read_pages, read_picture, size
 from wdsr_tf.images.writing import open_pages, open_writer, write
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "page_sizes",
     "read",
     "read_frames",
+    "read_pages",
     "read_picture",
     "rgb_to_y",
     "scaled",

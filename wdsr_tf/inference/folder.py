@@ -13,6 +13,7 @@ from wdsr_tf.errors import InputError, suggestion
 from wdsr_tf.files import atomic, sha256
 from wdsr_tf.images.content import SUFFIX_OF
 from wdsr_tf.inference.journal import PASSED, Record, State, options_hash
+from wdsr_tf.system.terminal import one_line
 
 ENDING = "-sr"
 MAX_NAME = 255  # bytes of a file name
@@ -32,7 +33,7 @@ def find(indir, outdir, log=None):
         raise InputError(f"There is no file or folder {indir}.")
     nested = indir.resolve() in outdir.resolve().parents
     log = log or (lambda line: None)
-    found = images.find(indir, lambda path, form: log(f"Skipped: {path}: {form} files aren't supported."))
+    found = images.find(indir, lambda path, form: log(f"Skipped: {one_line(path)}: {form} files aren't supported."))
     sources = [p for p in found if not (nested and outdir.resolve() in p.resolve().parents)]
     if not sources:
         raise InputError(f"{indir} has no images ({', '.join(images.SUFFIXES)}).")

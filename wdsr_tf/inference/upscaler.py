@@ -27,6 +27,7 @@ from wdsr_tf.inference.progress import Progress
 from wdsr_tf.inference.size import parse_size
 from wdsr_tf.inference.strips import tiles
 from wdsr_tf.inference.tiling import Plan, square_plan
+from wdsr_tf.system.terminal import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -268,9 +269,9 @@ class Upscaler:
             return
         picture = images.read_picture(source, self.max_pixels)
         if pages > 1:
-            self._log(f"{source}: only the first of its {pages} pages was kept; tif holds all.")
+            self._log(f"{one_line(source)}: only the first of its {pages} pages was kept; tif holds all.")
         elif images.is_animated(source):
-            self._log(f"{source}: only the first of its frames was kept; gif, webp and png hold all.")
+            self._log(f"{one_line(source)}: only the first of its frames was kept; gif, webp and png hold all.")
         self._tell(source, picture, form)
         if not form.alpha:
             picture = images.without_opaque_alpha(picture)
@@ -288,8 +289,7 @@ class Upscaler:
         results = [self.result_size(*size) for size in sizes]
         watch = Progress(progress, sum(self._work_of(*size) for size in sizes))
         with images.open_pages(target, pages, sum(map(math.prod, results))) as open_page:
-            for page, result in enumerate(results):
-                picture = images.read_picture(source, self.max_pixels, page)
+            for picture, result in zip(images.read_pages(source, self.max_pixels), results, strict=True):
                 self._tell(source, picture, format_of(target))
                 dtype = picture.rgb.dtype
                 with open_page(*result, outline(picture, result, dtype)) as writer:
@@ -306,7 +306,7 @@ class Upscaler:
         if lost:
             notes.append(f"{form.name} files can't hold its {', '.join(lost)}")
         for note in notes:
-            self._log(f"{source}: {note}.")
+            self._log(f"{one_line(source)}: {note}.")
 
     def _advice(self, source, picture):
         """What would make the result better, as sentences."""

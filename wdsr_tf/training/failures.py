@@ -1,11 +1,13 @@
-"""Clear errors when a training runs out of memory or loses one of its processes."""
+"""Clear errors when a training runs out of memory or disk space, or loses one of its processes."""
 
 import contextlib
 
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, sentence
+from wdsr_tf.files import is_disk_full
 from wdsr_tf.inference.engines.keras import EXHAUSTED
 
 LOST = ("Gloo", "NCCL", "heartbeat", "coordination", "Connection reset", "Connection closed", "UNAVAILABLE")
+FULL = ("No space left on device", "Disk quota exceeded")
 KEPT = "The checkpoints of finished epochs are kept, and the run can be resumed after the last of them."
 
 
@@ -17,6 +19,8 @@ def explained(batch_size, several_processes=False):
     except InputError:
         raise
     except Exception as error:  # each backend has classes of its own
+        if is_disk_full(error) or _mentions(error, FULL):  # TensorFlow calls it RESOURCE_EXHAUSTED, too
+            raise InputError(f"{sentence(error)}. {KEPT}") from error
         if is_out_of_memory(error):
             raise InputError(
                 f"A training step with {batch_size} patches ran out of memory. {advice(batch_size)} {KEPT}"

@@ -14,7 +14,7 @@ export interface Header {
 const STANDARD_TABLE = 3685; // the sum of the luma table in the JPEG standard, which libjpeg calls quality 50
 
 /** A profile above this many bytes isn't a display's: the largest published ones have 3 MB. */
-const MAX_PROFILE = 16 * 2 ** 20;
+const MAX_PROFILE = 64 * 2 ** 20; // as in wdsr_tf/images/limits.py
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

@@ -3,6 +3,7 @@
 from wdsr_tf.commands import limits
 from wdsr_tf.commands.command import complain, say
 from wdsr_tf.errors import InputError
+from wdsr_tf.system.terminal import one_line
 
 RESUMES = (
     "Images that are already converted are skipped, even after an interrupted run. Images that can't be read are "
@@ -60,9 +61,9 @@ def report(result, flags):
     if result.left_out:
         say(f"{len(result.left_out)} images left out:")
     for _, reason in result.left_out:
-        say(f"  {reason}")
+        say(f"  {one_line(reason)}")
     if result.failed:
         complain(f"{len(result.failed)} images failed:")
     for _, reason in result.failed:
-        complain(f"  {reason}")
+        complain(f"  {one_line(reason)}")
     return 1 if result.failed else 0
