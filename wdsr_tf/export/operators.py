@@ -3,6 +3,8 @@
 `WRITERS` is the table of these functions. What a layer does in training only, such as dropout, isn't exported.
 """
 
+import math
+
 import numpy as np
 from keras import layers, ops
 
@@ -15,6 +17,7 @@ from wdsr_tf.models.blocks import STAGES
 
 HEIGHT, WIDTH = 2, 3
 LAST = np.iinfo("int64").max
+MIRRORS = ("symmetric", "reflect")
 
 
 def conv(graph, layer, x, name=None):
@@ -92,9 +95,20 @@ def branched_conv(graph, layer, x):
 
 
 def bicubic_shrink(graph, layer, x):
-    factor = layer.scale / layer.inner
-    scales = graph.constant(f"{layer.name}/scales", np.array([1, 1, factor, factor], "float32"), dtype="float32")
-    return graph.op("Resize", x, "", scales, mode="cubic", cubic_coeff_a=-0.75)
+    """A convolution with strides per channel and a pixel shuffle: few runtimes resize with a cubic filter."""
+    graph.scope += PICTURE
+    channels, common = layer.input.shape[-1], math.gcd(layer.scale, layer.inner)
+    phases, stride = layer.scale // common, layer.inner // common
+    places = [layer.taps(i) for i in range(phases)]
+    low, high = min(first for first, _ in places), max(first for first, _ in places) + 4
+    rows = np.zeros((phases, high - low))
+    for row, (first, taps) in zip(rows, places, strict=True):
+        row[first - low : first - low + 4] = taps
+    kernel = np.einsum("pi,qj->pqij", rows, rows).reshape(-1, 1, high - low, high - low)
+    x = padded(graph, x, -low, (high - stride, high - stride), mode="edge")
+    kernel = np.tile(kernel, (channels, 1, 1, 1))
+    x = _convolve(graph, layer.name, x, kernel, None, group=channels, strides=[stride, stride])
+    return _shuffled(graph, x, phases, "pytorch") if phases > 1 else x
 
 
 def batch_norm(graph, layer, x):
@@ -188,46 +202,84 @@ def zero_padding(graph, layer, x):
 
 
 def inference_pad(graph, layer, x):
-    if layer.mode in ("symmetric", "reflect"):
-        return mirrored(graph, x, layer.size, layer.multiple, repeat=layer.mode == "symmetric")
-    mode = {"edge": "edge", "zeros": "constant"}[layer.mode]
+    if layer.mode in MIRRORS:
+        return mirrored(graph, x, layer.size, layer.multiple, layer.mode)
     if layer.multiple > 1:
         _refuse(layer, f"pads to a multiple in mode {layer.mode}")
-    return graph.op("Pad", x, int64(0, 0, layer.size, layer.size, 0, 0, layer.size, layer.size), mode=mode)
+    return padded(graph, x, layer.size, mode={"edge": "edge", "zeros": "constant"}[layer.mode])
 
 
-def mirrored(graph, x, size, multiple=1, repeat=True):
-    """Pads by `size` pixels, and at the end up to a multiple, in NumPy's "symmetric" (`repeat`) or "reflect" mode.
+def padded(graph, x, size, after=None, mode="constant"):
+    """Pads height and width by `size` pixels before, and by `after` = (bottom, right), by default `size`, behind."""
+    bottom, right = after or (size, size)
+    return graph.op("Pad", x, int64(0, 0, size, size, 0, 0, bottom, right), mode=mode)
 
-    ONNX's Pad doesn't have the former. Gathers by computed indices, so that images may be smaller than `size`.
+
+def mirrored(graph, x, size, multiple=1, mode="symmetric"):
+    """Pads by `size` pixels, and at the end up to a multiple, in NumPy's mode "symmetric" or "reflect".
+
+    Few runtimes compute with shapes, so the nodes have constant sizes wherever images may be smaller than `size` all
+    the same: always in mode "symmetric" without a multiple, and for a fixed tile in mode "reflect".
     """
+    if mode == "symmetric" and multiple == 1:
+        return _repeated(graph, x, size)
+    if graph.size(x) and mode == "reflect":
+        after = [size + -(length + 2 * size) % multiple for length in graph.size(x)]
+        if max(after) < min(graph.size(x)):
+            return padded(graph, x, size, after, mode="reflect")
+    return _gathered(graph, x, size, multiple, mode)
+
+
+def _repeated(graph, x, size):
+    """Mirrors `size` pixels with the edge itself, which ONNX's Pad can't.
+
+    The edge is repeated once, and then one more pixel is copied at a time: what belongs outside of n mirrored pixels
+    is the pixel 2 n from the new end, which even the smallest image has by then.
+    """
+    x = padded(graph, x, 1, mode="edge")
+    for n in range(1, size):
+        for axis in (HEIGHT, WIDTH):
+            first = graph.op("Slice", x, int64(2 * n), int64(2 * n + 1), int64(axis))
+            last = graph.op("Slice", x, int64(-2 * n - 1), int64(-2 * n), int64(axis))
+            x = graph.op("Concat", first, x, last, axis=axis)
+    return x
+
+
+def _gathered(graph, x, size, multiple, mode):
+    """Mirrors pixels by computed indices, whatever the size of the image."""
+    repeat = int(mode == "symmetric")
     for axis in (HEIGHT, WIDTH):
-        length = graph.op("Squeeze", graph.length(x, axis))
+        length = graph.op("Squeeze", graph.lengths(x, axis, axis + 1))
         end = graph.op("Add", length, int64(size)[0])
         if multiple > 1:
-            padded = graph.op("Add", end, int64(size)[0])
-            end = graph.op("Add", end, graph.op("Mod", graph.op("Neg", padded), int64(multiple)[0]))
+            whole = graph.op("Add", end, int64(size)[0])
+            end = graph.op("Add", end, graph.op("Mod", graph.op("Neg", whole), int64(multiple)[0]))
         index = graph.op("Range", int64(-size)[0], end, int64(1)[0])
         period = graph.op("Mul", length, int64(2)[0])
         if not repeat:
             period = graph.op("Max", graph.op("Sub", period, int64(2)[0]), int64(1)[0])
         index = graph.op("Mod", index, period)
-        back = graph.op("Sub", graph.op("Sub", period, int64(int(repeat))[0]), index)
+        back = graph.op("Sub", graph.op("Sub", period, int64(repeat)[0]), index)
         x = graph.op("Gather", x, graph.op("Min", index, back), axis=axis)
     return x
 
 
 def pad_to_multiple(graph, layer, x):
+    if graph.size(x):
+        missing = [-length % layer.multiple for length in graph.size(x)]
+        return padded(graph, x, 0, missing, layer.mode) if any(missing) else x
     if layer.mode == "reflect":
-        return mirrored(graph, x, 0, layer.multiple, repeat=False)
-    lengths = graph.op("Shape", x, start=HEIGHT, end=WIDTH + 1)
-    missing = graph.op("Mod", graph.op("Neg", lengths), int64(layer.multiple))
+        return mirrored(graph, x, 0, layer.multiple, "reflect")
+    missing = graph.op("Mod", graph.op("Neg", graph.lengths(x)), int64(layer.multiple))
     return graph.op("Pad", x, graph.op("Concat", int64(0, 0, 0, 0, 0, 0), missing, axis=0), mode="edge")
 
 
 def crop_to_match(graph, layer, x, like):
-    lengths = graph.op("Shape", like, start=HEIGHT, end=WIDTH + 1)
-    ends = graph.op("Mul", graph.op("Sub", lengths, int64(2 * layer.border)), int64(layer.scale))
+    if graph.size(like):
+        kept = [layer.scale * (length - 2 * layer.border) + layer.keep for length in graph.size(like)]
+        ends = int64(*kept)
+        return x if tuple(kept) == graph.size(x) else graph.op("Slice", x, int64(0, 0), ends, int64(HEIGHT, WIDTH))
+    ends = graph.op("Mul", graph.op("Sub", graph.lengths(like), int64(2 * layer.border)), int64(layer.scale))
     ends = graph.op("Add", ends, int64(layer.keep)) if layer.keep else ends
     return graph.op("Slice", x, int64(0, 0), ends, int64(HEIGHT, WIDTH))
 
@@ -262,16 +314,17 @@ def pre_upscale(graph, layer, x):
     taps = luma.filter_weights(layer.scale, layer.filter)
     kernel = np.einsum("pi,qj->pqij", taps, taps).reshape(-1, 1, 5, 5)
     renormalize = layer.filter == "pillow-bicubic"
-    padded = graph.op("Pad", x, int64(0, 0, 2, 2, 0, 0, 2, 2)) if renormalize else mirrored(graph, x, 2)
-    phases = _convolve(graph, layer.name, padded, np.tile(kernel, (channels, 1, 1, 1)), None, group=channels)
+    wide = padded(graph, x, 2) if renormalize else mirrored(graph, x, 2)
+    phases = _convolve(graph, layer.name, wide, np.tile(kernel, (channels, 1, 1, 1)), None, group=channels)
     large = _shuffled(graph, phases, layer.scale, "pytorch")
     if not renormalize:
         return large
     # Divide by the sum of the weights inside the image, which is the same convolution of ones.
-    shape = graph.op("Concat", int64(1, 1), graph.op("Shape", x, start=HEIGHT, end=WIDTH + 1), axis=0)
-    ones = graph.op("Expand", np.float32(1), shape)
-    ones = graph.op("Pad", ones, int64(0, 0, 2, 2, 0, 0, 2, 2))
-    inside = _convolve(graph, f"{layer.name}/inside", ones, kernel, None)
+    if graph.size(x):
+        ones = graph.constant(f"{layer.name}/ones", np.ones((1, 1, *graph.size(x)), "float32"))
+    else:
+        ones = graph.op("Expand", np.float32(1), graph.op("Concat", int64(1, 1), graph.lengths(x), axis=0))
+    inside = _convolve(graph, f"{layer.name}/inside", padded(graph, ones, 2), kernel, None)
     return graph.op("Div", large, _shuffled(graph, inside, layer.scale, "pytorch"))
 
 
