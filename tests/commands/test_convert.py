@@ -197,9 +197,11 @@ def test_a_checkpoint_is_exported_with_its_card_and_a_table(run, tmp_path):
         run("-i", tmp_path / "edsr.npz", "-o", tmp_path / "edsr.keras", "weights", "--license", "MIT").returncode == 0
     )
     words = ["-i", tmp_path / "edsr.keras", "-o", tmp_path / "out", "export", "--format"]
-    done = run(*words, "saved_model,litert", "--tile", "16")
-    assert done.returncode == 1, done.stderr
-    assert "litert: " in done.stderr and "16" in done.stderr and "receptive field" in done.stderr
+    done = run(*words, "litert", "--tile", "16")
+    assert done.returncode == 1 and not (tmp_path / "out").exists()
+    assert "litert: " in done.stderr and "16 x 16" in done.stderr and "receptive field" in done.stderr
+    done = run(*words, "saved_model")
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("| edsr.saved_model | ")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "edsr.saved_model",

@@ -3,6 +3,8 @@
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from wdsr_tf.errors import InputError
+
 TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
 
 
@@ -67,3 +69,8 @@ class Graph:
 def int64(*values: int) -> np.ndarray:
     """Returns shapes, axes or bounds as ONNX takes them."""
     return np.array(values, "int64")
+
+
+def refuse(layer, why: str) -> None:
+    """Raises InputError for a layer that has no nodes."""
+    raise InputError(f"The layer {layer.name} ({type(layer).__name__}) {why}, which can't be exported to ONNX.")

@@ -11,13 +11,12 @@ from keras import layers, ops
 from wdsr_tf import layers as own
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import PICTURE
-from wdsr_tf.export.graph import int64
+from wdsr_tf.export.borders import HEIGHT, WIDTH, crop_to_match, inference_pad, mirrored, pad_to_multiple, padded
+from wdsr_tf.export.graph import int64, refuse
 from wdsr_tf.models import carn, luma
 from wdsr_tf.models.blocks import STAGES
 
-HEIGHT, WIDTH = 2, 3
 LAST = np.iinfo("int64").max
-MIRRORS = ("symmetric", "reflect")
 
 
 def conv(graph, layer, x, name=None):
@@ -47,7 +46,7 @@ def transposed_conv(graph, layer, x):
     # "same" crops the output to stride times the input, an odd pixel at the end.
     surplus = [k - s for k, s in zip(kernel.shape[:2], layer.strides, strict=True)]
     if min(surplus) < 0:
-        _refuse(layer, "has a stride greater than its kernel")
+        refuse(layer, "has a stride greater than its kernel")
     surplus = surplus if layer.padding == "same" else [0, 0]
     pads = [s // 2 for s in surplus] + [s - s // 2 for s in surplus]
     attributes = {"strides": layer.strides, "pads": pads}
@@ -128,7 +127,7 @@ def rescaling(graph, layer, x):
 
 def relu(graph, layer, x):
     if layer.negative_slope or layer.threshold:
-        _refuse(layer, "has a slope or a threshold")
+        refuse(layer, "has a slope or a threshold")
     if layer.max_value is None:
         return graph.op("Relu", x)
     return graph.op("Clip", x, np.float32(0), np.float32(layer.max_value))
@@ -141,7 +140,7 @@ def leaky_relu(graph, layer, x):
 def prelu(graph, layer, x):
     slope = ops.convert_to_numpy(layer.alpha)
     if slope.shape[:2] != (1, 1):
-        _refuse(layer, "has a slope of its own for each pixel")
+        refuse(layer, "has a slope of its own for each pixel")
     return graph.op("PRelu", x, graph.constant(f"{layer.name}/slope", slope.transpose(2, 0, 1)))
 
 
@@ -172,19 +171,19 @@ def multiply(graph, layer, *inputs):
 
 def concatenate(graph, layer, *inputs):
     if layer.axis not in (-1, 3):
-        _refuse(layer, "joins along another axis than the channels")
+        refuse(layer, "joins along another axis than the channels")
     return graph.op("Concat", *inputs, axis=1)
 
 
 def mean(graph, layer, x):
     if not layer.keepdims:
-        _refuse(layer, "drops the height and width axes")
+        refuse(layer, "drops the height and width axes")
     return graph.op("GlobalAveragePool", x)
 
 
 def nearest(graph, layer, x):
     if layer.interpolation != "nearest":
-        _refuse(layer, "interpolates")
+        refuse(layer, "interpolates")
     scales = graph.constant(f"{layer.name}/scales", np.array([1, 1, *layer.size], "float32"), dtype="float32")
     attributes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return graph.op("Resize", x, "", scales, **attributes)
@@ -199,89 +198,6 @@ def cropping(graph, layer, x):
 def zero_padding(graph, layer, x):
     (top, bottom), (left, right) = layer.padding
     return graph.op("Pad", x, int64(0, 0, top, left, 0, 0, bottom, right))
-
-
-def inference_pad(graph, layer, x):
-    if layer.mode in MIRRORS:
-        return mirrored(graph, x, layer.size, layer.multiple, layer.mode)
-    if layer.multiple > 1:
-        _refuse(layer, f"pads to a multiple in mode {layer.mode}")
-    return padded(graph, x, layer.size, mode={"edge": "edge", "zeros": "constant"}[layer.mode])
-
-
-def padded(graph, x, size, after=None, mode="constant"):
-    """Pads height and width by `size` pixels before, and by `after` = (bottom, right), by default `size`, behind."""
-    bottom, right = after or (size, size)
-    return graph.op("Pad", x, int64(0, 0, size, size, 0, 0, bottom, right), mode=mode)
-
-
-def mirrored(graph, x, size, multiple=1, mode="symmetric"):
-    """Pads by `size` pixels, and at the end up to a multiple, in NumPy's mode "symmetric" or "reflect".
-
-    Few runtimes compute with shapes, so the nodes have constant sizes wherever images may be smaller than `size` all
-    the same: always in mode "symmetric" without a multiple, and for a fixed tile in mode "reflect".
-    """
-    if mode == "symmetric" and multiple == 1:
-        return _repeated(graph, x, size)
-    if graph.size(x) and mode == "reflect":
-        after = [size + -(length + 2 * size) % multiple for length in graph.size(x)]
-        if max(after) < min(graph.size(x)):
-            return padded(graph, x, size, after, mode="reflect")
-    return _gathered(graph, x, size, multiple, mode)
-
-
-def _repeated(graph, x, size):
-    """Mirrors `size` pixels with the edge itself, which ONNX's Pad can't.
-
-    The edge is repeated once, and then one more pixel is copied at a time: what belongs outside of n mirrored pixels
-    is the pixel 2 n from the new end, which even the smallest image has by then.
-    """
-    x = padded(graph, x, 1, mode="edge")
-    for n in range(1, size):
-        for axis in (HEIGHT, WIDTH):
-            first = graph.op("Slice", x, int64(2 * n), int64(2 * n + 1), int64(axis))
-            last = graph.op("Slice", x, int64(-2 * n - 1), int64(-2 * n), int64(axis))
-            x = graph.op("Concat", first, x, last, axis=axis)
-    return x
-
-
-def _gathered(graph, x, size, multiple, mode):
-    """Mirrors pixels by computed indices, whatever the size of the image."""
-    repeat = int(mode == "symmetric")
-    for axis in (HEIGHT, WIDTH):
-        length = graph.op("Squeeze", graph.lengths(x, axis, axis + 1))
-        end = graph.op("Add", length, int64(size)[0])
-        if multiple > 1:
-            whole = graph.op("Add", end, int64(size)[0])
-            end = graph.op("Add", end, graph.op("Mod", graph.op("Neg", whole), int64(multiple)[0]))
-        index = graph.op("Range", int64(-size)[0], end, int64(1)[0])
-        period = graph.op("Mul", length, int64(2)[0])
-        if not repeat:
-            period = graph.op("Max", graph.op("Sub", period, int64(2)[0]), int64(1)[0])
-        index = graph.op("Mod", index, period)
-        back = graph.op("Sub", graph.op("Sub", period, int64(repeat)[0]), index)
-        x = graph.op("Gather", x, graph.op("Min", index, back), axis=axis)
-    return x
-
-
-def pad_to_multiple(graph, layer, x):
-    if graph.size(x):
-        missing = [-length % layer.multiple for length in graph.size(x)]
-        return padded(graph, x, 0, missing, layer.mode) if any(missing) else x
-    if layer.mode == "reflect":
-        return mirrored(graph, x, 0, layer.multiple, "reflect")
-    missing = graph.op("Mod", graph.op("Neg", graph.lengths(x)), int64(layer.multiple))
-    return graph.op("Pad", x, graph.op("Concat", int64(0, 0, 0, 0, 0, 0), missing, axis=0), mode="edge")
-
-
-def crop_to_match(graph, layer, x, like):
-    if graph.size(like):
-        kept = [layer.scale * (length - 2 * layer.border) + layer.keep for length in graph.size(like)]
-        ends = int64(*kept)
-        return x if tuple(kept) == graph.size(x) else graph.op("Slice", x, int64(0, 0), ends, int64(HEIGHT, WIDTH))
-    ends = graph.op("Mul", graph.op("Sub", graph.lengths(like), int64(2 * layer.border)), int64(layer.scale))
-    ends = graph.op("Add", ends, int64(layer.keep)) if layer.keep else ends
-    return graph.op("Slice", x, int64(0, 0), ends, int64(HEIGHT, WIDTH))
 
 
 def clip_through(graph, layer, x):
@@ -354,7 +270,7 @@ def _same_padding(layer, kernel, strides, dilations):
     if layer.padding == "valid":
         return [0, 0, 0, 0]
     if max(strides) > 1:
-        _refuse(layer, "has strides and 'same' padding, which depends on the image size")
+        refuse(layer, "has strides and 'same' padding, which depends on the image size")
     total = [dilation * (size - 1) for dilation, size in zip(dilations, kernel, strict=True)]
     return [t // 2 for t in total] + [t - t // 2 for t in total]
 
@@ -369,10 +285,6 @@ def _joined(graph, kind, inputs):
 def _per_channel(value):
     value = np.asarray(value, "float32")
     return value.reshape(1, -1, 1, 1) if value.ndim else value
-
-
-def _refuse(layer, why):
-    raise InputError(f"The layer {layer.name} ({type(layer).__name__}) {why}, which can't be exported to ONNX.")
 
 
 WRITERS = {
