@@ -72,13 +72,16 @@ def registered(names):
 def measure(name, model, formats, folder, *, half, image):
     """Prints a row per format; returns why others failed."""
     from wdsr_tf.export.export import Export
+    from wdsr_tf.export.form import Form
     from wdsr_tf.export.report import cells
     from wdsr_tf.models.receptive_field import of_graph
 
     tile = next((tile for tile in TILES if tile > 2 * of_graph(model).radius), TILES[-1])  # smaller ones are refused
-    export = Export(model, name, half=half, image=image, tile=tile)
     failed = []
     for each in formats:
+        fixed = (tile, tile) if FORMATS[each].is_fixed else None
+        form = Form(precision="float16" if half else "float32", image=image, tile=fixed)
+        export = Export(model, name, form)
         cards, errors = export.write_all([each], folder)
         for card in cards:
             measuring.print_row(name, each, *cells(card))

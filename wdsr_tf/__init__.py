@@ -252,8 +252,12 @@ def export(
     *,
     formats: Sequence[str] = ("onnx",),
     half: bool = False,
+    int8: bool = False,
+    calibration: PathLike | None = None,
     image: bool = False,
-    tile: int = 128,
+    layout: str = "nhwc",
+    value_range: str = "0..255",
+    tile: int | str | tuple[int, int] | None = None,
 ) -> list[dict[str, Any]]:
     """Exports a model for other runtimes, and compares each file with Keras.
 
@@ -262,8 +266,13 @@ def export(
         outdir: folder to write the files and their model cards to.
         formats: "onnx", "openvino", "litert" and "saved_model".
         half: store weights as float16, which halves the file.
+        int8: store weights as int8 and compute with it ("openvino" and "litert"). The card has the loss in dB.
+        calibration: image or folder of images for int8. Default: this project's demo images.
         image: take and return uint8; the model clips and rounds.
-        tile: height and width of the input in LR pixels, for LiteRT.
+        layout: order of the axes of input and output, "nhwc" or "nchw".
+        value_range: of the pixels, "0..255" or "0..1".
+        tile: fixed size of the input in LR pixels: 128, (height, width), or "96x128". Default: any size, and 128 for
+            LiteRT.
 
     Returns:
         The card of each file: a dictionary with file name, checksum, receptive field, parity with Keras, and so on.
@@ -273,7 +282,18 @@ def export(
     """
     from wdsr_tf.export.model import export_model
 
-    cards, failed = export_model(model, outdir, formats=formats, half=half, image=image, tile=tile)
+    cards, failed = export_model(
+        model,
+        outdir,
+        formats=formats,
+        half=half,
+        int8=int8,
+        calibration=calibration,
+        image=image,
+        layout=layout,
+        value_range=value_range,
+        tile=tile,
+    )
     if failed:
         raise InputError("\n".join(map(str, failed)))
     return cards

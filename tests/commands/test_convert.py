@@ -144,7 +144,11 @@ def test_pairs_makes_a_dataset_of_any_folder(run, pictures, tmp_path):
         ("-i /nowhere.keras -o b export --format saved_model", "/nowhere.keras"),
         ("-i a.keras -o b export --format onx", "onx"),
         ("-i a.keras -o b export --format=", "onnx"),
-        ("-i a.keras -o b export --format saved_model --tile 64", "--tile has no effect"),
+        ("-i a.keras -o b export --format saved_model --tile 64x", "The tile '64x' isn't a size"),
+        ("-i a.keras -o b export --format saved_model --int8", "saved_model isn't written in int8"),
+        ("-i a.keras -o b export --format litert --int8 --half", "Choose one precision"),
+        ("-i a.keras -o b export --calibration demo", "Only int8 is calibrated"),
+        ("-i a.keras -o b export --image --range 0..1", "uint8 images are in 0..255"),
         (f"-i a.keras -o {__file__} export --format saved_model", "is a file. Name a folder"),
         ("-i a.keras -o b export --scale 2", "Unknown flag --scale"),
         ("-i a -o b numpy --half", "Unknown flag --half"),
@@ -233,9 +237,11 @@ def test_a_checkpoint_is_exported_with_its_card_and_a_table(run, tmp_path):
         run("-i", tmp_path / "edsr.npz", "-o", tmp_path / "edsr.keras", "weights", "--license", "MIT").returncode == 0
     )
     words = ["-i", tmp_path / "edsr.keras", "-o", tmp_path / "out", "export", "--format"]
-    done = run(*words, "saved_model,litert", "--tile", "16")
-    assert done.returncode == 1, done.stderr
-    assert "litert: " in done.stderr and "16" in done.stderr and "receptive field" in done.stderr
+    done = run(*words, "litert", "--tile", "16")
+    assert done.returncode == 1 and not (tmp_path / "out").exists()
+    assert "litert: " in done.stderr and "16 x 16" in done.stderr and "receptive field" in done.stderr
+    done = run(*words, "saved_model")
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("| edsr.saved_model | ")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "edsr.saved_model",

@@ -18,6 +18,7 @@ pytest.importorskip("tensorflow")
 
 from wdsr_tf.export import formats
 from wdsr_tf.export.export import Export, aside, check_tile, exact
+from wdsr_tf.export.form import Form
 from wdsr_tf.export.parity import LIMITS
 from wdsr_tf.files import owned, sha256
 from wdsr_tf.receptive_field import ReceptiveField
@@ -41,7 +42,7 @@ def runs(path, name):
 def exported(tmp_path_factory):
     """Returns (folder, model, cards) of a weight-normalized network in every format whose packages are installed."""
     folder, model = tmp_path_factory.mktemp("exported"), network("wdsr-a", num_filters=16, weight_norm=True)
-    cards, failed = Export(model, "small", tile=16, sha256="abc").write_all(INSTALLED, folder)
+    cards, failed = Export(model, "small", sha256="abc").write_all(INSTALLED, folder)
     assert not failed
     return folder, model, cards
 
@@ -88,17 +89,30 @@ def test_the_card_contains_size_and_checksum_of_the_files(exported):
 
 
 @pytest.mark.parametrize("name", INSTALLED)
+def test_planes_in_0_to_1_of_a_fixed_size_give_the_same_images(exported, tmp_path, name):
+    _, model, _ = exported
+    form = Form(layout="nchw", value_range="0..1", tile=(20, 24))
+    card = Export(model, "planes", form).write(name, tmp_path)
+    for end in ("input", "output"):
+        assert card[end] == {"layout": "NCHW", "channels": "RGB", "range": [0, 1], "dtype": "float32"}
+    assert card["tile"] == [20, 24]
+    lr = np.random.default_rng(0).integers(0, 256, (1, 20, 24, 3)).astype("float32")
+    planes = runs(tmp_path / card["file"], name)(np.ascontiguousarray((lr / 255).transpose(0, 3, 1, 2)))
+    np.testing.assert_allclose(planes.transpose(0, 2, 3, 1) * 255, keras.ops.convert_to_numpy(model(lr)), atol=5e-3)
+
+
+@pytest.mark.parametrize("name", INSTALLED)
 def test_half_precision_and_uint8_images_work_together(exported, tmp_path, name):
     _, model, cards = exported
-    card = Export(model, "half", half=True, image=True, tile=16).write(name, tmp_path)
+    card = Export(model, "half", Form(precision="float16", image=True)).write(name, tmp_path)
     assert (card["precision"], card["input"]["dtype"], card["output"]["dtype"]) == ("float16", "uint8", "uint8")
     assert card["parity"]["limit"] == 1
     assert (
         card["bytes"] < cards[INSTALLED.index(name)]["bytes"] - model.count_params()
     )  # 2 bytes each, less names and casts
-    lr = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), dtype="uint8")
+    lr = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3), dtype="uint8")
     sr = runs(tmp_path / card["file"], name)(lr)
-    assert sr.dtype == "uint8" and sr.shape == (1, 32, 32, 3)
+    assert sr.dtype == "uint8" and sr.shape == (1, 256, 256, 3)
 
 
 def test_a_mixed_precision_network_is_exported_in_float32(tmp_path, policy):
@@ -161,14 +175,18 @@ def test_a_folder_that_is_not_an_export_is_kept(tmp_path):
 @pytest.mark.parametrize(
     "tile, receptive_field, message",
     [
-        (8, ReceptiveField(radius=4), "tile of 8 pixels is too small.* extends 4 pixels .* at least 9 pixels"),
-        (66, ReceptiveField(radius=28, multiple=4), "tile of 66 pixels isn't a multiple of 4"),
+        (
+            (16, 8),
+            ReceptiveField(radius=4),
+            "tile of 16 x 8 pixels is too small.* extends 4 pixels .* at least 9 pixels",
+        ),
+        ((64, 66), ReceptiveField(radius=28, multiple=4), "tile of 64 x 66 pixels isn't a multiple of 4"),
     ],
 )
 def test_tiles_that_cannot_be_exact_are_refused(tile, receptive_field, message):
     with pytest.raises(InputError, match=message):
         check_tile(tile, receptive_field)
-    check_tile(9, ReceptiveField(radius=4))
+    check_tile((9, 9), ReceptiveField(radius=4))
 
 
 def test_a_checkpoint_is_exported_under_its_name_with_its_checksum(tmp_path):
@@ -195,8 +213,8 @@ def test_every_network_is_exported_in_every_format(tmp_path, name, scale, how):
     expected = keras.ops.convert_to_numpy(model(lr))
     # Random weights leave 0..255 by far, and rounding errors grow with the values.
     excess = max(1, np.ptp(expected) / 255)
-    for half, limit in [(False, LIMITS["float32"]), (True, LIMITS["float16"])]:
+    for precision in ("float32", "float16"):
         for kind in INSTALLED:
-            path = tmp_path / f"{half}{formats.FORMATS[kind].suffix}"
-            formats.module(kind).write(model, path, half=half, image=False, tile=40)
-            assert np.abs(runs(path, kind)(lr) - expected).max() <= limit * excess, kind
+            path = tmp_path / f"{precision}{formats.FORMATS[kind].suffix}"
+            formats.module(kind).write(model, path, Form(precision=precision, tile=(40, 40)))
+            assert np.abs(runs(path, kind)(lr) - expected).max() <= LIMITS[precision] * excess, kind

@@ -4,6 +4,7 @@ import pytest
 
 from tests.helpers.exported import randomized
 from wdsr_tf.errors import InputError
+from wdsr_tf.export.form import Form
 from wdsr_tf.models import create_model
 
 pytest.importorskip("tensorflow")
@@ -24,7 +25,7 @@ def exported(tmp_path_factory):
     keras.utils.set_random_seed(0)
     model = randomized(create_model("espcn-7", 2, num_filters=4))
     folder = tmp_path_factory.mktemp("litert")
-    card = Export(model, "small", tile=TILE).write("litert", folder)
+    card = Export(model, "small", Form(tile=(TILE, TILE))).write("litert", folder)
     return folder / card["file"], card, model
 
 
@@ -41,7 +42,7 @@ def test_the_signature_names_input_and_output(exported):
 
 def test_tiling_by_the_card_equals_the_whole_image(exported):
     path, card, model = exported
-    run, tile, overlap, scale = litert.opened(path), card["tile"], card["overlap"], card["scale"]
+    run, tile, overlap, scale = litert.opened(path), card["tile"][0], card["overlap"], card["scale"]
     lr = np.random.default_rng(0).integers(0, 256, (41, 30, 3)).astype("float32")
     sr = np.empty((41 * scale, 30 * scale, 3), "float32")
     for top, rows in spans(41, tile, overlap):
@@ -66,7 +67,7 @@ def spans(length, tile, overlap):
 def test_an_error_of_the_converter_is_reported_in_a_sentence(exported, tmp_path, monkeypatch):
     monkeypatch.setattr("tensorflow.lite.TFLiteConverter.from_saved_model", lambda *_, **__: Broken())
     with pytest.raises(InputError, match=r"can't write espcn-7 with builtin operators only: tf\.Odd"):
-        litert.write(exported[2], tmp_path / "x.tflite", half=False, image=False, tile=TILE)
+        litert.write(exported[2], tmp_path / "x.tflite", Form(tile=(TILE, TILE)))
 
 
 class Broken:

@@ -8,7 +8,9 @@ from keras import layers
 
 from tests.helpers.exported import VARIANTS, randomized, small
 from tests.models.test_models import ONCE
+from wdsr_tf import layers as own
 from wdsr_tf.errors import InputError
+from wdsr_tf.export.form import Form
 from wdsr_tf.images import to_uint8
 from wdsr_tf.models import create_model, get_architecture, list_models
 from wdsr_tf.models.receptive_field import of_graph
@@ -19,7 +21,12 @@ from wdsr_tf.system.openvino import load_openvino
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from wdsr_tf.export.onnx import OPSET, to_onnx  # noqa: E402  (onnx may be missing)
+from onnx import helper  # noqa: E402  (onnx may be missing)
+
+from wdsr_tf.export.graph import Graph  # noqa: E402
+from wdsr_tf.export.onnx import OPSET, to_onnx  # noqa: E402
+from wdsr_tf.export.operators import bicubic_shrink  # noqa: E402
+from wdsr_tf.inference.engines import open_engine  # noqa: E402
 
 EXACT = 1e-2 / 255  # of the output's range: an export's limit, ten times the error of float32 sums
 HALVED = [pytest.param(n, marks=[pytest.mark.slow] * (n not in ("wdsr-a", "carn-v2", "dcscn"))) for n in list_models()]
@@ -102,7 +109,7 @@ def test_the_file_says_what_it_is():
 def test_an_image_model_takes_and_returns_uint8():
     model = randomized(create_model("wdsr-a", 2, num_filters=8, num_res_blocks=1))
     lr = random_image(9, 8).astype("uint8")
-    (sr,) = session(to_onnx(model, image=True)).run(None, {"lr": lr})
+    (sr,) = session(to_onnx(model, Form(image=True))).run(None, {"lr": lr})
     expected = to_uint8(keras.ops.convert_to_numpy(model(lr)))
     assert sr.dtype == "uint8"
     # Values within rounding error of a half may be rounded either way.
@@ -113,7 +120,7 @@ def test_an_image_model_takes_and_returns_uint8():
 def test_half_precision_equals_keras_with_smaller_weights(name):
     scale = get_architecture(name).scales[0]
     model = randomized(create_model(name, scale, **small(name)))
-    full, half = to_onnx(model), to_onnx(model, half=True)
+    full, half = to_onnx(model), to_onnx(model, Form(precision="float16"))
     assert half.ByteSize() < full.ByteSize()
     (sr,) = session(half).run(None, {"lr": random_image(8, 9)})
     expected = keras.ops.convert_to_numpy(model(random_image(8, 9)))
@@ -146,3 +153,27 @@ def test_an_unsupported_layer_is_refused_by_name(layer):
     model = SRModel(lr, [layer(lr)], architecture="odd", scale=1, hyperparameters={})
     with pytest.raises(InputError, match=r"The layer odd \((Softmax|ReLU)\)|The activation gelu"):
         to_onnx(model)
+
+
+def test_a_model_exported_for_other_programs_is_refused_as_a_model_to_upscale_with(tmp_path):
+    model = create_model("wdsr-a", 2, num_filters=8, num_res_blocks=1)
+    for i, form in enumerate([Form(layout="nchw"), Form(value_range="0..1"), Form(tile=(20, 20)), Form(image=True)]):
+        path = tmp_path / f"{i}.onnx"
+        path.write_bytes(to_onnx(model, form).SerializeToString())
+        with pytest.raises(InputError, match="exported for other programs, with --image, --layout, --range, or --tile"):
+            open_engine(path, "onnx")
+
+
+@pytest.mark.parametrize("scale, inner", [(1, 2), (3, 4), (2, 3)])
+def test_a_bicubic_shrink_is_a_convolution_that_equals_keras(scale, inner):
+    lr = keras.Input((None, None, 3))
+    model = keras.Model(lr, own.BicubicShrink(scale, inner)(lr))
+    given = random_image(3 * inner, 2 * inner)
+    graph = Graph()
+    graph.scope = "shrink"
+    output = bicubic_shrink(graph, model.layers[-1], "lr")
+    info = [helper.make_tensor_value_info(n, 1, ["n", 3, "h", "w"]) for n in ("lr", output)]
+    body = helper.make_graph(graph.nodes, "x", info[:1], info[1:], list(graph.constants.values()))
+    runs = session(helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=7))
+    (sr,) = runs.run(None, {"lr": given.transpose(0, 3, 1, 2)})
+    np.testing.assert_allclose(sr.transpose(0, 2, 3, 1), keras.ops.convert_to_numpy(model(given)), atol=1e-3)

@@ -4,6 +4,7 @@ import pytest
 
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import parity
+from wdsr_tf.export.form import Form
 from wdsr_tf.images import to_uint8
 from wdsr_tf.images.resize import imresize
 from wdsr_tf.models import create_model
@@ -39,7 +40,7 @@ def test_the_samples_are_a_tiny_image_a_drawn_image_and_noise(samples):
 
 
 def test_with_a_fixed_size_all_samples_have_it(model):
-    assert {sample.lr.shape for sample in parity.samples(model, tile=16)} == {(1, 16, 16, 3)}
+    assert {sample.lr.shape for sample in parity.samples(model, tile=(16, 16))} == {(1, 16, 16, 3)}
 
 
 def test_the_drawn_image_is_noisy_for_networks_that_keep_the_size():
@@ -48,7 +49,7 @@ def test_the_drawn_image_is_noisy_for_networks_that_keep_the_size():
 
 
 def test_a_model_that_equals_keras_passes(model, samples):
-    report = parity.measure(running(model), samples, "float32", image=False)
+    report = parity.measure(running(model), samples)
     assert report["limit"] == 1e-2
     assert [figures["maximum"] for figures in report["pictures"].values()] == [0, 0, 0]
     assert report["pictures"]["drawn"]["psnr_difference"] == 0 and report["seconds_per_megapixel"] > 0
@@ -60,17 +61,17 @@ def test_a_model_that_equals_keras_passes(model, samples):
 )
 def test_one_wrong_value_fails_with_its_difference(model, samples, off, precision, image):
     with pytest.raises(InputError, match=r"differs from Keras by \S+ of 255 on the image 'tiny'. The limit is \S+\."):
-        parity.measure(running(model, off, image), samples, precision, image)
+        parity.measure(running(model, off, image), samples, Form(precision=precision, image=image))
 
 
 @pytest.mark.parametrize("off, precision", [(0.008, "float32"), (0.4, "float16")])
 def test_rounding_errors_are_within_the_limits(model, samples, off, precision):
-    report = parity.measure(running(model, off), samples, precision, image=False)
+    report = parity.measure(running(model, off), samples, Form(precision=precision))
     assert report["pictures"]["noise"]["maximum"] == pytest.approx(off, rel=0.01)
 
 
 def test_a_wrong_shape_or_dtype_is_refused(model, samples):
     with pytest.raises(InputError, match=r"is float32 \(1, 7, 5, 3\) instead of float32 \(1, 14, 10, 3\)"):
-        parity.measure(lambda lr: lr, samples, "float32", image=False)
+        parity.measure(lambda lr: lr, samples)
     with pytest.raises(InputError, match=r"is float32 .* instead of uint8"):
-        parity.measure(running(model), samples, "float32", image=True)
+        parity.measure(running(model), samples, Form(image=True))

@@ -12,6 +12,7 @@ from wdsr_tf.models import create_model
 pytest.importorskip("tensorflow")
 
 from wdsr_tf.export import saved_model
+from wdsr_tf.export.form import Form
 
 if keras.config.backend() != "tensorflow":
     pytest.skip("SavedModel needs TensorFlow", allow_module_level=True)
@@ -28,7 +29,7 @@ np.save(sys.argv[3], serve(lr=tf.constant(lr))["sr"].numpy())
 
 
 def written(model, folder, **how):
-    saved_model.write(model, folder / "x", tile=None, **{"half": False, "image": False} | how)
+    saved_model.write(model, folder / "x", Form(**how))
     return folder / "x"
 
 
@@ -48,7 +49,7 @@ def test_only_weights_of_the_models_scale_are_stored_in_float16(tmp_path):
     import tensorflow as tf
 
     model, single = (create_model("carn-m", 3, num_filters=8, multi_scale=multi) for multi in (True, False))
-    kept = tf.saved_model.load(written(model, tmp_path, half=True)).weights
+    kept = tf.saved_model.load(written(model, tmp_path, precision="float16")).weights
     assert sum(weight.dtype.size * weight.shape.num_elements() for weight in kept) == 2 * single.count_params()
 
 

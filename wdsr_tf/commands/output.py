@@ -8,11 +8,6 @@ from pathlib import Path
 from wdsr_tf.system.terminal import printable
 
 
-def one_line(text) -> str:
-    """Returns `text` with its line breaks escaped."""
-    return str(text).replace("\n", "\\n")
-
-
 def say(*words):
     """Prints a line to stdout and flushes it; control characters are escaped."""
     _print(sys.stdout, words)

@@ -110,6 +110,8 @@ def markdown(card: dict[str, Any]) -> str:
 def _facts(card):
     """Yields (label, value) of everything that fits into a line."""
     receptive_field, image = card["receptive_field"], card["input"]
+    low, high = image["range"]
+    yield "input, output", f"{image['channels']} in {low}..{high}, {image['layout']}, {image['dtype']}; not normalized"
     hyperparameters = ", ".join(f"{key}={value}" for key, value in card["hyperparameters"].items())
     yield "network", f"{card['architecture']} x{card['scale']}: {hyperparameters}"
     yield "parameters", f"{card['parameters']:,}"
@@ -127,16 +129,17 @@ def _facts(card):
         )
     if receptive_field["multiple"] > 1:
         yield "tile positions", f"multiples of {receptive_field['multiple']} LR pixels"
-    low, high = image["range"]
-    yield "input, output", f"{image['dtype']}, {image['layout']}, {image['channels']}, {low}..{high}"
     if "file" in card:
         yield "file", f"{card['file']}, {card['file_format']}, {card['precision']} weights, {card['bytes']:,} bytes"
     if "tile" in card:
         yield (
             "tile",
-            f"{card['tile']} x {card['tile']}, of which neighbors share {2 * card['overlap']} pixels"
+            "{} x {}".format(*card["tile"])
+            + f", of which neighbors share {2 * card['overlap']} pixels"
             + ("; means are per tile, so tiles differ from the whole image" if receptive_field["global_mean"] else ""),
         )
+    if "int8" in card:
+        yield "int8", "costs {loss:.3f} dB of PSNR, calibrated on {calibration}".format(**card["int8"])
     for key in ("license", "training_data", "recipe", "hardware"):
         if key in card:
             yield key.replace("_", " "), card[key]

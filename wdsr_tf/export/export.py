@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dataclasses
 import functools
 import time
 from collections.abc import Iterable, Iterator
@@ -13,13 +14,13 @@ import keras
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import card as cards
 from wdsr_tf.export import formats, parity
+from wdsr_tf.export.form import TILE, Form
+from wdsr_tf.export.int8 import Calibration
 from wdsr_tf.files import owned, sha256, sweep
 from wdsr_tf.inference import overlap
 from wdsr_tf.models import SRModel, fold
 from wdsr_tf.models.receptive_field import of_graph
 from wdsr_tf.receptive_field import ReceptiveField
-
-TILE = 128
 
 
 class Export:
@@ -28,9 +29,8 @@ class Export:
     Args:
         model: any `SRModel`. It is exported in float32, with its weight normalization folded.
         name: name of the files, without suffix.
-        half: whether to store the weights in float16.
-        image: whether the exported model takes and returns uint8, clipped and rounded.
-        tile: height and width of the input in pixels, for formats with a fixed size.
+        form: what the exported model takes and returns. Formats that need a fixed size get TILE if it has none.
+        calibration: image or folder of images that int8 is calibrated on; None is this project's demo images.
         sha256: checksum of the checkpoint, for the card.
     """
 
@@ -38,23 +38,18 @@ class Export:
         self,
         model: SRModel,
         name: str,
+        form: Form = Form(),  # noqa: B008  (it is immutable)
         *,
-        half: bool = False,
-        image: bool = False,
-        tile: int = TILE,
+        calibration: str | Path | None = None,
         sha256: str | None = None,
     ):
         self.model, self.name = exact(model), name
         overlap.record(self.model, sha256)
         self.card = cards.card(model, name)
         self.card["receptive_field"] = cards.receptive_field(self.model)
-        self.half, self.image, self.tile, self.sha256 = half, image, tile, sha256
+        self.form, self.sha256 = form, sha256
         self.samples = functools.cache(functools.partial(parity.samples, self.model))
-
-    @property
-    def precision(self) -> str:
-        """The precision of the stored weights."""
-        return "float16" if self.half else "float32"
+        self.calibration = Calibration(self.model, calibration) if form.precision == "int8" else None
 
     def write(self, name: str, outdir: str | Path) -> dict:
         """Writes the model in one format, with its card, and returns the card.
@@ -63,22 +58,27 @@ class Export:
             InputError: the format can't represent the model, or computes something else than Keras. `outdir` stays as
                 it was.
         """
-        form, module = formats.FORMATS[name], formats.module(name)
+        kind, module = formats.FORMATS[name], formats.module(name)
+        form = dataclasses.replace(self.form, tile=self.form.tile or (TILE if kind.is_fixed else None))
         with aside(outdir) as folder:
-            path = folder / f"{self.name}{form.suffix}"
+            path = folder / f"{self.name}{kind.suffix}"
             try:
-                if form.is_fixed:
-                    check_tile(self.tile, of_graph(self.model))
-                module.write(self.model, path, half=self.half, image=self.image, tile=self.tile)
+                if form.tile:
+                    check_tile(form.tile, of_graph(self.model))
+                if self.calibration:
+                    module.write_int8(self.model, path, form, self.calibration)
+                else:
+                    module.write(self.model, path, form)
                 started = time.perf_counter()
                 run = module.opened(path)
                 seconds = time.perf_counter() - started
-                samples = self.samples(self.tile if form.is_fixed else None)
-                report = parity.measure(run, samples, self.precision, self.image)
+                report = {"parity": {"load_seconds": seconds} | parity.measure(run, self.samples(form.tile), form)}
+                if self.calibration:
+                    report["int8"] = self.calibration.report(run, form)
             except InputError as error:
                 raise InputError(f"Not exported to {name}: {error}") from error
-            card = self._card(name, path, {"load_seconds": seconds} | report)
-            cards.write(card, folder / f"{self.name}{form.card}")
+            card = self._card(name, path, form, report)
+            cards.write(card, folder / f"{self.name}{kind.card}")
         return card
 
     def write_all(self, names: Iterable[str], outdir: str | Path) -> tuple[list[dict], list[InputError]]:
@@ -91,22 +91,24 @@ class Export:
                 failed.append(error)
         return written, failed
 
-    def _card(self, name, path, report):
-        form, backend = formats.FORMATS[name], keras.config.backend()
-        versions = {each: metadata.version(each) for each in {*form.packages.values(), form.runtime, backend}}
+    def _card(self, name, path, form, report):
+        kind, backend = formats.FORMATS[name], keras.config.backend()
+        packages = {*kind.packages.values(), kind.runtime, backend, *(kind.int8 or {} if self.calibration else {})}
+        versions = {each: metadata.version(each) for each in packages}
         card = copy.deepcopy(self.card)
         for end in (card["input"], card["output"]):
-            end["dtype"] = "uint8" if self.image else "float32"
+            end |= {"layout": form.layout.upper(), "range": [0, int(form.white)], "dtype": form.dtype}
         card["versions"] |= versions
-        card |= {"file": path.name, "file_format": name, "precision": self.precision, "image": self.image}
-        if form.is_fixed:
-            card |= {"tile": self.tile, "overlap": card["receptive_field"]["radius"]}
+        card |= {"file": path.name, "file_format": name, "precision": form.precision, "image": form.image}
+        if form.tile:
+            card |= {"tile": list(form.tile), "overlap": card["receptive_field"]["radius"]}
         card |= _sizes(path)
         if self.sha256:
             card["checkpoint_sha256"] = self.sha256
         against = f"Keras {keras.__version__}, {backend} {versions[backend]}, float32"
-        runtime = f"{form.runtime} {versions[form.runtime]}"
-        return card | {"parity": {"against": against, "runtime": runtime} | report}
+        runtime = f"{kind.runtime} {versions[kind.runtime]}"
+        report["parity"] = {"against": against, "runtime": runtime} | report["parity"]
+        return card | report
 
 
 def exact(model: SRModel) -> SRModel:
@@ -119,17 +121,17 @@ def exact(model: SRModel) -> SRModel:
         keras.config.set_dtype_policy(before)
 
 
-def check_tile(tile: int, receptive_field: ReceptiveField) -> None:
+def check_tile(tile: tuple[int, int], receptive_field: ReceptiveField) -> None:
     """Raises InputError if tiles of this size can't be exact."""
-    least = 2 * receptive_field.radius + 1
-    if tile < least:
+    least, said = 2 * receptive_field.radius + 1, "{} x {}".format(*tile)
+    if min(tile) < least:
         raise InputError(
-            f"A tile of {tile} pixels is too small. The receptive field extends {receptive_field.radius} pixels to "
+            f"A tile of {said} pixels is too small. The receptive field extends {receptive_field.radius} pixels to "
             f"each side, so exact tiles need at least {least} pixels."
         )
-    if tile % receptive_field.multiple:
+    if any(side % receptive_field.multiple for side in tile):
         raise InputError(
-            f"A tile of {tile} pixels isn't a multiple of {receptive_field.multiple}, as this model needs."
+            f"A tile of {said} pixels isn't a multiple of {receptive_field.multiple}, as this model needs."
         )
 
 

@@ -2,8 +2,10 @@
 
 Every format has a module of its name with two functions:
 
-    write(model, path, *, half, image, tile)    writes a float32 `SRModel` without weight normalization to `path`
-    opened(path)                                returns a function from (N, H, W, 3) to (N, scale * H, scale * W, 3)
+    write(model, path, form)    writes a float32 `SRModel` without weight normalization to `path`
+    opened(path)                returns a function from inputs to outputs of the `Form`
+
+Those that have int8 also have `write_int8(model, path, form, calibration)`.
 """
 
 import dataclasses
@@ -26,6 +28,7 @@ class Format:
         card: what follows the model's name in the names of the card's files.
         runtime: the distribution that runs the exported model.
         is_fixed: whether the exported model takes images of one size only, the tile.
+        int8: packages that int8 needs in addition, as `packages`; None if the format isn't written in int8.
     """
 
     suffix: str
@@ -34,30 +37,43 @@ class Format:
     card: str
     runtime: str
     is_fixed: bool = False
+    int8: dict[str, str] | None = None
 
 
 FORMATS = {
     "onnx": Format(".onnx", {"onnx": "onnx", "onnxruntime": "onnxruntime"}, "train", ".onnx", "onnxruntime"),
-    "openvino": Format(".xml", {"onnx": "onnx", "openvino": "openvino"}, "openvino", ".openvino", "openvino"),
+    "openvino": Format(
+        ".xml",
+        {"onnx": "onnx", "openvino": "openvino"},
+        "openvino",
+        ".openvino",
+        "openvino",
+        int8={"nncf": "nncf"},
+    ),
     "litert": Format(
-        ".tflite", {"ai_edge_litert": "ai-edge-litert"}, "litert", ".tflite", "ai-edge-litert", is_fixed=True
+        ".tflite", {"ai_edge_litert": "ai-edge-litert"}, "litert", ".tflite", "ai-edge-litert", is_fixed=True, int8={}
     ),
     "saved_model": Format(".saved_model", {}, "train", ".saved_model", "tensorflow"),
 }
 
 
-def demand(names: Iterable[str]) -> list[str]:
+def demand(names: Iterable[str], precision: str = "float32") -> list[str]:
     """Returns the names of formats without duplicates.
 
     Raises:
-        InputError: no name is given, a name is unknown, or a package of its format isn't installed.
+        InputError: no name is given, a name is unknown, its format doesn't have the precision, or a package of it isn't
+            installed.
     """
     names = list(dict.fromkeys(names))
     if not names:
         raise InputError(f"No export format given. Choose from {', '.join(FORMATS)}.")
     for name in names:
         form = FORMATS[check_choice("export format", name, FORMATS)]
-        for package, distribution in form.packages.items():
+        if precision == "int8" and form.int8 is None:
+            offered = " and ".join(name for name, each in FORMATS.items() if each.int8 is not None)
+            raise InputError(f"The export format {name} isn't written in int8. Formats with int8: {offered}.")
+        packages = form.packages | (form.int8 if precision == "int8" else {})
+        for package, distribution in packages.items():
             if not is_installed(package):
                 raise missing(distribution, form.extra, f"The export format {name}")
     return names

@@ -3,6 +3,8 @@
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from wdsr_tf.errors import InputError
+
 TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
 
 
@@ -14,6 +16,7 @@ class Graph:
         dtype: of new floating-point constants: that of the layer that is being written.
         nodes: in topological order.
         constants: TensorProtos by name.
+        sizes: (height, width) by name, of the layers' inputs and outputs, for images of a fixed size.
     """
 
     def __init__(self):
@@ -21,6 +24,7 @@ class Graph:
         self.dtype = "float32"
         self.nodes = []
         self.constants = {}
+        self.sizes = {}
         self._taken = set()
 
     def op(self, kind: str, *inputs: str | np.ndarray | np.number, **attributes) -> str:
@@ -45,9 +49,13 @@ class Graph:
     def cast(self, x: str, dtype: str) -> str:
         return self.op("Cast", x, to=TYPES[dtype])
 
-    def length(self, x: str, axis: int) -> str:
-        """Returns the size of `x` along `axis`, as a tensor with one element."""
-        return self.op("Shape", x, start=axis, end=axis + 1)
+    def size(self, x: str) -> tuple[int, int] | None:
+        """Returns the height and width of `x` if they are fixed."""
+        return self.sizes.get(x)
+
+    def lengths(self, x: str, start: int = 2, end: int = 4) -> str:
+        """Returns the sizes of `x` along the axes from `start` to `end`, by default height and width, as a tensor."""
+        return self.op("Slice", self.op("Shape", x), int64(start), int64(end), int64(0))
 
     def _unused(self, name):
         candidate, count = name, 1
@@ -61,3 +69,8 @@ class Graph:
 def int64(*values: int) -> np.ndarray:
     """Returns shapes, axes or bounds as ONNX takes them."""
     return np.array(values, "int64")
+
+
+def refuse(layer, why: str) -> None:
+    """Raises InputError for a layer that has no nodes."""
+    raise InputError(f"The layer {layer.name} ({type(layer).__name__}) {why}, which can't be exported to ONNX.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import formats as known_formats
+from wdsr_tf.export.form import Form, tile_of
 from wdsr_tf.files import sha256
 from wdsr_tf.importers.download import local
 from wdsr_tf.importers.load import checkpoint_of
@@ -24,8 +25,12 @@ def export_model(
     *,
     formats: Iterable[str] = ("onnx",),
     half: bool = False,
+    int8: bool = False,
+    calibration: str | Path | None = None,
     image: bool = False,
-    tile: int = 128,
+    layout: str = "nhwc",
+    value_range: str = "0..255",
+    tile: int | str | tuple[int, int] | None = None,
 ) -> tuple[list[dict], list[InputError]]:
     """Exports a model; `wdsr_tf.export` documents the arguments.
 
@@ -36,14 +41,20 @@ def export_model(
         InputError: a format is unknown or a package of it isn't installed, or the model or folder can't be used.
             Nothing is written.
     """
-    names = known_formats.demand(formats)
+    if half and int8:
+        raise InputError("Choose one precision: --half stores float16, and --int8 stores and computes int8.")
+    if calibration and not int8:
+        raise InputError("Only int8 is calibrated. Add --int8, or leave out --calibration.")
+    precision = "int8" if int8 else "float16" if half else "float32"
+    form = Form(precision=precision, image=image, layout=layout, value_range=value_range, tile=tile_of(tile))
+    names = known_formats.demand(formats, precision)
     outdir = Path(outdir)
     if outdir.exists() and not outdir.is_dir():
         raise InputError(f"{outdir} is a file. Name a folder to write to.")
     model, name, digest = _loaded(model)
     from wdsr_tf.export.export import Export
 
-    return Export(model, name, half=half, image=image, tile=tile, sha256=digest).write_all(names, outdir)
+    return Export(model, name, form, calibration=calibration, sha256=digest).write_all(names, outdir)
 
 
 def _loaded(model):

@@ -1,9 +1,9 @@
-"""ONNX: takes and returns RGB in 0..255, NHWC, float32, with any batch size, height and width.
+"""ONNX: takes and returns RGB, by default in 0..255, NHWC, float32, with any batch size, height and width.
 
-The graph has standard operators only and computes in NCHW. It is written layer by layer (`operators.py`).
+The graph has standard operators only and computes in NCHW. It is written layer by layer (`operators.py`), with what
+most runtimes can run: an old opset, pixel shuffles in CRD order, and borders without arithmetic on shapes.
 """
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,45 +15,54 @@ from onnx import helper
 
 import wdsr_tf
 from wdsr_tf.errors import InputError
+from wdsr_tf.export import shuffles
+from wdsr_tf.export.description import described, sentence
+from wdsr_tf.export.form import Form
 from wdsr_tf.export.graph import TYPES, Graph
 from wdsr_tf.export.operators import WRITERS
 from wdsr_tf.models import SRModel, create_model, transfer
 from wdsr_tf.models.graph import graph_nodes
-from wdsr_tf.models.receptive_field import of_graph
 
-OPSET = 17
-IR_VERSION = 8  # the one that goes with this opset: older runtimes reject newer ones
+OPSET = 13
+IR_VERSION = 7  # the one that goes with this opset: older runtimes reject newer ones
 
 
-def to_onnx(model: SRModel, half: bool = False, image: bool = False) -> onnx.ModelProto:
+def to_onnx(model: SRModel, form: Form = Form()) -> onnx.ModelProto:  # noqa: B008  (it is immutable)
     """Converts a model and checks the result.
 
     Weight normalization is folded, and a mixed-precision model computes in float32.
 
     Args:
         model: in any precision.
-        half: whether to store float16 weights and compute as `mixed_float16` does: layers that need float32 keep it.
-        image: whether the result takes and returns uint8, clipped and rounded.
+        form: what the result takes and returns. With float16, it stores float16 weights and computes as
+            `mixed_float16` does: layers that need float32 keep it. int8 is quantized later, see `openvino.py`.
 
     Raises:
         InputError: a layer can't be exported.
     """
-    if half:
+    if form.half:
         model = _in_half_precision(model)
     graph = Graph()
     graph.scope = "input"
-    x = graph.op("Transpose", graph.cast("lr", "float32") if image else "lr", perm=[0, 3, 1, 2])
-    x = _written(graph, model, x, half)
+    x = graph.cast("lr", "float32") if form.image else "lr"
+    x = x if form.is_planar else graph.op("Transpose", x, perm=[0, 3, 1, 2])
+    x = x if form.white == 255 else graph.op("Mul", x, np.float32(255 / form.white))
+    x = _written(graph, model, x, form)
     graph.scope = "output"
-    if image:
+    if form.image:
         x = graph.op("Clip", x, np.float32(0), np.float32(255))
         x = graph.cast(graph.op("Round", x), "uint8")
-    graph.nodes.append(helper.make_node("Transpose", [x], ["sr"], name="output/Transpose", perm=[0, 2, 3, 1]))
-    return _checked(graph, model, "uint8" if image else "float32")
+    x = x if form.white == 255 else graph.op("Mul", x, np.float32(form.white / 255))
+    if form.is_planar:
+        graph.nodes.append(helper.make_node("Identity", [x], ["sr"], name="output/Identity"))
+    else:
+        graph.nodes.append(helper.make_node("Transpose", [x], ["sr"], name="output/Transpose", perm=[0, 2, 3, 1]))
+    shuffles.reorder(graph)
+    return _checked(graph, model, form)
 
 
-def write(model: SRModel, path: Path, *, half: bool, image: bool, tile: int | None) -> None:
-    path.write_bytes(to_onnx(model, half, image).SerializeToString())
+def write(model: SRModel, path: Path, form: Form) -> None:
+    path.write_bytes(to_onnx(model, form).SerializeToString())
 
 
 def opened(path: Path) -> Callable:
@@ -63,35 +72,49 @@ def opened(path: Path) -> Callable:
     return lambda lr: session.run(["sr"], {"lr": lr})[0]
 
 
-def _written(graph, model, x, half):
+def _written(graph, model, x, form):
     """Writes all layers and returns the name of the output."""
     dtypes = {x: "float32"}
     values = {id(model.inputs[0]): x}
+    graph.sizes[x] = form.tile
     for node in graph_nodes(model):
         layer = node.operation
         if type(layer) not in WRITERS:
             raise InputError(f"The layer {layer.name} ({type(layer).__name__}) can't be exported to ONNX.")
-        graph.scope, graph.dtype = layer.name, layer.compute_dtype if half else "float32"
+        graph.scope, graph.dtype = layer.name, layer.compute_dtype if form.half else "float32"
         inputs = [values[id(tensor)] for tensor in node.input_tensors]
+        sizes = [graph.size(x) for x in inputs]
         inputs = [x if dtypes[x] == graph.dtype else graph.cast(x, graph.dtype) for x in inputs]
+        graph.sizes |= dict(zip(inputs, sizes, strict=True))
         output = WRITERS[type(layer)](graph, layer, *inputs)
         dtypes[output] = graph.dtype
+        graph.sizes[output] = form.tile and _size(node, sizes)
         values[id(node.outputs[0])] = output
     return values[id(model.outputs[0])]
 
 
-def _checked(graph, model, dtype):
+def _size(node, sizes):
+    """Height and width of a layer's output for inputs of these sizes."""
+    sizes = iter(sizes)
+    fixed = keras.tree.map_structure(
+        lambda x: keras.KerasTensor((1, *next(sizes), x.shape[-1]), x.dtype), node.arguments.args[0]
+    )
+    return tuple(node.operation.compute_output_spec(fixed).shape[1:3])
+
+
+def _checked(graph, model, form):
     """Returns the graph as a model after a full check, including shapes and types."""
-    height, width = (f"{model.scale} * {axis}" if model.scale > 1 else axis for axis in ("height", "width"))
-    lr = helper.make_tensor_value_info("lr", TYPES[dtype], ["batch", "height", "width", 3])
-    sr = helper.make_tensor_value_info("sr", TYPES[dtype], ["batch", height, width, 3])
+    batch, *size = (1, *form.tile) if form.tile else ("batch", "height", "width")
+    large = [model.scale * axis if form.tile else f"{model.scale} * {axis}" for axis in size]
+    large = size if model.scale == 1 else large
+    lr = helper.make_tensor_value_info("lr", TYPES[form.dtype], form.shape(batch, *size))
+    sr = helper.make_tensor_value_info("sr", TYPES[form.dtype], form.shape(batch, *large))
     body = helper.make_graph(graph.nodes, model.architecture, [lr], [sr], list(graph.constants.values()))
     opset = helper.make_opsetid("", OPSET)
     network = helper.make_model(body, opset_imports=[opset], ir_version=IR_VERSION)
     network.producer_name, network.producer_version = "wdsr_tf", wdsr_tf.__version__
-    facts = {"receptive_field": dataclasses.asdict(of_graph(model)), "facts": model.facts}
-    props = {"architecture": model.architecture, "scale": str(model.scale)}
-    helper.set_model_props(network, props | {name: json.dumps(value) for name, value in facts.items()})
+    network.doc_string = sentence(model, form)
+    helper.set_model_props(network, described(model, form) | {"facts": json.dumps(model.facts)})
     onnx.checker.check_model(network, full_check=True)
     return network
 

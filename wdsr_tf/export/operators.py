@@ -3,17 +3,19 @@
 `WRITERS` is the table of these functions. What a layer does in training only, such as dropout, isn't exported.
 """
 
+import math
+
 import numpy as np
 from keras import layers, ops
 
 from wdsr_tf import layers as own
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import PICTURE
-from wdsr_tf.export.graph import int64
+from wdsr_tf.export.borders import HEIGHT, WIDTH, crop_to_match, inference_pad, mirrored, pad_to_multiple, padded
+from wdsr_tf.export.graph import int64, refuse
 from wdsr_tf.models import carn, luma
 from wdsr_tf.models.blocks import STAGES
 
-HEIGHT, WIDTH = 2, 3
 LAST = np.iinfo("int64").max
 
 
@@ -44,7 +46,7 @@ def transposed_conv(graph, layer, x):
     # "same" crops the output to stride times the input, an odd pixel at the end.
     surplus = [k - s for k, s in zip(kernel.shape[:2], layer.strides, strict=True)]
     if min(surplus) < 0:
-        _refuse(layer, "has a stride greater than its kernel")
+        refuse(layer, "has a stride greater than its kernel")
     surplus = surplus if layer.padding == "same" else [0, 0]
     pads = [s // 2 for s in surplus] + [s - s // 2 for s in surplus]
     attributes = {"strides": layer.strides, "pads": pads}
@@ -92,9 +94,20 @@ def branched_conv(graph, layer, x):
 
 
 def bicubic_shrink(graph, layer, x):
-    factor = layer.scale / layer.inner
-    scales = graph.constant(f"{layer.name}/scales", np.array([1, 1, factor, factor], "float32"), dtype="float32")
-    return graph.op("Resize", x, "", scales, mode="cubic", cubic_coeff_a=-0.75)
+    """A convolution with strides per channel and a pixel shuffle: few runtimes resize with a cubic filter."""
+    graph.scope += PICTURE
+    channels, common = layer.input.shape[-1], math.gcd(layer.scale, layer.inner)
+    phases, stride = layer.scale // common, layer.inner // common
+    places = [layer.taps(i) for i in range(phases)]
+    low, high = min(first for first, _ in places), max(first for first, _ in places) + 4
+    rows = np.zeros((phases, high - low))
+    for row, (first, taps) in zip(rows, places, strict=True):
+        row[first - low : first - low + 4] = taps
+    kernel = np.einsum("pi,qj->pqij", rows, rows).reshape(-1, 1, high - low, high - low)
+    x = padded(graph, x, -low, (high - stride, high - stride), mode="edge")
+    kernel = np.tile(kernel, (channels, 1, 1, 1))
+    x = _convolve(graph, layer.name, x, kernel, None, group=channels, strides=[stride, stride])
+    return _shuffled(graph, x, phases, "pytorch") if phases > 1 else x
 
 
 def batch_norm(graph, layer, x):
@@ -114,7 +127,7 @@ def rescaling(graph, layer, x):
 
 def relu(graph, layer, x):
     if layer.negative_slope or layer.threshold:
-        _refuse(layer, "has a slope or a threshold")
+        refuse(layer, "has a slope or a threshold")
     if layer.max_value is None:
         return graph.op("Relu", x)
     return graph.op("Clip", x, np.float32(0), np.float32(layer.max_value))
@@ -127,7 +140,7 @@ def leaky_relu(graph, layer, x):
 def prelu(graph, layer, x):
     slope = ops.convert_to_numpy(layer.alpha)
     if slope.shape[:2] != (1, 1):
-        _refuse(layer, "has a slope of its own for each pixel")
+        refuse(layer, "has a slope of its own for each pixel")
     return graph.op("PRelu", x, graph.constant(f"{layer.name}/slope", slope.transpose(2, 0, 1)))
 
 
@@ -158,19 +171,19 @@ def multiply(graph, layer, *inputs):
 
 def concatenate(graph, layer, *inputs):
     if layer.axis not in (-1, 3):
-        _refuse(layer, "joins along another axis than the channels")
+        refuse(layer, "joins along another axis than the channels")
     return graph.op("Concat", *inputs, axis=1)
 
 
 def mean(graph, layer, x):
     if not layer.keepdims:
-        _refuse(layer, "drops the height and width axes")
+        refuse(layer, "drops the height and width axes")
     return graph.op("GlobalAveragePool", x)
 
 
 def nearest(graph, layer, x):
     if layer.interpolation != "nearest":
-        _refuse(layer, "interpolates")
+        refuse(layer, "interpolates")
     scales = graph.constant(f"{layer.name}/scales", np.array([1, 1, *layer.size], "float32"), dtype="float32")
     attributes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return graph.op("Resize", x, "", scales, **attributes)
@@ -185,51 +198,6 @@ def cropping(graph, layer, x):
 def zero_padding(graph, layer, x):
     (top, bottom), (left, right) = layer.padding
     return graph.op("Pad", x, int64(0, 0, top, left, 0, 0, bottom, right))
-
-
-def inference_pad(graph, layer, x):
-    if layer.mode in ("symmetric", "reflect"):
-        return mirrored(graph, x, layer.size, layer.multiple, repeat=layer.mode == "symmetric")
-    mode = {"edge": "edge", "zeros": "constant"}[layer.mode]
-    if layer.multiple > 1:
-        _refuse(layer, f"pads to a multiple in mode {layer.mode}")
-    return graph.op("Pad", x, int64(0, 0, layer.size, layer.size, 0, 0, layer.size, layer.size), mode=mode)
-
-
-def mirrored(graph, x, size, multiple=1, repeat=True):
-    """Pads by `size` pixels, and at the end up to a multiple, in NumPy's "symmetric" (`repeat`) or "reflect" mode.
-
-    ONNX's Pad doesn't have the former. Gathers by computed indices, so that images may be smaller than `size`.
-    """
-    for axis in (HEIGHT, WIDTH):
-        length = graph.op("Squeeze", graph.length(x, axis))
-        end = graph.op("Add", length, int64(size)[0])
-        if multiple > 1:
-            padded = graph.op("Add", end, int64(size)[0])
-            end = graph.op("Add", end, graph.op("Mod", graph.op("Neg", padded), int64(multiple)[0]))
-        index = graph.op("Range", int64(-size)[0], end, int64(1)[0])
-        period = graph.op("Mul", length, int64(2)[0])
-        if not repeat:
-            period = graph.op("Max", graph.op("Sub", period, int64(2)[0]), int64(1)[0])
-        index = graph.op("Mod", index, period)
-        back = graph.op("Sub", graph.op("Sub", period, int64(int(repeat))[0]), index)
-        x = graph.op("Gather", x, graph.op("Min", index, back), axis=axis)
-    return x
-
-
-def pad_to_multiple(graph, layer, x):
-    if layer.mode == "reflect":
-        return mirrored(graph, x, 0, layer.multiple, repeat=False)
-    lengths = graph.op("Shape", x, start=HEIGHT, end=WIDTH + 1)
-    missing = graph.op("Mod", graph.op("Neg", lengths), int64(layer.multiple))
-    return graph.op("Pad", x, graph.op("Concat", int64(0, 0, 0, 0, 0, 0), missing, axis=0), mode="edge")
-
-
-def crop_to_match(graph, layer, x, like):
-    lengths = graph.op("Shape", like, start=HEIGHT, end=WIDTH + 1)
-    ends = graph.op("Mul", graph.op("Sub", lengths, int64(2 * layer.border)), int64(layer.scale))
-    ends = graph.op("Add", ends, int64(layer.keep)) if layer.keep else ends
-    return graph.op("Slice", x, int64(0, 0), ends, int64(HEIGHT, WIDTH))
 
 
 def clip_through(graph, layer, x):
@@ -262,16 +230,17 @@ def pre_upscale(graph, layer, x):
     taps = luma.filter_weights(layer.scale, layer.filter)
     kernel = np.einsum("pi,qj->pqij", taps, taps).reshape(-1, 1, 5, 5)
     renormalize = layer.filter == "pillow-bicubic"
-    padded = graph.op("Pad", x, int64(0, 0, 2, 2, 0, 0, 2, 2)) if renormalize else mirrored(graph, x, 2)
-    phases = _convolve(graph, layer.name, padded, np.tile(kernel, (channels, 1, 1, 1)), None, group=channels)
+    wide = padded(graph, x, 2) if renormalize else mirrored(graph, x, 2)
+    phases = _convolve(graph, layer.name, wide, np.tile(kernel, (channels, 1, 1, 1)), None, group=channels)
     large = _shuffled(graph, phases, layer.scale, "pytorch")
     if not renormalize:
         return large
     # Divide by the sum of the weights inside the image, which is the same convolution of ones.
-    shape = graph.op("Concat", int64(1, 1), graph.op("Shape", x, start=HEIGHT, end=WIDTH + 1), axis=0)
-    ones = graph.op("Expand", np.float32(1), shape)
-    ones = graph.op("Pad", ones, int64(0, 0, 2, 2, 0, 0, 2, 2))
-    inside = _convolve(graph, f"{layer.name}/inside", ones, kernel, None)
+    if graph.size(x):
+        ones = graph.constant(f"{layer.name}/ones", np.ones((1, 1, *graph.size(x)), "float32"))
+    else:
+        ones = graph.op("Expand", np.float32(1), graph.op("Concat", int64(1, 1), graph.lengths(x), axis=0))
+    inside = _convolve(graph, f"{layer.name}/inside", padded(graph, ones, 2), kernel, None)
     return graph.op("Div", large, _shuffled(graph, inside, layer.scale, "pytorch"))
 
 
@@ -301,7 +270,7 @@ def _same_padding(layer, kernel, strides, dilations):
     if layer.padding == "valid":
         return [0, 0, 0, 0]
     if max(strides) > 1:
-        _refuse(layer, "has strides and 'same' padding, which depends on the image size")
+        refuse(layer, "has strides and 'same' padding, which depends on the image size")
     total = [dilation * (size - 1) for dilation, size in zip(dilations, kernel, strict=True)]
     return [t // 2 for t in total] + [t - t // 2 for t in total]
 
@@ -316,10 +285,6 @@ def _joined(graph, kind, inputs):
 def _per_channel(value):
     value = np.asarray(value, "float32")
     return value.reshape(1, -1, 1, 1) if value.ndim else value
-
-
-def _refuse(layer, why):
-    raise InputError(f"The layer {layer.name} ({type(layer).__name__}) {why}, which can't be exported to ONNX.")
 
 
 WRITERS = {

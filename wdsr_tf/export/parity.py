@@ -12,11 +12,12 @@ import keras
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.export.form import Form
 from wdsr_tf.images import to_uint8
 from wdsr_tf.images.resize import imresize
 from wdsr_tf.models import SRModel
 
-LIMITS = {"float32": 1e-2, "float16": 0.5}  # gray levels
+LIMITS = {"float32": 1e-2, "float16": 0.5, "int8": 255}  # gray levels; what int8 costs is measured in dB
 IMAGE_LIMIT = 1  # gray levels: a rounding error decides values near a half
 TINY, DRAWN, NOISE = (7, 5), (64, 96), (48, 40)  # height, width
 RUNS, SECONDS = 5, 0.5  # timing ends after this many runs or seconds
@@ -39,14 +40,14 @@ class Sample:
     hr: np.ndarray | None = None
 
 
-def samples(model: SRModel, tile: int | None = None) -> list[Sample]:
-    """Returns a tiny image, a drawn image and noise. With `tile`, all three have this height and width."""
+def samples(model: SRModel, tile: tuple[int, int] | None = None) -> list[Sample]:
+    """Returns a tiny image, a drawn image and noise. With `tile`, all have this height and width."""
     random = np.random.default_rng(0)
     tiny = random.integers(0, 256, (*TINY, 3), dtype="uint8")
-    noise = random.integers(0, 256, (tile or NOISE[0], tile or NOISE[1], 3), dtype="uint8")
+    noise = random.integers(0, 256, (*(tile or NOISE), 3), dtype="uint8")
     if tile:
-        tiny = np.pad(tiny, [(0, tile - TINY[0]), (0, tile - TINY[1]), (0, 0)], mode="edge")
-    height, width = (tile, tile) if tile else DRAWN
+        tiny = np.pad(tiny, [(0, tile[0] - TINY[0]), (0, tile[1] - TINY[1]), (0, 0)], mode="edge")
+    height, width = tile or DRAWN
     hr = draw(height * model.scale, width * model.scale)
     lr = imresize(hr, 1 / model.scale)
     if model.scale == 1:  # such networks remove noise
@@ -68,14 +69,13 @@ def draw(height: int, width: int) -> np.ndarray:
     return np.clip(image, 0, 255).astype("uint8")
 
 
-def measure(run: Callable, samples: Iterable[Sample], precision: str, image: bool) -> dict:
+def measure(run: Callable, samples: Iterable[Sample], form: Form = Form()) -> dict:  # noqa: B008  (it is immutable)
     """Compares an exported model with Keras.
 
     Args:
-        run: a function from (N, H, W, 3) to the model's output.
+        run: a function from the form's inputs to its outputs.
         samples: images with Keras's outputs.
-        precision: of the model's weights, "float32" or "float16".
-        image: whether the model takes and returns uint8.
+        form: of the exported model.
 
     Returns:
         The `parity` entry of a model card: differences for each image, and the speed.
@@ -83,19 +83,19 @@ def measure(run: Callable, samples: Iterable[Sample], precision: str, image: boo
     Raises:
         InputError: a value differs by more than the limit, or an output has another shape or dtype.
     """
-    limit = IMAGE_LIMIT if image else LIMITS[precision]
+    limit = max(LIMITS[form.precision], IMAGE_LIMIT if form.image else 0)
     report = {"limit": limit, "pictures": {}}
     for sample in samples:
-        lr = sample.lr if image else sample.lr.astype("float32")
-        sr = np.asarray(run(lr))
-        report["pictures"][sample.name] = figures = _compared(sample, sr, image)
+        lr = form.fed(sample.lr)
+        sr = form.returned(np.asarray(run(lr)))
+        report["pictures"][sample.name] = figures = _compared(sample, sr, form.image)
         if not figures["maximum"] <= limit:  # also if it is NaN
             raise InputError(
                 f"The output differs from Keras by {figures['maximum']:.3g} of 255 on the image {sample.name!r}. The "
                 f"limit is {limit:g}."
             )
         if sample.hr is not None:
-            report["seconds_per_megapixel"] = _seconds(run, lr) / (lr.shape[1] * lr.shape[2] / 1e6)
+            report["seconds_per_megapixel"] = _seconds(run, lr) / (sample.lr.shape[1] * sample.lr.shape[2] / 1e6)
     return report
 
 

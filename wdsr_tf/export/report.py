@@ -14,6 +14,17 @@ def table(cards: list[dict]) -> Iterator[str]:
         yield row((card["file"], *cells(card)))
 
 
+def losses(cards: list[dict]) -> Iterator[str]:
+    """Yields a line per int8 card with what int8 costs."""
+    for card in cards:
+        if "int8" in card:
+            cost = card["int8"]
+            yield (
+                f"{card['file']}: int8 costs {cost['loss']:.3f} dB of PSNR on the images {cost['calibration']}"
+                + (f", more than {cost['limit']:.2f}." if cost["loss"] > cost["limit"] else ".")
+            )
+
+
 def cells(card: dict) -> tuple[str, ...]:
     """Returns size, largest and mean difference over all images, PSNR difference, load time and speed."""
     parity = card["parity"]

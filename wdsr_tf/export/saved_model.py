@@ -9,13 +9,14 @@ import keras
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.export.form import Form
 from wdsr_tf.models import SRModel
 
 ANY_SIZE = (None, None, None, 3)
 
 
-def write(model: SRModel, path: Path, *, half: bool, image: bool, tile: int | None) -> None:
-    save(model, path, half=half, image=image)
+def write(model: SRModel, path: Path, form: Form) -> None:
+    save(model, path, form)
 
 
 def opened(path: Path) -> Callable:
@@ -23,30 +24,32 @@ def opened(path: Path) -> Callable:
     return lambda lr: serve(lr=_tensorflow().constant(lr))["sr"].numpy()
 
 
-def save(model: SRModel, path: str | Path, shape: tuple = ANY_SIZE, *, half: bool = False, image: bool = False) -> None:
+def save(model: SRModel, path: str | Path, form: Form) -> None:
     """Writes a model to a folder.
 
     Args:
         model: in float32.
         path: of the folder.
-        shape: of the inputs (N, H, W, 3); None is any length.
-        half: whether to store float16 weights; the model computes in float32 in any case.
-        image: whether the model takes and returns uint8, clipped and rounded.
+        form: what the result takes and returns. It computes in float32 in any case.
     """
     tf = _tensorflow()
     module = tf.Module()
     read = _used_weights(model)
     values = [keras.ops.convert_to_numpy(weight) for weight in read]
-    module.weights = [tf.Variable(_halved(value) if half else value, trainable=False) for value in values]
+    module.weights = [tf.Variable(_halved(value) if form.half else value, trainable=False) for value in values]
+    shape = form.shape(1, *form.tile) if form.tile else form.shape(None, None, None)
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, "uint8" if image else "float32", name="lr")])
+    @tf.function(input_signature=[tf.TensorSpec(shape, form.dtype, name="lr")])
     def serve(lr):
+        lr = tf.transpose(lr, (0, 2, 3, 1)) if form.is_planar else lr
+        lr = lr if form.white == 255 else lr * (255 / form.white)
         weights = [tf.cast(kept, weight.dtype) for weight, kept in zip(read, module.weights, strict=True)]
         with keras.StatelessScope(state_mapping=list(zip(read, weights, strict=True))):
             sr = model(tf.cast(lr, "float32"), training=False)
-        if image:
+        if form.image:
             sr = tf.cast(tf.round(tf.clip_by_value(sr, 0.0, 255.0)), "uint8")
-        return {"sr": sr}
+        sr = sr if form.white == 255 else sr * (form.white / 255)
+        return {"sr": tf.transpose(sr, (0, 3, 1, 2)) if form.is_planar else sr}
 
     module.serve = serve
     with _without_log_messages():

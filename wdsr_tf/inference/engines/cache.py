@@ -23,7 +23,7 @@ from wdsr_tf.inference.engines.metadata import Description, describe
 from wdsr_tf.system import caches, extras
 from wdsr_tf.system.require import require_keras
 
-CONVERTER = 6  # raise it with every change of what is converted: older conversions are then not used
+CONVERTER = 7  # raise it with every change of what is converted: older conversions are then not used
 SIDECAR = "engine.json"
 NETWORK = "network.onnx"
 MAX_SIDECAR = 2**20  # bytes
@@ -46,6 +46,11 @@ def onnx_network(model: Path, log=None) -> tuple[Path, Description]:
     description = describe(found)
     if description is None:
         raise InputError(f"{found} wasn't written by wdsr_tf, or is damaged.")
+    if not description.is_default:
+        raise InputError(
+            f"{found} was exported for other programs, with --image, --layout, --range, or --tile. Name the model that "
+            "it was exported from, or export that without these flags."
+        )
     return found, description
 
 

@@ -11,6 +11,7 @@ from wdsr_tf.receptive_field import ReceptiveField
 
 METADATA_PROPS = 14  # the field's number in ModelProto
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+DEFAULTS = {"layout": "NHWC", "range": "0..255", "dtype": "float32"}  # that older files of ours don't mention
 WIDTHS = {FIXED64: 8, FIXED32: 4}
 MAX_FIELDS = 10_000  # of a ModelProto, in which the graph is one
 MAX_PROP = 8 * 2**20  # bytes of a key or a value
@@ -26,6 +27,8 @@ class Description:
         receptive_field: what tiling needs to know.
         facts: the checkpoint's facts.
         checkpoint_sha256: of the checkpoint that was converted, or "" if the file doesn't say.
+        is_default: whether it takes float32 images in 0..255, NHWC, of any size, as all models do unless exported with
+            other settings.
     """
 
     architecture: str
@@ -33,6 +36,7 @@ class Description:
     receptive_field: ReceptiveField
     facts: dict
     checkpoint_sha256: str = ""
+    is_default: bool = True
 
 
 def describe(path: Path) -> Description | None:
@@ -48,6 +52,7 @@ def describe(path: Path) -> Description | None:
             ReceptiveField(**json.loads(props["receptive_field"])),
             json.loads(props["facts"]),
             props.get("checkpoint_sha256", ""),
+            "tile" not in props and all(props.get(key, value) == value for key, value in DEFAULTS.items()),
         )
         return found if _is_plausible(found) else None
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError):

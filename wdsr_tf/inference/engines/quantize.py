@@ -18,7 +18,9 @@ import hashlib
 import itertools
 import logging
 import math
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ def network(model, calibration=None, log=None):
             again.
         log: called with a line before the conversion.
     """
-    pictures = _pictures(calibration)
+    pictures = find_pictures(calibration)
     kind = f"int8-{_fingerprint(pictures)}"
     folder, facts = cache.converted(model, kind, functools.partial(_quantize, model, pictures, log), log)
     return folder / "network.xml", facts
@@ -74,7 +76,12 @@ def check_loss(model, facts, allow_loss=False):
         )
 
 
-def _pictures(calibration):
+def find_pictures(calibration: str | os.PathLike | None = None) -> list[Path]:
+    """Returns the images to calibrate on: an image, those of a folder, or this project's demo images.
+
+    Raises:
+        InputError: there are none.
+    """
     if calibration is None:
         if not DEMO.is_dir():
             raise InputError("int8 needs images to calibrate on; name a folder of them (--calibration).")
@@ -96,13 +103,33 @@ def _quantize(model, pictures, log, folder):
     """Writes network.xml and network.bin to `folder` and returns the facts."""
     path, description = cache.onnx_network(model, log)
     openvino, nncf = load_openvino(), _nncf()
-    patches, held_back = _samples(pictures, description.scale)
+    patches, held_back = samples(pictures, description.scale)
     if log:
         log(f"{model}: quantizing to int8, which takes a minute or more; the next start finds the result.")
     core = openvino.Core()
     exact = core.read_model(path)
+    converted = quantized(exact, patches)
+    openvino.save_model(converted, folder / "network.xml", compress_to_fp16=False)
+    compiled = [compile_network(core, network, [1, -1, -1, 3]) for network in (exact, converted)]
+    before, after = (lambda lr, run=run: run(lr)[0] for run in compiled)
+    return {
+        "precision": "int8",
+        "loss": loss(before, after, held_back, description.scale),
+        "calibration": described(pictures),
+        "versions": {"openvino": openvino.__version__, "nncf": nncf.__version__},
+    }
+
+
+def described(pictures: list[Path]) -> str:
+    """Returns the folder of the images and their number."""
+    return f"{pictures[0].parent} ({len(pictures)})"
+
+
+def quantized(exact, patches: list[np.ndarray]):
+    """Returns the OpenVINO network `exact` in int8, for the ranges that values have with `patches` as inputs."""
+    nncf = _nncf()
     with contextlib.redirect_stdout(sys.stderr):  # NNCF's progress: stdout is for what the command says
-        quantized = nncf.quantize(
+        return nncf.quantize(
             _prepared(exact.clone()),
             nncf.Dataset(patches),
             preset=nncf.QuantizationPreset.MIXED,
@@ -111,13 +138,6 @@ def _quantize(model, pictures, log, folder):
             model_type=nncf.ModelType.TRANSFORMER,  # NNCF smooths no others
             advanced_parameters=_parameters(),
         )
-    openvino.save_model(quantized, folder / "network.xml", compress_to_fp16=False)
-    return {
-        "precision": "int8",
-        "loss": _loss(core, exact, quantized, held_back, description.scale),
-        "calibration": f"{pictures[0].parent} ({len(pictures)})",
-        "versions": {"openvino": openvino.__version__, "nncf": nncf.__version__},
-    }
 
 
 def _nncf():
@@ -142,8 +162,11 @@ def _parameters():
     )
 
 
-def _samples(pictures, scale):
-    """Returns (patches, pairs): LR patches to measure ranges on, and (lr, hr) parts that are held back from them."""
+def samples(pictures: list[Path], scale: int) -> tuple[list[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]:
+    """Returns (patches, pairs): LR patches to measure ranges on, and (lr, hr) parts that are held back from them.
+
+    Patches are float32 (1, H, W, 3) of at most SIDE pixels a side.
+    """
     random = np.random.default_rng(0)
     sources, held_back = [], []
     for path in pictures:
@@ -245,12 +268,17 @@ def _sources(node):
     return [node.input_value(i).get_node() for i in range(node.get_input_size())]
 
 
-def _loss(core, exact, quantized, pairs, scale):
-    """dB of PSNR that int8 costs, in rounded luma without a border of `scale`, over the pixels of all parts."""
+def loss(before: Callable, after: Callable, pairs: list[tuple[np.ndarray, np.ndarray]], scale: int) -> float:
+    """Returns dB of PSNR that int8 costs, in rounded luma without a border of `scale`, over the pixels of all parts.
+
+    Args:
+        before, after: functions from (1, H, W, 3) in 0..255 to their results: the model itself, and in int8.
+        pairs: (lr, hr), as `samples` returns them.
+        scale: upscaling factor.
+    """
     errors = []
-    for network in (exact, quantized):
-        run = compile_network(core, network, [1, -1, -1, 3])
-        parts = [_luma_error(run(lr[None].astype("float32"))[0][0], hr, scale) for lr, hr in pairs]
+    for run in (before, after):
+        parts = [_luma_error(run(lr[None].astype("float32"))[0], hr, scale) for lr, hr in pairs]
         errors.append(max(np.mean(np.concatenate(parts)), ROUNDING))
     return round(10 * math.log10(errors[1] / errors[0]), 4)
 
