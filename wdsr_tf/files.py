@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import hashlib
+import math
 import os
 import platform
 import re
@@ -171,6 +172,11 @@ def _explained(error, temporary, path):
     if error.errno in FULL and error.filename is None:
         error.filename = str(path)
     return error
+
+
+def is_plain(path: Path, size: float = math.inf) -> bool:
+    """Whether it's a file of at most `size` bytes, and not a link, a pipe, or a device, which may have no end."""
+    return not path.is_symlink() and path.is_file() and path.stat().st_size <= size
 
 
 def sha256(*paths: str | Path) -> str:

@@ -176,6 +176,8 @@ def _train(config, shared, batches, validation, resumed, log, held):
         run = resumed or Run.start(config.outdir, config.flag_lines())
         if not resumed:
             held.enter_context(run.locked())
+        elif not run.is_linked:  # it was killed before
+            run.link()
         run.write_args(config.flag_lines())  # of a resumed run too: its config may have changed
         log(f"{model.architecture} x{model.scale}, {model.count_params():,} parameters. Writing to {run.folder}")
         log(_protocol(config))
