@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import hashlib
+import math
 import os
 import platform
 import re
@@ -190,6 +191,11 @@ def is_disk_full(error: BaseException | None) -> bool:
     while error and not (isinstance(error, OSError) and error.errno in UNWRITABLE):
         error = error.__cause__
     return error is not None
+
+
+def is_plain(path: Path, size: float = math.inf) -> bool:
+    """Whether it's a file of at most `size` bytes, and not a link, a pipe, or a device, which may have no end."""
+    return not path.is_symlink() and path.is_file() and path.stat().st_size <= size
 
 
 def sha256(*paths: str | Path) -> str:

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.helpers import published
 from tests.helpers.commands import runner
-from wdsr_tf import images
+from wdsr_tf import files, images
 from wdsr_tf.checkpoint import read_config
 from wdsr_tf.commands.convert import COMMAND
 from wdsr_tf.data import cache, div2k
@@ -298,3 +298,32 @@ def children_of(pid):
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+@pytest.mark.parametrize("moment", ["start", "work", *(pytest.param(i, marks=pytest.mark.slow) for i in range(5))])
+@pytest.mark.parametrize("number, code, said", [("SIGINT", 130, "Interrupted."), ("SIGTERM", 143, "Terminated.")])
+def test_an_interrupted_conversion_says_so_in_one_line(tmp_path, number, code, said, moment):
+    """Ctrl-C reaches every process of a terminal, a scheduler's SIGTERM the first one."""
+    image = np.random.default_rng(0).integers(0, 256, (400, 400, 3), "uint8")
+    images.write(tmp_path / "in" / "0.png", image)
+    for i in range(1, 400):
+        os.link(tmp_path / "in" / "0.png", tmp_path / "in" / f"{i}.png")
+    command = [sys.executable, "convert.py", "-i", tmp_path / "in", "-o", tmp_path / "out", "numpy", "--jobs=2"]
+    running = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while len(children_of(running.pid)) < 2:  # the first is multiprocessing's own
+        assert running.poll() is None
+        time.sleep(0.001)
+    if moment == "work":
+        while lines_of(tmp_path / "out" / cache.MANIFEST) < 5:
+            time.sleep(0.001)
+    elif moment != "start":
+        time.sleep(0.1 * moment)
+    if number == "SIGINT":
+        os.killpg(running.pid, signal.SIGINT)
+    else:
+        running.terminate()
+    _, err = running.communicate(timeout=120)
+    said_lines = [line for line in err.replace("\r", "\n").splitlines() if line and "/400 [" not in line]
+    assert (running.returncode, said_lines) == (code, [said])
+    assert [path.name for path in (tmp_path / "out").iterdir() if files.TEMPORARY.fullmatch(path.name)] == []

@@ -103,6 +103,7 @@ def test_a_profile_can_be_a_file_elsewhere(parse, tmp_path):
         (["--engine=keras"], "--engine=keras: .*auto.*onnx"),
         (["--augment=perhaps"], "--augment=perhaps: "),
         (["--outdir"], "--outdir"),
+        (["--" + "x" * 10**5], "^.{,400}$"),
         (["--flagfile=/dev/zero"], "Unknown flag --flagfile"),
         (["--undefok=nothing", "--nothing=1"], "Unknown flag --undefok"),
         ([f"--lr-patch-size={'9' * 5000}"], "^.{,400}$"),

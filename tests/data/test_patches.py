@@ -328,6 +328,23 @@ def test_a_store_that_no_conversion_made_is_refused_before_sqlite_does_what_it_s
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_no_store_is_made_through_a_link(folder, path, tmp_path, is_empty):
+    path.parent.mkdir()
+    path.symlink_to(tmp_path / "elsewhere")
+    if is_empty:
+        (tmp_path / "elsewhere").touch()
+    with pytest.raises(InputError, match="is a link to no store"):
+        make_store(folder, path, PLAIN, jobs=1)
+    assert [file.stat().st_size for file in tmp_path.glob("elsewhere")] == [0] * is_empty
+
+
+def test_a_link_to_a_store_is_a_store(folder, path):
+    make_store(folder, path, PLAIN, jobs=1)
+    path.with_name("link.sqlite").symlink_to(path)
+    assert make_store(folder, path.with_name("link.sqlite"), PLAIN, jobs=1).kept == 6
+
+
 def test_a_database_of_another_program_is_not_touched(folder, path):
     path.parent.mkdir()
     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -356,3 +373,12 @@ def test_a_damaged_patch_is_named_by_its_number(folder, path, patch):
         db.execute(change.replace("the LR patch", "lr_img"))  # of another size
     with pytest.raises(InputError, match=r"its patch \d+ is missing or damaged"):
         Stored(path, "train", 2, 16).patch(0, 0, 0, False, 0)
+
+
+def test_a_store_that_was_refused_is_not_kept_locked(folder, path):
+    make_store(folder, path, PLAIN, jobs=1)
+    with pytest.raises(InputError) as refusal:
+        Stored(path, "train", 3, 16)
+    with contextlib.closing(sqlite3.connect(path, timeout=0)) as db, db:
+        db.execute("DELETE FROM patches")
+    assert refusal  # whose traceback holds the connection

@@ -196,3 +196,13 @@ def test_a_checkpoint_with_an_odd_name_is_not_the_best(tmp_path):
     for name in ("epoch-1-psnr-x.keras", "epoch-1-psnr-1.2.3.keras", "epoch-1-psnr--.keras"):
         (run.models / name).touch()
     assert run.best is None
+
+
+def test_a_run_appears_with_its_settings_or_not_at_all(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "write_args", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Run.start(tmp_path, [])
+    assert list(tmp_path.iterdir()) == []

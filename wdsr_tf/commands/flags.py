@@ -13,6 +13,7 @@ from absl import flags as absl_flags
 
 from wdsr_tf.errors import InputError, line, suggestion
 
+MAX_NAME = 64  # letters of a flag
 NO_NUMBER = re.compile(r"(invalid literal for int|could not convert string to float).*")  # Python's words
 
 
@@ -118,8 +119,10 @@ class Flags(absl_flags.FlagValues):
         return argv
 
     def _parsed(self, words):
-        if undefok := [word for word in words if re.fullmatch("--?undefok(=.*)?", word)]:
-            raise InputError(f"Unknown flag {undefok[0].partition('=')[0]}. --help lists the flags.")
+        for word in words:  # absl would ignore others that the first one names, and compares long ones without end
+            name = word.lstrip("-").partition("=")[0] if word.startswith("-") else ""
+            if name == "undefok" or len(name) > MAX_NAME:
+                raise InputError(f"Unknown flag {line(hyphenated(name))}. --help lists the flags.")
         try:
             positional = self(["", *words])[1:]
         except absl_flags.UnrecognizedFlagError as error:

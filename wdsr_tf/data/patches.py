@@ -166,7 +166,8 @@ def _about(db, path):
     """{key: value} of the table `about`; empty in a new store."""
     known = {field.name for field in dataclasses.fields(StoreConfig)} | {"complete"}
     rows = db.execute("SELECT key, value FROM about LIMIT 100").fetchall()
-    if rows and (len(rows) > len(known) or {key for key, _ in rows} != known):
+    is_odd = any(isinstance(value, bytes) for _, value in rows)
+    if rows and (is_odd or len(rows) > len(known) or {key for key, _ in rows} != known):
         raise InputError(f"{path}: isn't a patch store of this version, or is damaged. Choose another file.")
     return dict(rows)
 
@@ -291,7 +292,17 @@ class Stored:
         self.shapes = patch_shapes(lr_patch_size, scale)
         with store_file.explained(path):
             self._db, self._lock = store_file.connect(path, "ro", check_same_thread=False), threading.Lock()
-            weakref.finalize(self, self._db.close)
+        weakref.finalize(self, self._db.close)
+        try:
+            self._choose(split, ids)
+        except BaseException:
+            self._db.close()  # at once, so that others can write again
+            raise
+
+    def _choose(self, split, ids):
+        """Finds the rows of the chosen images after checking what the store says of itself."""
+        path, scale, lr_patch_size = self.path, self.scale, self.lr_patch_size
+        with store_file.explained(path):
             self._db.execute("BEGIN")  # one lock for all reading, so that nobody changes rows in between
             about, stored = _about(self._db, path), _images(self._db, path)
             self._db.set_progress_handler(None, 0)

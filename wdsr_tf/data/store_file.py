@@ -103,6 +103,8 @@ def _check_files(path):
     """Raises InputError if SQLite would read or write a file that no store has."""
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: isn't a file. Choose another name for the store.")
+    if path.is_symlink() and not (path.exists() and path.stat().st_size):
+        raise InputError(f"{path}: is a link to no store, and a new one isn't made through it. Name the file itself.")
     journal = path.with_name(path.name + "-journal")
     odd = [each for each in (path.with_name(path.name + end) for end in ("-wal", "-shm")) if os.path.lexists(each)]
     if os.path.lexists(journal) and not _is_ours(journal):

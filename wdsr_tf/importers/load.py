@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wdsr_tf.checkpoint import MAX_SCALE
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic, sha256, sweep
+from wdsr_tf.files import atomic, is_plain, sha256, sweep
 from wdsr_tf.importers import download, formats, recognize
 from wdsr_tf.system import caches
 from wdsr_tf.system.require import require_keras
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wdsr_tf.models.registry import SRModel
 
 CONVERTER = 4  # increase it when importers change what they make of a file, so that older conversions aren't used
+MAX_RECORD = 1000  # bytes of what is kept beside a conversion
 OPTIONS = (
     "Pass the options in Python as model=, scale= or hyperparameters=, or write a checkpoint with "
     "'wdsr-tf convert weights', which takes these flags."
@@ -106,7 +107,7 @@ def scales_of(path: str | Path) -> tuple[int, ...]:
 def _read_scales(path):
     """The scales that are kept there, or None."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        scales = json.loads(path.read_text(encoding="utf-8"))
+        scales = json.loads(path.read_text(encoding="utf-8")) if is_plain(path, MAX_RECORD) else None
         if isinstance(scales, list) and all(type(scale) is int and 1 <= scale <= MAX_SCALE for scale in scales):
             return tuple(scales)
     return None
@@ -183,5 +184,7 @@ def _checksum(checkpoint):
 
 def _is_intact(checkpoint):
     with contextlib.suppress(OSError, ValueError):
-        return _checksum(checkpoint).read_text(encoding="ascii") == sha256(checkpoint)
+        record = _checksum(checkpoint)
+        is_known = is_plain(record, MAX_RECORD) and is_plain(checkpoint)
+        return is_known and record.read_text(encoding="ascii") == sha256(checkpoint)
     return False

@@ -15,7 +15,7 @@ import numpy as np
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError, OutOfMemory
-from wdsr_tf.files import atomic, sha256, sweep
+from wdsr_tf.files import atomic, is_plain, sha256, sweep
 from wdsr_tf.inference.engines import Engine
 from wdsr_tf.inference.engines.metadata import describe
 from wdsr_tf.receptive_field import ReceptiveField
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LARGEST = 96  # LR pixels: up to that radius tiles are exact
 CHOICES = (8, 16, 24, 32, 48, 64, LARGEST)
 TOLERANCE = 0.5  # levels
+MAX_RECORD = 1000  # bytes of a measurement that was kept
 LARGEST_DIFFERENCE = 2**31  # that a file may record; fresh weights give thousands
 FACT = "tiles"  # what a model's facts call its overlap and the difference that remains
 SIDE, CUT = 160, 128  # LR pixels of the test image, and of the tile that starts where it does
@@ -127,7 +128,7 @@ def _measured(engine, digest):
     kept = digest and caches.user_cache() / "overlaps" / f"{digest}-{engine.precision}-{METHOD}.json"
     if kept:
         with contextlib.suppress(OSError, ValueError, RecursionError):
-            if tiles := _checked(json.loads(kept.read_text(encoding="utf-8"))):
+            if is_plain(kept, MAX_RECORD) and (tiles := _checked(json.loads(kept.read_text(encoding="utf-8")))):
                 return tiles
     try:
         overlap, difference = measure(engine)

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import atomic, open_lock, sweep
+from wdsr_tf.files import atomic, open_lock, owned, sweep
 from wdsr_tf.training import curve
 
 MAX_EPOCH = 10**6
@@ -92,23 +92,32 @@ class Run:
         sweep(outdir)
         name = time.strftime("%Y%m%d-%H%M%S")
         folder = outdir / name
-        for again in range(2, 100):  # two runs may start within a second
-            try:
-                folder.mkdir()
-                break
-            except FileExistsError:
-                folder = outdir / f"{name}-{again}"
+        with owned(outdir) as aside:  # so that a kill leaves no run without settings
+            unnamed = cls(aside)
+            unnamed.models.mkdir(parents=True)
+            unnamed.write_args(args)
+            for again in range(2, 100):  # two runs may start within a second
+                try:
+                    aside.rename(folder)
+                    break
+                except OSError:
+                    if not folder.exists():
+                        raise
+                    folder = outdir / f"{name}-{again}"
         run = cls(folder)
-        run.models.mkdir()
-        run.write_args(args)
-        models = Path(folder.name) / "models"
+        run.link()
+        return run
+
+    def link(self):
+        """Makes `models` beside the run's folder a link to its models, or names them in `models.txt`."""
+        link = self.folder.parent / "models"
+        models = Path(self.folder.name) / "models"
         try:
             with atomic(link) as temporary:
                 temporary.symlink_to(models, target_is_directory=True)
         except (OSError, NotImplementedError):  # FAT, network folders, Windows without the privilege
             with atomic(link.with_suffix(".txt")) as temporary:
                 temporary.write_text(f"{models.as_posix()}\n", encoding="utf-8")
-        return run
 
     @classmethod
     def find(cls, outdir: str | os.PathLike, named: str | os.PathLike | None = None, log=None) -> "Run":
@@ -184,7 +193,7 @@ class Run:
             except OSError as error:
                 if error.errno in HELD:
                     raise InputError(f"{self.folder} is being trained by another process.") from error
-            for folder in (self.folder, self.models):
+            for folder in (self.folder.parent, self.folder, self.models):
                 sweep(folder)
             yield  # on file systems without locks, too
 

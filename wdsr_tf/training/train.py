@@ -180,6 +180,8 @@ def _train(config, shared, data, batches, resumed, log, held):
         run = resumed or Run.start(config.outdir, config.flag_lines())
         if not resumed:
             held.enter_context(run.locked())
+        elif not run.is_linked:  # it was killed before
+            run.link()
         run.write_args(config.flag_lines())  # of a resumed run too: its config may have changed
         if config.write_samples:
             samples.write(run.folder / "samples", drawn, config.write_samples)

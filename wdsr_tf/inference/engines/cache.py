@@ -13,12 +13,11 @@ that doesn't match them is made again.
 import contextlib
 import hashlib
 import json
-import math
 from pathlib import Path
 
 from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import InputError
-from wdsr_tf.files import owned, sha256, sweep
+from wdsr_tf.files import is_plain, owned, sha256, sweep
 from wdsr_tf.inference.engines.metadata import Description, describe
 from wdsr_tf.system import caches, extras
 from wdsr_tf.system.require import require_keras
@@ -136,7 +135,7 @@ def _found(model, digest, kind):
 def _read(folder, digest):
     """The facts of a conversion of that checkpoint, or None if there is none or a file isn't as it was written."""
     try:
-        if folder.is_symlink() or not _is_plain(folder / SIDECAR, MAX_SIDECAR):
+        if folder.is_symlink() or not is_plain(folder / SIDECAR, MAX_SIDECAR):
             return None
         facts = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
         checksum = facts.pop("checksum")
@@ -169,12 +168,7 @@ def _made(root, name, convert, origin):
 def _files(folder):
     """{name: SHA-256} of the files of a conversion, or None if something else is among them."""
     paths = [path for path in sorted(folder.iterdir()) if path.name != SIDECAR]
-    return {path.name: sha256(path) for path in paths} if all(map(_is_plain, paths)) else None
-
-
-def _is_plain(path, size=math.inf):
-    """Whether it's a file of at most `size` bytes, not a link, a pipe or a device."""
-    return not path.is_symlink() and path.is_file() and path.stat().st_size <= size
+    return {path.name: sha256(path) for path in paths} if all(map(is_plain, paths)) else None
 
 
 def _checksum(facts):
