@@ -43,7 +43,7 @@ def ncnn(path, lr):
     network.load_model(str(name.with_suffix(".ncnn.bin")))
     channels, height, width = lr.shape[1:]
     image = ncnn.Mat(width, height, channels)
-    np.array(image, copy=False)[:] = lr[0]  # its own memory: NumPy's isn't aligned as ncnn's instructions need
+    np.array(image, copy=False)[:] = lr[0]  # its own memory: a Mat around NumPy's crashed
     with network.create_extractor() as extractor:
         extractor.input("in0", image)
         return np.array(extractor.extract("out0")[1])[None]
