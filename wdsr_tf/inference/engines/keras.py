@@ -90,7 +90,7 @@ def _compiled(model):
     return lambda lr: keras.ops.convert_to_numpy(model(lr, training=False))
 
 
-def _translated(run, device):
+def _translated(run, device=AUTOMATIC):
     """`run` on float32 and `device` that raises OutOfMemory for the backends' own errors."""
 
     def translated(lr):
