@@ -142,7 +142,8 @@ def test_an_unknown_hyperparameter_is_refused_with_a_suggestion():
 
 
 def test_damaged_and_forged_recipes_are_refused():
-    arrays = ours.arrays(create_model("edsr", 2, num_filters=4, num_res_blocks=1))
+    model = create_model("edsr", 2, num_filters=4, num_res_blocks=1)
+    arrays = ours.arrays(model) | ours.recipe_array(model)
     config = json.loads(arrays[ours.RECIPE].tobytes())
     nested = []
     for _ in range(500):  # Keras would recurse through it when it saves
