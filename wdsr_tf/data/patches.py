@@ -27,9 +27,10 @@ from PIL import Image
 from wdsr_tf import images
 from wdsr_tf.data import degrade, store_file
 from wdsr_tf.data.augment import augment, crop
-from wdsr_tf.data.cache import Report, in_processes, may_remove
+from wdsr_tf.data.cache import Report, may_remove
 from wdsr_tf.data.div2k import SPLITS
 from wdsr_tf.data.pairs import choose_split, find_split
+from wdsr_tf.data.pool import in_processes
 from wdsr_tf.data.sources import hr_side, patch_shapes
 from wdsr_tf.errors import InputError, line
 

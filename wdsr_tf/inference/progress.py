@@ -17,5 +17,5 @@ class Progress:
         self._report(min(1.0, self._done / self._total))
 
     def finish(self):
-        if self._done < self._total or not self._total:
+        if self._done < self._total:
             self._report(1.0)
