@@ -47,7 +47,7 @@ def test_the_exit_code_is_the_commands_or_zero(run):
     "words, message",
     [
         (["-o", "unusable"], "wdsr-tf act: This folder is unusable. Name another.\n"),
-        (["-o", "missing"], "wdsr-tf act: [Errno 2] No such file or directory: 'missing'\n"),
+        (["-o", "missing"], "wdsr-tf act: missing: No such file or directory\n"),
         (["--outdri=x"], "wdsr-tf act: Unknown flag --outdri. Did you mean '--outdir'? --help lists the flags.\n"),
     ],
 )

@@ -192,7 +192,7 @@ def test_numbers_out_of_their_range_are_refused(typed):
 
 def test_flags_and_fields_are_in_bijection():
     flags = COMMAND.flags()
-    others = {"profile", "resume", "find_batch", "dry_run", "sha256", "max_download"}
+    others = {"profile", "resume", "find_batch", "dry_run", "sha256", "max_download", "max_pixels"}
     theirs = {flag.name for flag, _ in flags.described()} - others
     names = [flag_name(field) for field in dataclasses.fields(TrainingConfig)]
     assert len(set(names)) == len(names) and set(names) == theirs

@@ -111,4 +111,9 @@ def test_the_bundled_models_are_small_and_complete_and_nothing_else_is_in_their_
     assert sum(path.stat().st_size for path in files) <= LARGEST
     assert set(NAMES) == MODELS.keys() == json.loads(COMPUTED.read_text(encoding="utf-8")).keys()
     expected = {f"{name}{suffix}" for name in NAMES for suffix in (".keras", ".onnx", ".json", ".md")}
-    assert {path.name for path in files} == expected | {"__init__.py", "routes.json", "training-pictures.csv"}
+    assert {path.name for path in files} == expected | {
+        "__init__.py",
+        "routes.json",
+        "training-pictures.csv",
+        "wdsr_pytorch.py",
+    }

@@ -135,7 +135,7 @@ def test_a_full_disk_ends_a_training_with_the_path_and_keeps_its_checkpoints(tmp
     monkeypatch.setattr(model, "save", failing)
     plan = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 8, "log": lambda line: None}
     with pytest.raises(InputError) as caught:
-        trainer.fit(model, run, (zeros(8) for _ in itertools.count()), Validation(), **plan)
+        trainer.fit(model, run, (zeros(8) for _ in itertools.count()), Crops(Validation()), **plan)
     assert str(caught.value) == f"{run.state}: No space left on device. {failures.KEPT}"
     assert run.facts()["epoch"] == 1 and not list(run.folder.glob(".*.keras"))
 

@@ -270,15 +270,16 @@ def upscale_all(upscaler, journal, todo, indir, flags, lines):
                 source, target = todo[number]
                 if isinstance(outcome, Exception):  # whatever is wrong with one image, the others are upscaled
                     failures.append((source, outcome))
-                    if is_disk_full(outcome):  # unless they would fail, too
-                        report(failures[:-1])
-                        raise InputError(
-                            f"{one_line(sentence(outcome))}. Stopped with {len(todo) - number} of {len(todo)} images "
-                            "left. Once there is space, the same command goes on."
-                        ) from outcome
                 elif outcome.check not in ("", PASSED):
                     faults.append((target, outcome.check))
                 progress.show(number, 1)
+    if failures and is_disk_full(failures[-1][1]):  # then it was the last outcome: all others would fail, too
+        _, error = failures.pop()
+        report(failures)
+        raise InputError(
+            f"{one_line(sentence(error))}. Stopped with {len(todo) - number} of {len(todo)} images left. Once there is "
+            "space, the same command goes on."
+        ) from error
     return failures, faults
 
 

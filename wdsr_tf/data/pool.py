@@ -70,22 +70,26 @@ def _in_pool(function, items, jobs):
 def _uninterrupted():
     """Starts processes that Ctrl-C doesn't reach, even before `_begin_worker`: they inherit what is blocked.
 
-    In this process it takes effect at the end: a process that is started by halves prints a traceback, too.
+    In this process, Ctrl-C and SIGTERM take effect at the end: a process that is started by halves prints a traceback.
     """
     if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
     multiprocessing.resource_tracker.ensure_running()  # else it unblocks the signal when it's started
     interrupts = []
-    handler = signal.signal(signal.SIGINT, lambda *arguments: interrupts.append(arguments))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda *arguments: interrupts.append(arguments))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        signal.signal(signal.SIGINT, handler)
-        if interrupts and callable(handler):
-            handler(*interrupts[0])
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if interrupts:
+            handlers[interrupts[0][0]](*interrupts[0])
 
 
 def _begin_worker(limits):
