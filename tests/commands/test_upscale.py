@@ -180,13 +180,13 @@ def test_a_small_disk_holds_complete_results_and_a_journal_that_is_used_again(pl
     tiny(place / "m.keras")
     for i in range(12):
         images.write(place / f"in/{i:02}.png", np.random.default_rng(i).integers(0, 256, (80, 80, 3), "uint8"))
-    assert upscale("-i", "in", "-o", out, "-m", "m.keras") == 1
+    assert upscale("-i", "in", "-o", out, "-m", "m.keras", "-j", 1) == 1
     err = capsys.readouterr().err
     assert "can't be written: No space left on device. Stopped with" in err and "Failed" not in err
     done = visible(out)
     assert 0 < len(done) < 12 and all(images.read(out / name).shape == (160, 160, 3) for name in done)
     (out / done[0]).unlink()
-    assert upscale("-i", "in", "-o", out, "-m", "m.keras") == 1
+    assert upscale("-i", "in", "-o", out, "-m", "m.keras", "-j", 1) == 1
     assert f"{len(done) - 1} of 12 images are done already" in capsys.readouterr().out
     assert visible(out) == done
 

@@ -9,7 +9,7 @@ from tests.importers.test_import_weights import converted
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.export.onnx import to_onnx
-from wdsr_tf.importers.export_weights import published
+from wdsr_tf.importers import export_weights
 from wdsr_tf.importers.recognize import recognize
 from wdsr_tf.inference.engines import open_engine
 from wdsr_tf.models import create_model
@@ -116,7 +116,7 @@ def test_a_shift_rounded_to_16_bits_is_computed_as_it_is(dtype):
 @pytest.mark.parametrize("model", ["edsr", "carn"])
 def test_an_exported_file_has_the_mean_and_is_imported_again(model):
     network = create_model(model, 2, num_filters=64, mean=[100.0, 120.5, 90.25], **EXPORTED[model])
-    _, arrays = published(network)
+    _, arrays = export_weights.published(network)
     again = converted(arrays, 2, **EXPORTED[model])
     np.testing.assert_allclose(again.hyperparameters["mean"], [100.0, 120.5, 90.25], rtol=1e-6)
     assert_equals_golden(again(LR), network(LR))
