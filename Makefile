@@ -23,7 +23,7 @@ install: .venv/installed
 help:
 	@echo 'make            install everything into .venv'
 	@echo 'make demo       upscale the images in demo/ into out/'
-	@echo 'make test       run the tests in two processes (about 12 minutes on two cores)'
+	@echo 'make test       run the tests in two processes (about 11 minutes on two cores)'
 	@echo 'make test-all   run the slow tests as well, such as every network at every scale'
 	@echo 'make test-wheel build the wheel, install it into an empty environment and upscale with it'
 	@echo 'make test-jax   run the tests that need Keras with JAX, in an environment without TensorFlow; JAX_TESTS=... selects'

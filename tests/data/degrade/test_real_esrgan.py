@@ -61,7 +61,7 @@ def test_light_never_blurs_or_compresses_as_strongly():
 
 
 def test_network_learns_sharpened_hr_unless_told_otherwise():
-    cut = np.s_[64:-64, 64:-64]
+    cut = np.s_[48:-48, 48:-48]
     _, target = degrade.parse("real-esrgan", 4).pair(HR, np.random.default_rng(0))
     assert np.array_equal(target, real_esrgan.sharpened(HR)[cut])
     assert not np.array_equal(target, HR[cut])

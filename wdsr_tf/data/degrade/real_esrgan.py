@@ -17,6 +17,7 @@ from wdsr_tf.data.degrade import compression, kernels, operations
 from wdsr_tf.data.degrade.options import check_margin, check_switch, choice
 
 MODES = ("area", "bilinear", "bicubic")
+MARGIN = 12  # LR pixels: the last filter reaches 10 of them from the border
 SHAPES = {  # of blur kernels: probability
     "iso": 0.45,
     "aniso": 0.25,
@@ -161,7 +162,7 @@ def degrade(image: np.ndarray, scale: int, plan: Plan, compress: Callable) -> np
     return np.clip(np.rint(x * 255), 0, 255) / np.float32(255)
 
 
-def recipe(strength, name, scale, *, sharpen=True, jpeg="pillow", margin=16):
+def recipe(strength, name, scale, *, sharpen=True, jpeg="pillow", margin=MARGIN):
     check_switch(name, "sharpen", sharpen)
     check_margin(name, margin)
     compress = choice(name, "jpeg", jpeg, {"pillow": _pillow, "diff": compression.diff_jpeg})
