@@ -269,6 +269,17 @@ def test_a_finished_run_is_not_resumed_but_said_to_be_finished(train, dataset, f
     assert "has finished its 4 epochs. To train it longer, set more epochs." in resumed.out
 
 
+def test_a_run_that_was_killed_right_after_its_last_state_gets_what_was_missing(train, dataset, finished, tmp_path):
+    run = tmp_path / "20260101-000000"
+    shutil.copytree(run_of(finished), run)
+    (last,) = (run / "models").glob("epoch-004-*[0-9].keras")
+    expected, history = last.read_bytes(), (run / "history.csv").read_text()
+    last.unlink()
+    (run / "history.csv").write_text("".join(history.splitlines(keepends=True)[:-1]))
+    assert train(dataset, tmp_path, "--resume").code == 0
+    assert last.read_bytes() == expected and (run / "history.csv").read_text() == history
+
+
 def test_another_number_of_steps_counts_from_the_resumed_epoch_on(train, dataset, finished, tmp_path):
     shutil.copytree(run_of(finished), tmp_path / "20260101-000000")
     resumed = train(dataset, tmp_path, "--resume", "--epochs=5", "--steps-per-epoch=2")

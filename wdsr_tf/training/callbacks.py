@@ -179,6 +179,12 @@ class Keep:
         self.after_epoch = after_epoch
         self.best = best
 
+    @classmethod
+    def after(cls, rows, column, best_only, after_epoch):
+        """Returns a `Keep` that goes on after the epochs in `rows`, judged by `column`."""
+        best = max((row.get(column, -np.inf) for row in rows if row["epoch"] > after_epoch), default=float("-inf"))
+        return cls(best_only, after_epoch, best)
+
     def wants(self, epoch, psnr):
         """Returns whether to keep the checkpoint of `epoch` (from 1)."""
         if epoch <= self.after_epoch:
@@ -219,6 +225,19 @@ class SaveAverage(keras.callbacks.Callback):
             self.swap.on_test_end()
 
 
+def restore(run, keep, rows):
+    """Restores what a kill right after a run's last state prevented: the history and that epoch's checkpoint.
+
+    `keep` knows the epochs before the last one of `rows`.
+    """
+    if not rows:
+        return
+    run.write_history(rows)
+    epoch, psnr = rows[-1]["epoch"], rows[-1]["val_psnr"]
+    if keep.wants(epoch, psnr) and not run.model_path(epoch, psnr).is_file():
+        run.publish(epoch, psnr)
+
+
 class SaveCheckpoints(keras.callbacks.Callback):
     """At the end of an epoch, saves the run's state, its history, and a checkpoint if `keep` wants one.
 
@@ -233,13 +252,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         self.clock = clock
 
     def on_train_begin(self, logs=None):
-        """Restores what a kill right after the last state prevented: the history and that epoch's checkpoint."""
-        if not self.rows:
-            return
-        self.run.write_history(self.rows)
-        epoch, psnr = self.rows[-1]["epoch"], self.rows[-1]["val_psnr"]
-        if self.keep.wants(epoch, psnr) and not self.run.model_path(epoch, psnr).is_file():
-            self.run.publish(epoch, psnr)
+        restore(self.run, self.keep, self.rows)
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1, "learning_rate": float(_numpy(self.model.optimizer.learning_rate))}

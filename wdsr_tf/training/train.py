@@ -153,13 +153,17 @@ def _dataset(config, log):
 
 def _train(config, shared, data, batches, resumed, log, held):
     from wdsr_tf.data import feed
-    from wdsr_tf.training import devices, resident, samples, trainer, validation
+    from wdsr_tf.training import callbacks, devices, resident, samples, trainer, validation
 
     devices.check(config.batch_size, shared.count)
     if resumed and shared.writes:
         held.enter_context(resumed.locked())
     done = _done(config, resumed)
+    best_only = config.save_best_models_only or config.benchmark
     if resumed and done.get("epoch", 0) >= config.epochs:
+        if shared.writes:
+            rows, kept = done["history"], (best_only, config.save_models_after_epoch)
+            callbacks.restore(resumed, callbacks.Keep.after(rows[:-1], "val_psnr", *kept), rows)
         log(f"{resumed.folder} has finished its {done['epoch']} epochs. To train it longer, set more epochs.")
         return resumed if shared.writes else None
     if done:
@@ -201,7 +205,7 @@ def _train(config, shared, data, batches, resumed, log, held):
         initial_epoch=epoch,
         initial_step=step,
         rows=rows,
-        best_only=config.save_best_models_only or config.benchmark,
+        best_only=best_only,
         after_epoch=config.save_models_after_epoch,
         log=log,
         shared=shared,
@@ -222,7 +226,7 @@ def _done(config, resumed):
     steps_per_epoch = facts.get("steps_per_epoch", config.steps_per_epoch)
     steps = facts.get("steps", facts["epoch"] * steps_per_epoch)
     done = {"source": source, "epoch": facts["epoch"], "steps": steps, "steps_per_epoch": steps_per_epoch}
-    return done | {"validation": facts.get("validation", "").partition(":")[0]}
+    return done | {"validation": facts.get("validation", "").partition(":")[0], "history": facts.get("history", [])}
 
 
 def _check_recipe(config, source):

@@ -88,8 +88,7 @@ def fit(
     clock = callbacks.Clock(initial_epoch, initial_step, steps_per_epoch)
 
     def keep(column, rows):
-        best = max((row.get(column, -np.inf) for row in rows if row["epoch"] > after_epoch), default=float("-inf"))
-        return callbacks.Keep(best_only, after_epoch, best)
+        return callbacks.Keep.after(rows, column, best_only, after_epoch)
 
     model.facts["validation"] = f"{validation.kind}: {validation}"
     watchers = [callbacks.StopWhenNotFinite(clock), Validate(validation)]
