@@ -22,6 +22,7 @@ LICENSE = "Apache-2.0"
 # effect with these schedules.
 CIRCUMSTANCES = {"dataset", "outdir", "pretrained_model", "memory_fraction", "precision", "print_model_summary"}
 CIRCUMSTANCES |= {"device_resident", "devices", "num_processes", "process_id", "coordinator", "learning_rate_decay"}
+CIRCUMSTANCES |= {"validation"}  # a run records what its profile leaves open
 
 
 @dataclasses.dataclass(frozen=True)

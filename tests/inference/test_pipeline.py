@@ -28,6 +28,20 @@ def test_what_is_seen_is_in_order_however_long_each_task_takes():
         assert seen == [f"{number} {what}" for number in range(9) for what in ("begins", "ends")]
 
 
+def test_a_task_that_fails_at_once_lets_no_later_one_overtake_those_before_it():
+    seen = []
+
+    def work(turn, number):
+        if number == 1:
+            raise ValueError
+        time.sleep(0.05 * (number == 0))
+        turn.wait()
+        seen.append(number)
+
+    list(in_order((Task(lambda turn, number=number: work(turn, number)) for number in range(3)), 3, 0))
+    assert seen == [0, 2]
+
+
 @pytest.mark.parametrize("room, most", [(0, 1), (79, 1), (99, 2), (100, 3)])
 def test_tasks_run_at_once_as_far_as_memory_allows(room, most):
     running, counts, lock = [], [], threading.Lock()

@@ -71,12 +71,13 @@ def in_order(
     def guarded(task, turn):
         try:
             turn.check()
-            return task.run(turn)
+            result = task.run(turn)
         except Exception as error:
-            if is_fatal(error):
-                turn.wait()  # those before it go on
-                stop.set()
-            return error
+            result = error
+        turn.wait()  # also one that failed at once: it's done when all before it are
+        if is_last(result):
+            stop.set()
+        return result
 
     def next_result():
         _, future = running[0]
