@@ -1,7 +1,7 @@
 """What an older release keeps of every property of every format, as in docs/formats.md.
 
-    git archive 69ba868 wdsr_tf | tar x -C /tmp/first
-    python -m benchmarks.formats /tmp/first
+    git archive 69ba868 wdsr_tf | tar x -C FOLDER
+    python -m benchmarks.formats FOLDER
 
 69ba868 is the first release. Prints the rows of the table. The present state is measured by the tests.
 """

@@ -205,6 +205,7 @@ def test_in_place_nobodys_image_is_replaced_and_no_result_is_upscaled_again(plac
 
 
 def test_a_result_is_made_again_if_the_image_the_model_or_an_option_changed_whatever_the_dates(place, capsys):
+    pytest.importorskip("onnx")
     tiny(place / "m.keras")
     images.write(place / "in/a.png", RGB)
     words = ["-i", "in", "-m", "m.keras"]

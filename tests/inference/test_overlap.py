@@ -189,6 +189,7 @@ def exported_with_overlap(path, folder, monkeypatch):
 
 
 def test_an_export_records_the_overlap_and_the_difference(cache, monkeypatch):
+    pytest.importorskip("onnx")
     checkpoint.save(create_model("rrdbnet", 2, num_filters=4, num_res_blocks=1, growth=2), cache / "a.keras")
     (card,) = export(cache / "a.keras", cache / "exact")
     assert "overlap" not in card["receptive_field"] and FACT not in describe(cache / "exact/a.onnx").facts

@@ -28,11 +28,14 @@ def batch(i):
 
 
 def batches(first=0, spoilt=lambda i: False):
-    """Endless batches from number `first` on; `spoilt` ones have an HR of NaN."""
+    """Endless batches from number `first` on; `spoilt` ones have an LR of NaN.
+
+    Not an HR: on JAX, the gradient of |x| at NaN is finite, so a loss of NaN wouldn't reach the weights.
+    """
     i = first
     while True:
         lr, hr = batch(i)
-        yield lr, hr * (np.float32("nan") if spoilt(i) else 1)
+        yield lr * (np.float32("nan") if spoilt(i) else 1), hr
         i += 1
 
 
