@@ -1,7 +1,7 @@
 """`wdsr-tf upscale --dry-run`: what would be done, and about how long it would take."""
 
 from wdsr_tf import images
-from wdsr_tf.commands.output import complain, say
+from wdsr_tf.commands.output import complain_of, say
 from wdsr_tf.errors import InputError
 from wdsr_tf.inference.forecast import Forecast
 from wdsr_tf.system.terminal import one_line
@@ -20,7 +20,7 @@ def explain(upscaler, todo, self_ensemble):
                 f"; {times} pages like this" if times > 1 else "; each frame" if images.is_animated(source) else ""
             )
         except (InputError, OSError) as error:
-            complain(f"Would fail: {one_line(source)}: {one_line(str(error).removeprefix(f'{source}: '))}")
+            complain_of("Would fail", source, error)
             failed = 1
             continue
         seconds = times * sum(each.seconds for each in passes)

@@ -5,7 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from wdsr_tf.system.terminal import printable
+from wdsr_tf.errors import sentence
+from wdsr_tf.system.terminal import one_line, printable
 
 
 def say(*words):
@@ -16,6 +17,11 @@ def say(*words):
 def complain(*words):
     """Prints a line to stderr; see `say`."""
     _print(sys.stderr, words)
+
+
+def complain_of(said, source, error):
+    """Prints a line to stderr that `source` failed: `said`, its path, and the reason."""
+    complain(f"{said}: {one_line(source)}: {one_line(sentence(error).removeprefix(f'{source}: '))}")
 
 
 def _print(stream, words):

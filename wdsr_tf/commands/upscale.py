@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wdsr_tf.commands import downloads, limits, videos
 from wdsr_tf.commands.command import Command
-from wdsr_tf.commands.output import complain, say
+from wdsr_tf.commands.output import complain, complain_of, say
 from wdsr_tf.errors import InputError, sentence
 from wdsr_tf.system.terminal import one_line
 
@@ -165,7 +165,7 @@ def run(flags, words):
 def report(failures):
     """Names what failed, as (source, error); returns the exit code."""
     for source, error in failures:
-        complain(f"Failed: {one_line(source)}: {one_line(sentence(error).removeprefix(f'{source}: '))}")
+        complain_of("Failed", source, error)
     return 1 if failures else 0
 
 

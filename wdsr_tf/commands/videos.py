@@ -4,9 +4,9 @@ import inspect
 from pathlib import Path
 
 from wdsr_tf.commands import downloads
-from wdsr_tf.commands.output import complain, say
+from wdsr_tf.commands.output import complain_of, say
 from wdsr_tf.errors import InputError, check_choice
-from wdsr_tf.system.terminal import printable
+from wdsr_tf.system.terminal import one_line
 
 BAR = "{percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} frames, {remaining} left{postfix}"
 CONTAINERS = ("mkv", "mp4", "mov", "webm")
@@ -89,7 +89,7 @@ def _upscale(flags, films):
     if todo:
         say(f"Wrote {len(todo) - len(failures)} of {len(todo)} videos to {outdir}.")
     for source, error in failures:
-        complain(f"Failed: {_line(source)}: {_reason(source, error)}")
+        complain_of("Failed", source, error)
     return 1 if failures else 0
 
 
@@ -151,7 +151,8 @@ def _missing(upscaler, journal, pairs, options):
     for pair, found in states.items():
         if found is State.FOREIGN:
             say(
-                f"Kept {_line(pair[1])}, which isn't a result of this command, or was changed. --overwrite replaces it."
+                f"Kept {one_line(pair[1])}, which isn't a result of this command, or was changed. --overwrite replaces "
+                "it."
             )
     return [pair for pair, found in states.items() if found in (State.ABSENT, State.OUTDATED)]
 
@@ -165,12 +166,12 @@ def _explain(upscaler, todo, options):
         try:
             job = plan(upscaler, source, target, options)
         except (InputError, OSError) as error:
-            complain(f"Would fail: {_line(source)}: {_reason(source, error)}")
+            complain_of("Would fail", source, error)
             failed = 1
             continue
         old, new = job.source, job.encoding
         say(
-            f"{_line(source)} -> {_line(target)}: about {options.sample.count(old.frames, old.rate)} frames, "
+            f"{one_line(source)} -> {one_line(target)}: about {options.sample.count(old.frames, old.rate)} frames, "
             f"{old.width} x {old.height} -> {new.width} x {new.height}, {new.codec}, {new.layout.name}"
         )
     return failed
@@ -205,7 +206,7 @@ class _Bar:
     """A progress bar that begins where the work does, so that the time that is left is right after `--resume`."""
 
     def __init__(self, name):
-        self._name, self._bar = _line(printable(name)), None
+        self._name, self._bar = one_line(name), None
 
     def __enter__(self):
         return self
@@ -222,11 +223,3 @@ class _Bar:
             self._bar.set_postfix_str(self._name)
         self._bar.total = total
         self._bar.update(done - self._bar.n)
-
-
-def _line(text):
-    return str(text).replace("\n", "\\n")
-
-
-def _reason(source, error):
-    return _line(str(error).removeprefix(f"{source}: "))

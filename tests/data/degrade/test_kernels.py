@@ -46,7 +46,3 @@ def test_shifted_kernel_keeps_subsampled_images_aligned(scale):
     # A convolution takes pixel p - k for weight k; blurring spreads symmetrically around it.
     assert kernel.sum(0) @ at == pytest.approx(-(scale - 1) / 2, abs=1e-6)
     assert kernel.sum(1) @ at == pytest.approx(-(scale - 1) / 2, abs=1e-6)
-
-
-def test_the_pulse_is_the_sinc_filter_that_changes_nothing():
-    assert kernels.PULSE.shape == (21, 21) and kernels.PULSE[10, 10] == kernels.PULSE.sum() == 1

@@ -5,8 +5,6 @@ Angles are in radians, standard deviations in pixels. Sizes are odd.
 
 import numpy as np
 
-PULSE = np.pad(np.ones((1, 1)), 10)  # the 21 x 21 kernel that changes nothing
-
 
 def gaussian(size: int, sigma_x: float, sigma_y: float | None = None, angle: float = 0.0) -> np.ndarray:
     """Returns a Gaussian; isotropic without `sigma_y`."""
