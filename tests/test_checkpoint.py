@@ -3,6 +3,7 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,6 +52,13 @@ def test_facts_are_saved_in_a_checkpoint(tmp_path):
     checkpoint.save(model, tmp_path / "model.keras")
     assert checkpoint.load(tmp_path / "model.keras").facts == {"psnr": 34.5}
     assert checkpoint.read_config(tmp_path / "model.keras")["facts"] == {"psnr": 34.5}
+
+
+def test_saving_makes_nothing_in_the_systems_temporary_folder_which_a_kill_would_leave(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))  # Keras would fail there
+    checkpoint.save(model, tmp_path / "run" / "model.keras")
+    assert tempfile.tempdir == str(tmp_path / "absent")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["model.keras"]
 
 
 def test_a_recipe_is_read_without_importing_keras(saved):

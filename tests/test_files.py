@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from wdsr_tf import files
-from wdsr_tf.files import atomic, is_disk_full, owned, sweep
+from wdsr_tf.files import atomic, is_disk_full, owned, sweep, temporary_folder
 
 
 def test_a_file_appears_complete_with_its_folders(tmp_path):
@@ -75,6 +75,22 @@ with atomic(here / "image.png") as file, atomic(here / "link") as link, owned(he
     sweep(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([*kept, tmp_path / ".aaaaaaaaaaaaaaaa"])
     sweep(tmp_path / "absent")
+
+
+def test_a_temporary_folder_sweeps_those_of_killed_processes_and_keeps_what_may_be_somebody_elses(tmp_path):
+    code = """
+import os, sys
+from wdsr_tf.files import temporary_folder
+with temporary_folder(sys.argv[1]) as folder:
+    (folder / "file").touch()
+    os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY, check=False)
+    (other := tmp_path / ".fedcba9876543210.png").write_text("without a lock")
+    assert len(list(tmp_path.glob(".*.wdsr-tf/file"))) == 1
+    with temporary_folder(tmp_path) as folder:
+        assert list(tmp_path.glob("*.wdsr-tf")) == [folder] and not list(folder.iterdir())
+    assert list(tmp_path.iterdir()) == [other]
 
 
 def test_files_of_living_processes_are_never_swept_however_old(tmp_path):

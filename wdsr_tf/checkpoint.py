@@ -12,13 +12,14 @@ import contextlib
 import io
 import json
 import math
+import tempfile
 import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wdsr_tf.errors import InputError, line
-from wdsr_tf.files import atomic
+from wdsr_tf.files import atomic, temporary_folder
 from wdsr_tf.system import archives
 
 if TYPE_CHECKING:
@@ -43,8 +44,18 @@ class CheckpointError(InputError):
 
 def save(model: SRModel, path: str | Path) -> None:
     """Writes `model` to `path` (suffix `.keras`), with its optimizer if it is compiled."""
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, temporary_folder(temporary.parent) as folder, _made_in(folder):
         model.save(temporary)
+
+
+@contextlib.contextmanager
+def _made_in(folder):
+    """Makes temporary files in `folder`: Keras makes one for assets at each save, and a killed process leaves it."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def load(path: str | Path, compile: bool = False) -> SRModel:

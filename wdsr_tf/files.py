@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,10 +70,24 @@ def owned(folder: str | Path, suffix: str = "") -> Iterator[Path]:
         lock.unlink(missing_ok=True)
 
 
-def sweep(folder: str | Path) -> None:
+@contextlib.contextmanager
+def temporary_folder(root: str | Path | None = None) -> Iterator[Path]:
+    """Yields a new folder in `root`, by default the system's, and removes it at the end, as `owned`.
+
+    Those of killed processes there are swept first, which `tempfile.TemporaryDirectory` would leave for ever.
+    """
+    root = Path(root or tempfile.gettempdir())
+    sweep(root, orphans=False)
+    with owned(root, ".wdsr-tf") as folder:
+        folder.mkdir(mode=0o700)
+        yield folder
+
+
+def sweep(folder: str | Path, orphans: bool = True) -> None:
     """Removes what killed processes left of `owned` files and folders in `folder`, but not in its subfolders.
 
-    What another machine left in a shared folder is kept: its locks may not be visible here.
+    What another machine left in a shared folder is kept: its locks may not be visible here. So are, without `orphans`,
+    files that have our pattern of names but no lock: in a folder of everyone's they may be somebody else's.
     """
     folder, tokens = Path(folder), {}
     for path in folder.iterdir() if folder.is_dir() else ():
@@ -81,14 +96,14 @@ def sweep(folder: str | Path) -> None:
     for token, paths in tokens.items():
         lock = folder / f"{token}-lock"
         with contextlib.suppress(OSError):  # not allowed to
-            _sweep(paths - {lock}, lock)
+            _sweep(paths - {lock}, lock, orphans)
 
 
-def _sweep(paths, lock):
+def _sweep(paths, lock, orphans):
     try:
         descriptor = open_lock(lock, os.O_RDWR)
     except FileNotFoundError:  # a lock outlives its file, but nobody knows whose folder this is
-        for path in paths:
+        for path in paths if orphans else ():
             path.unlink(missing_ok=True)
         return
     try:

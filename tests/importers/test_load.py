@@ -89,7 +89,7 @@ def test_without_a_writable_cache_folder_a_temporary_one_is_used(tmp_path):
     folder = tmp_path / "closed"
     folder.write_text("a file where a folder is needed")
     found = caches.first_writable(folder, folder / "inside")
-    assert found.is_dir() and found.name.startswith("wdsr-tf-")
+    assert found.is_dir() and found.name.endswith(".wdsr-tf")
     assert caches.first_writable(folder, tmp_path / "open") == tmp_path / "open"
 
 
@@ -117,5 +117,5 @@ def test_if_the_cache_is_full_a_temporary_folder_is_used(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "save", save)
     file, lines = write(tmp_path / "a.npz", "edsr x4"), []
     found = checkpoint_of(file)
-    assert "wdsr-tf-" in str(found) and checkpoint.read_config(found)["scale"] == 4
+    assert ".wdsr-tf" in str(found) and checkpoint.read_config(found)["scale"] == 4
     assert checkpoint_of(file, log=lines.append) == found and not lines

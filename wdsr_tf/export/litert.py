@@ -1,7 +1,6 @@
 """LiteRT (TensorFlow Lite) for tiles of a fixed size, with builtin operators only."""
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from wdsr_tf.export import saved_model
 from wdsr_tf.export.description import sentence
 from wdsr_tf.export.form import Form
 from wdsr_tf.export.int8 import Calibration
+from wdsr_tf.files import temporary_folder
 from wdsr_tf.models import SRModel
 
 
@@ -49,10 +49,10 @@ def _converter(model: SRModel, form: Form) -> Iterator:
     """Yields TensorFlow's converter for `model`, and translates what it raises."""
     import tensorflow as tf
 
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         saved_model.save(model, folder, form)
         try:
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["serving_default"])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             yield converter
         except Exception as error:  # the converter raises many types

@@ -4,9 +4,9 @@ import atexit
 import contextlib
 import functools
 import os
-import shutil
-import tempfile
 from pathlib import Path
+
+from wdsr_tf.files import temporary_folder
 
 
 def user_cache():
@@ -41,6 +41,6 @@ def first_writable(*folders):
 @functools.cache
 def temporary():
     """A temporary folder that this process removes when it ends."""
-    folder = Path(tempfile.mkdtemp(prefix="wdsr-tf-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    held = contextlib.ExitStack()
+    atexit.register(held.close)
+    return held.enter_context(temporary_folder())

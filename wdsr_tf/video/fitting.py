@@ -1,11 +1,11 @@
 """What a result can't hold, found out before any work: by trials with headers, and with one encoded frame."""
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.files import temporary_folder
 from wdsr_tf.video import color
 from wdsr_tf.video.copying import FORMATS, described, fits, others
 from wdsr_tf.video.encoding import Encoding
@@ -21,8 +21,8 @@ SUFFIXES = (".mkv", ".mp4", ".mov")  # in the order in which they are chosen
 def default_suffix(path: Path) -> str:
     """Returns the format to write by default: .mkv, unless it can't hold a stream that .mp4 or .mov can."""
     source = open_source(path)
-    with tempfile.TemporaryDirectory() as folder:
-        return next((each for each in SUFFIXES if not _streams(source, each, Path(folder))[1]), ".mkv")
+    with temporary_folder() as folder:
+        return next((each for each in SUFFIXES if not _streams(source, each, folder)[1]), ".mkv")
 
 
 def check(source: Source, encoding: Encoding, suffix: str, folder: Path, drop: bool = False):

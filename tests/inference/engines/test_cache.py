@@ -88,7 +88,7 @@ print(cache.converted(Path({str(tiny)!r}), "float32", convert)[0])
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     folder = Path(run.stdout.strip())
-    assert folder.parent.name.startswith("wdsr-tf-") and not folder.parent.exists()
+    assert folder.parent.name.endswith(".wdsr-tf") and not folder.parent.exists()
 
 
 @pytest.mark.parametrize("damage", ["cut", "foreign", "missing", "facts", "no facts", "link", "endless"])
@@ -128,7 +128,7 @@ def test_if_the_disk_is_full_the_next_cache_is_used_and_the_last_one_is_named(ti
     assert cache.converted(tiny, "float32", full)[0].is_relative_to(free)
     assert list(tiny.with_name("tiny.engines").iterdir()) == []
     free = None
-    with pytest.raises(InputError, match=r"wdsr-tf-.*: can't write the converted model: No space left on device"):
+    with pytest.raises(InputError, match=r"\.wdsr-tf.*: can't write the converted model: No space left on device"):
         cache.converted(tiny, "int8", full)
 
 
@@ -142,7 +142,7 @@ def test_without_a_home_folder_the_cache_is_temporary(tiny, monkeypatch):
     assert cache.converted(tiny, "float32", conversion([]))[0].parent == tiny.with_name("tiny.engines")
     tiny.with_name("other.keras").write_bytes(tiny.read_bytes())
     tiny.with_name("other.engines").write_text("a file where a folder is needed")
-    assert "wdsr-tf-" in str(cache.converted(tiny.with_name("other.keras"), "float32", conversion([]))[0])
+    assert ".wdsr-tf" in str(cache.converted(tiny.with_name("other.keras"), "float32", conversion([]))[0])
 
 
 def test_a_conversion_that_fails_leaves_nothing(tiny):
