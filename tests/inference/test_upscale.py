@@ -78,7 +78,7 @@ def test_a_jpeg_takes_the_same_route_as_in_a_file_to_file_run(tmp_path, monkeypa
     upscaler = Upscaler(scale=scale)
     upscaler.upscale_file(tmp_path / "a.jpg", tmp_path / "b.png")
     assert [model.name for model in upscaler.passes(12, 10, jpeg=True)] == names
-    assert {model.name for model in upscaler._engines} == set(names)
+    assert {model.name for model in upscaler._opened} == set(names)
     np.testing.assert_array_equal(from_path, images.read(tmp_path / "b.png"))
     np.testing.assert_array_equal(from_path, from_pil)
     if names:  # an array isn't known to be a JPEG

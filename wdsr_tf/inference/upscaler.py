@@ -4,24 +4,22 @@ import dataclasses
 import functools
 import math
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wdsr_tf import images, weights
-from wdsr_tf.errors import InputError
-from wdsr_tf.files import sha256
+from wdsr_tf import images
 from wdsr_tf.images.formats import format_of
 from wdsr_tf.images.grain import GRAINY, grain
 from wdsr_tf.images.limits import limits_of
 from wdsr_tf.inference import budget, routing
 from wdsr_tf.inference.alpha import bleed
-from wdsr_tf.inference.engines import Engine, automatic_engine, automatic_precision, check_engine, open_engine
+from wdsr_tf.inference.engines import Engine, check_engine
 from wdsr_tf.inference.engines.devices import parse_device
 from wdsr_tf.inference.inputs import read_input
 from wdsr_tf.inference.jpeg import is_noisy_jpeg
-from wdsr_tf.inference.overlap import check_overlap, check_tile, is_deep, measured_overlap, overlapping
+from wdsr_tf.inference.opened import OpenedModels
+from wdsr_tf.inference.overlap import check_overlap, check_tile, is_deep, overlapping
 from wdsr_tf.inference.picture import assemble, outline, picture_strips, resized_strips, upscale_picture, write_strips
 from wdsr_tf.inference.progress import Progress
 from wdsr_tf.inference.size import parse_size
@@ -100,18 +98,17 @@ class Upscaler:
         check_tile(tile, overlap, memory)
         self.noise, self.quality, self.max_pixels = noise, quality, max_pixels
         self._strip_options = {"memory": memory, "self_ensemble": self_ensemble, "tile": tile}
-        self._engine_options = {
-            "name": engine,
-            "precision": precision,
-            "device": parse_device(device),
-            "allow_loss": allow_loss,
-            "calibration": calibration,
-            "log": log,
-        }
-        self._log = log or (lambda line: None)
-        self._engines, self._descriptions, self._overlaps, self._overlap = {}, {}, {}, overlap
-        self._opening, self._running = threading.RLock(), threading.Lock()
+        self._log, self._overlap = log or (lambda line: None), overlap
         self.models = routing.find_models(model)
+        self._opened = OpenedModels(
+            len(self.models) > 1,
+            self._log,
+            name=engine,
+            precision=precision,
+            device=parse_device(device),
+            allow_loss=allow_loss,
+            calibration=calibration,
+        )
         self._check_route()
 
     def _check_route(self):
@@ -119,11 +116,11 @@ class Upscaler:
         largest = max(model.scale for model in self.models) if self.size.is_in_pixels else None
         for model in routing.passes(self.models, self.size.factor or largest, self.noise):
             if not self.size.is_in_pixels:
-                self._runnable(model)
-                if self._engine_options["device"].is_gpu:
-                    self._engine(model)
+                self._opened.runnable(model)
+                if self._opened.device.is_gpu:
+                    self._opened.engine(model)
                 if tile := self._strip_options["tile"]:
-                    self._check_tile(self._engine(model), tile)
+                    self._check_tile(self._opened.engine(model), tile)
 
     def _check_tile(self, engine, tile):
         if self._overlap is not None:
@@ -160,7 +157,7 @@ class Upscaler:
         height, width = images.size(source, self.max_pixels)
         plans = []
         for model in self.passes(height, width, is_noisy_jpeg(source)):
-            engine, options = self._engine(model), self._options(model, None)
+            engine, options = self._opened.engine(model), self._options(model, None)
             del options["watch"], options["self_ensemble"]
             plans.append((model, engine, tiles(engine, (height, width), **options)))
             height, width = height * model.scale, width * model.scale
@@ -180,7 +177,7 @@ class Upscaler:
 
     def recipe_of(self, height: int, width: int, jpeg: bool = False) -> tuple[tuple[str, ...], dict]:
         """As `recipe`, for an image, or a frame, of that size; `jpeg`: it comes from a noisy JPEG."""
-        described = [self._description(model) for model in self.passes(height, width, jpeg)]
+        described = [self._opened.description(model) for model in self.passes(height, width, jpeg)]
         options = {
             "version": RECIPE,
             "size": self.result_size(height, width),
@@ -192,26 +189,8 @@ class Upscaler:
         if self._strip_options["tile"]:
             options["tile"] = self._strip_options["tile"]
         if any("int8" in engine for engine in options["engines"]):
-            options["calibration"] = str(self._engine_options["calibration"])
+            options["calibration"] = str(self._opened.calibration)
         return tuple(checksum for checksum, _ in described), options
-
-    def _description(self, model):
-        """(checksum, engine, precision, and a GPU) of a model from a file."""
-        if not isinstance(model.source, Path):
-            raise InputError(
-                "A model in memory has no checksum to recognize its results by. Save it, and pass the file."
-            )
-        if model not in self._descriptions:
-            from wdsr_tf.importers import formats
-
-            file, options = self._runnable(model), self._engine_options
-            name, precision, device = options["name"], options["precision"], options["device"]
-            name = automatic_engine(file, precision, device) if name == "auto" else name
-            precision = automatic_precision(name) if precision == "auto" else precision
-            # A converted checkpoint has the time of its conversion in it.
-            checksum = formats.sha256(model.source) if model.is_published else sha256(file)
-            self._descriptions[model] = checksum, f"{name} {precision}{f' {device}' if device.is_gpu else ''}"
-        return self._descriptions[model]
 
     def upscale(
         self, image: "Image", progress: Callable[[float], None] | None = None
@@ -278,7 +257,7 @@ class Upscaler:
         jpeg = is_noisy_jpeg(source)
         result, dtype = self._result(picture), images.fitting_depth(target, picture.rgb.dtype)
         for model in self.passes(*picture.rgb.shape[:2], jpeg):  # before the file is: not every error is the file's
-            self._engine(model)
+            self._opened.engine(model)
         watch = Progress(progress, self._work(picture, jpeg))
         strips = self._strips(picture, dtype, jpeg, watch.add)
         write_strips(target, outline(picture, result, dtype), result, strips, self.quality)
@@ -352,61 +331,22 @@ class Upscaler:
         exact = bool(models) and _after(models, *picture.rgb.shape[:2]) == result
         between = "uint16" if dtype == "uint8" else "float32"
         for model in models[:-1] if exact else models:
-            picture = upscale_picture(self._engine(model), picture, between, **self._options(model, watch))
+            picture = upscale_picture(self._opened.engine(model), picture, between, **self._options(model, watch))
         if not models and picture.alpha is not None:  # else downscaling mixes hidden colors into the edges
             picture = dataclasses.replace(picture, rgb=bleed(picture.rgb, picture.alpha))
         if exact:
             options = self._options(models[-1], watch)
-            yield from picture_strips(self._engine(models[-1]), picture, dtype, **options)
+            yield from picture_strips(self._opened.engine(models[-1]), picture, dtype, **options)
         else:
             yield from resized_strips(picture, result, dtype)
         if not models:
             watch(math.prod(picture.rgb.shape[:2]))
 
     def _options(self, model, watch):
-        overlap = functools.partial(self._measured, model) if self._overlap is None else self._overlap
+        overlap = functools.partial(self._opened.overlap, model) if self._overlap is None else self._overlap
         return {**self._strip_options, "watch": watch, "overlap": overlap}
-
-    def _measured(self, model, engine):
-        with self._opening:
-            if model not in self._overlaps:
-                file = self._runnable(model)
-                file = file if isinstance(file, Path) else None
-                self._overlaps[model] = measured_overlap(engine, file, self._log, _shown(model))
-            return self._overlaps[model]
-
-    def _engine(self, model) -> Engine:
-        with self._opening:
-            if model not in self._engines:
-                device = self._engine_options["device"]
-                engine = open_engine(self._runnable(model), **self._engine_options)
-                self._engines[model] = dataclasses.replace(engine, run=functools.partial(self._run, engine.run))
-                how = [engine.name, *([engine.precision] if engine.precision != "float32" else [])]
-                how += [str(device)] if device.is_gpu else []
-                self._log(f"{_shown(model)}: {engine.architecture} x{engine.scale}, {', '.join(how)}")
-            return self._engines[model]
-
-    def _run(self, run, batch):
-        """One tile at a time: a second one would take as much memory again, and the same processor."""
-        with self._running:
-            return run(batch)
-
-    def _runnable(self, model):
-        """What `open_engine` takes: the model's source, or the checkpoint that published weights are converted to."""
-        if not model.is_published:
-            return model.source
-        from wdsr_tf.importers.load import checkpoint_of
-
-        scale = model.scale if len(self.models) > 1 else None  # else the file knows
-        return checkpoint_of(model.source, scale=scale, log=self._log)
 
 
 def _after(models, height, width):
     scale = math.prod(model.scale for model in models)
     return height * scale, width * scale
-
-
-def _shown(model):
-    if not isinstance(model.source, Path):
-        return "model in memory"
-    return model.source.name if model.source.parent == weights.FOLDER else model.source
