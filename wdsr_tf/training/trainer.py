@@ -17,6 +17,9 @@ def compile_model(model, optimizer, loss):
 
     XLA stays off on TensorFlow: on a CPU it costs a quarter of the speed, and it recompiles for every image size.
     The optimizer's variables are created here: if the first step creates them, TensorFlow traces it twice.
+
+    Returns:
+        The metric that counts steps whose loss isn't finite.
     """
     xla = keras.backend.backend() == "jax"
     not_finite = NotFiniteSteps()
@@ -24,6 +27,7 @@ def compile_model(model, optimizer, loss):
     model.compute_loss = not_finite.watch(model.compute_loss)
     model.optimizer.build(model.trainable_variables)
     devices.share_gradients(model.optimizer)
+    return not_finite
 
 
 def restore(model, path):
