@@ -21,6 +21,7 @@ import keras
 from wdsr_tf.errors import check_choice
 from wdsr_tf.losses.adversarial import ADVERSARIAL_LOSSES, get_adversarial_loss
 from wdsr_tf.losses.penalties import gradient_penalty, r1
+from wdsr_tf.losses.perceptual import PERCEPTUAL_LAYERS, PerceptualLoss
 from wdsr_tf.losses.pixel import LBP, LUMA, Charbonnier, Huber, Waifu2xHuber, WeightedMSE, binary_filters
 
 LOSSES = {
@@ -49,8 +50,10 @@ __all__ = [
     "LBP",
     "LOSSES",
     "LUMA",
+    "PERCEPTUAL_LAYERS",
     "Charbonnier",
     "Huber",
+    "PerceptualLoss",
     "Waifu2xHuber",
     "WeightedMSE",
     "binary_filters",
