@@ -83,6 +83,11 @@ class Features:
         pairs = zip(CONVOLUTIONS, weights.kernels[:depth], weights.biases[:depth], strict=False)
         self._convolutions = [(name, _frozen(kernel), _frozen(bias)) for name, kernel, bias in pairs]
 
+    @property
+    def variables(self) -> list:
+        """The weights that calls read."""
+        return [variable for _, *both in self._convolutions for variable in both]
+
     def __call__(self, images) -> dict:
         """Returns {layer: its features} of RGB images in 0..255.
 

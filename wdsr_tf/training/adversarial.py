@@ -10,9 +10,9 @@ This is BasicSR's order. G's gradient doesn't depend on D's update, nor D's on G
 pass through both networks, as krasserm/super-resolution computes them; D's moving statistics see SR twice instead of
 once.
 
-`attach` replaces the `train_step` of a compiled G, so that everything else (validation, checkpoints, panels) still sees G
-alone. D, its optimizer, and the weights of the perceptual loss travel through the compiled step as variables of a metric,
-which Keras passes on and doesn't save.
+`attach` replaces the `train_step` of a compiled G, so that everything else (validation, checkpoints, panels) still sees
+G alone. D, its optimizer, and the weights of the perceptual loss travel through the compiled step as variables of a
+metric, which Keras passes on and doesn't save.
 """
 
 import dataclasses
@@ -63,7 +63,7 @@ def guarded(optimizer):
     return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0, dynamic_growth_steps=NEVER)
 
 
-def attach(model, not_finite, objective, discriminator=None, optimizer=None):
+def attach(model, not_finite, objective, discriminator=None, optimizer=None, more=()):
     """Makes every training step of `model` minimize `objective`, and train the discriminator if there is one.
 
     Args:
@@ -72,8 +72,9 @@ def attach(model, not_finite, objective, discriminator=None, optimizer=None):
         objective: What it minimizes.
         discriminator: The network that judges HR and SR, if the objective has an adversarial loss.
         optimizer: The discriminator's `guarded` optimizer.
+        more: Further variables that the discriminator's loss changes.
     """
-    model.adversary = Adversary(model, not_finite, objective, discriminator, optimizer)
+    model.adversary = Adversary(model, not_finite, objective, discriminator, optimizer, more)
     model.carried = _Carried(model.adversary)
     model.train_step = model.adversary.train_step
 
@@ -84,22 +85,30 @@ def variables(model):
     return adversary.variables if adversary else []
 
 
+def learning_rates(model):
+    """Returns {column of the history: learning rate} of what trains besides `model`."""
+    adversary = getattr(model, "adversary", None)
+    if not (adversary and adversary.optimizer):
+        return {}
+    return {"discriminator_learning_rate": float(ops.convert_to_numpy(adversary.optimizer.learning_rate))}
+
+
 class Adversary:
     """The step of perceptual or adversarial training; see `attach` for the arguments.
 
     Attributes:
-        variables: Those of the discriminator and of its optimizer.
+        variables: Those of the discriminator and of its optimizer, and others that its loss changes.
         figures: A metric for each of FIGURES that there is.
     """
 
-    def __init__(self, model, not_finite, objective, discriminator=None, optimizer=None):
+    def __init__(self, model, not_finite, objective, discriminator=None, optimizer=None, more=()):
         self.model, self.not_finite, self.objective = model, not_finite, objective
         self.discriminator, self.optimizer = discriminator, optimizer
         self.variables = []
         if discriminator:
             optimizer.build(discriminator.trainable_variables)
             devices.share_gradients(optimizer)
-            self.variables = [*discriminator.variables, *optimizer.variables]
+            self.variables = [*discriminator.variables, *optimizer.variables, *more]
         has = {"perceptual_loss": objective.perceptual} | dict.fromkeys(FIGURES[2:], discriminator)
         self.figures = {name: keras.metrics.Mean(name) for name in FIGURES if has.get(name, True)}
 
@@ -124,7 +133,7 @@ class Adversary:
         count = self.not_finite.steps + 0
         total, (outputs, figures) = generator.compute(lambda: self._generator_loss(lr, hr), self._carried)
         if self.discriminator:
-            sr = ops.stop_gradient(_first(outputs))
+            sr = ops.stop_gradient(first(outputs))
             _, more = updates[1].compute(lambda: self._discriminator_loss(center_crop(hr, sr), sr), self._carried)
             figures |= more
         broken = devices.total([ops.cast(ops.logical_not(update.is_finite), "float32") for update in updates])
@@ -148,7 +157,7 @@ class Adversary:
         """(loss, (outputs, figures)) of the generator."""
         goal = self.objective
         outputs = self.model(lr, training=True)
-        sr = _first(outputs)
+        sr = first(outputs)
         real = ops.cast(center_crop(hr, sr), "float32")
         # not model.compute_loss, which counts broken steps; Keras has divided it among devices
         pixel = SRModel.compute_loss(self.model, lr, hr, outputs) * devices.shares() * goal.pixel_unit
@@ -235,7 +244,8 @@ class _Carried(keras.metrics.Metric):
             metric.reset_state()
 
 
-def _first(outputs):
+def first(outputs):
+    """Returns SR: a network with auxiliary outputs returns a list in training."""
     return outputs[0] if isinstance(outputs, list) else outputs
 
 
