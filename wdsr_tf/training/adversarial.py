@@ -214,9 +214,9 @@ class _Update:
         spared = is_broken
         if optimizer.dynamic_growth_steps != NEVER:
             spared = ops.logical_and(is_broken, ops.logical_not(is_own))
-        optimizer.dynamic_scale.assign(ops.where(spared, scale, optimizer.dynamic_scale))
+        optimizer.dynamic_scale.assign(ops.where(spared, scale, optimizer.dynamic_scale.value))
         for variable, value in zip(self.moving, self.before, strict=True):
-            variable.assign(ops.where(is_broken, value, variable))
+            variable.assign(ops.where(is_broken, value, variable.value))
 
 
 class _Carried(keras.metrics.Metric):

@@ -61,7 +61,7 @@ def _discriminator(config, model):
     from wdsr_tf.models import discriminators
 
     lr = keras.KerasTensor((1, config.lr_patch_size, config.lr_patch_size, 3))
-    sr = keras.backend.compute_output_spec(lambda lr: adversarial.first(model(lr, training=True)), lr)
+    sr = adversarial.first(model(lr, training=True))  # symbolic: its size alone
     discriminators.check_input_side(config.discriminator, sr.shape[1], config.scale)
     given = {} if config.discriminator_filters is None else {"num_filters": config.discriminator_filters}
     discriminator = discriminators.create_discriminator(config.discriminator, **given)
