@@ -8,7 +8,7 @@ from tests.helpers.networks import nhwc
 from wdsr_tf.errors import InputError
 from wdsr_tf.losses import PERCEPTUAL_LAYERS, PerceptualLoss
 from wdsr_tf.losses.perceptual import gram
-from wdsr_tf.losses.vgg import CONVOLUTIONS, Features, VGGWeights, normalized
+from wdsr_tf.losses.vgg import CONVOLUTIONS, SHAPES, Features, VGGWeights, normalized
 
 REAL_ESRGAN = PERCEPTUAL_LAYERS["real-esrgan"].layers
 GOLDEN = {  # layers, criterion and normalization of each variant in the reference file
@@ -150,3 +150,7 @@ def test_weights_of_another_network_are_refused():
         VGGWeights([0] * 13, [0] * 13, "caffe")
     with pytest.raises(InputError, match=r"Unknown normalization 'imagenet'"):
         VGGWeights([0] * 16, [0] * 16, "imagenet")
+
+
+def test_the_published_convolutions_have_20_million_parameters():
+    assert sum(np.prod(shape) + shape[-1] for shape in SHAPES) == 20_024_384

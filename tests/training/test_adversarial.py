@@ -56,8 +56,9 @@ def numbers(variables):
 
 
 def fit(model, batches):
-    history = model.fit((each for each in batches), steps_per_epoch=len(batches), verbose=0, shuffle=False)
-    return {name: values[-1] for name, values in history.history.items()}
+    """Trains a step with each batch; returns the means of the figures."""
+    model.reset_metrics()
+    return [model.train_on_batch(*each, return_dict=True) for each in batches][-1]
 
 
 def test_a_step_has_the_gradients_that_both_losses_have_before_any_update(policy):

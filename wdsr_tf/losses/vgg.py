@@ -2,8 +2,8 @@
 
 Simonyan and Zisserman, ICLR 2015, https://arxiv.org/abs/1409.1556: 16 convolutions of 3 x 3 in five blocks, each with a
 ReLU, and 2 x 2 max pooling after each block. `convB_N` is what convolution N of block B returns, `reluB_N` the same
-after the ReLU. Keras's own VGG19 has the ReLU inside its convolutions, so its `block5_conv4` is relu5_4; ESRGAN compares
-conv5_4.
+after the ReLU. Keras's own VGG19 has the ReLU inside its convolutions, so its `block5_conv4` is relu5_4; ESRGAN
+compares conv5_4.
 
 Two sets of weights are in use. Each was trained with its own normalization and works only with that: torchvision's on
 RGB in 0..1 with ImageNet's mean and standard deviation, and Keras's, which are the authors' (Caffe), on BGR in 0..255
@@ -68,8 +68,8 @@ class VGGWeights:
 class Features:
     """VGG-19 as a frozen function of images, in float32 whatever the dtype policy.
 
-    Its weights are variables that belong to no layer: no optimizer trains them, no checkpoint holds them, and on several
-    devices each has a copy.
+    Its weights are variables that belong to no layer: no optimizer trains them, no checkpoint holds them, and on
+    several devices each has a copy.
 
     Args:
         weights: The weights.
