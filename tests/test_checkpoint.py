@@ -277,3 +277,77 @@ def test_a_failing_save_keeps_the_old_checkpoint(model, saved, monkeypatch):
         checkpoint.save(model, saved)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """A network saved with two variables of a discriminator; the variables with other numbers, and the path."""
+    model = create_model("wdsr-b", 2, num_res_blocks=1, num_filters=5)
+    kernel = keras.Variable(np.arange(12, dtype="float32").reshape(3, 4), name="kernel")
+    count = keras.Variable(7, dtype="int32", name="iterations")
+    path = tmp_path / "state.keras"
+    checkpoint.save(model, path, [kernel, count])
+    kernel.assign(np.zeros((3, 4)))
+    count.assign(0)
+    return [kernel, count], path
+
+
+def test_a_discriminator_is_saved_beside_a_network_and_loaded_to_the_bit(judged):
+    variables, path = judged
+    checkpoint.load_discriminator(path, variables)
+    kernel, count = (keras.ops.convert_to_numpy(variable) for variable in variables)
+    np.testing.assert_array_equal(kernel, np.arange(12).reshape(3, 4))
+    assert count == 7
+    assert checkpoint.load(path).architecture == "wdsr-b"
+
+
+def test_a_published_checkpoint_has_no_discriminator(judged, tmp_path):
+    variables, path = judged
+    target = tmp_path / "epoch-0001.keras"
+    checkpoint.save_without_discriminator(path, target)
+    assert checkpoint.has_discriminator(path) and not checkpoint.has_discriminator(target)
+    for ours, theirs in zip(checkpoint.load(target).get_weights(), checkpoint.load(path).get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(CheckpointError.__base__, match="has no discriminator"):
+        checkpoint.load_discriminator(target, variables)
+    with pytest.raises(CheckpointError.__base__, match="another discriminator"):
+        checkpoint.load_discriminator(path, [])
+
+
+def npy(array, version=(1, 0)):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, version=version)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (npy(np.zeros((4, 3), "float32")), r"another discriminator: discriminator/0000.npy is float32 \(4, 3\)"),
+        (npy(np.zeros((3, 4), "float64")), "another discriminator: .* is float64"),
+        (npy(np.array([[None] * 4] * 3)), "another discriminator: .* is object"),
+        (npy(np.asfortranarray(np.zeros((3, 4), "float32"))), "another discriminator"),
+        (npy(np.zeros((3, 4), "float32"), version=(2, 0)), "damaged|another discriminator"),
+        (npy(np.zeros((3, 4), "float32"))[:-1], "has 47 bytes of numbers"),
+        (npy(np.zeros((3, 4), "float32")) + b"\0", "has 49 bytes of numbers"),
+        (b"\0" * 10000, "more than"),
+        (b"no array", "damaged"),
+    ],
+    ids=["transposed", "float64", "pickle", "fortran", "version 2", "short", "long", "huge", "other"],
+)
+def test_each_array_of_a_discriminator_is_checked_before_its_numbers_are_read(judged, content, reason):
+    variables, path = judged
+    without(path, "discriminator/0000.npy")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("discriminator/0000.npy", content)
+    with pytest.raises(CheckpointError.__base__, match=reason):
+        checkpoint.load_discriminator(path, variables)
+    assert not keras.ops.convert_to_numpy(variables[0]).any()
+
+
+@pytest.mark.parametrize("name", ["discriminator/x.npy", "discriminator/00000.npy", "discriminator/0000.pkl"])
+def test_a_member_that_no_state_has_is_refused(judged, name):
+    _, path = judged
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, b"")
+    assert_refused(path, "which no checkpoint has")

@@ -4,6 +4,9 @@
 a way to read the recipe without importing Keras, and bounds: a checkpoint from an unknown source runs no code, writes
 nothing, and takes no more memory and time than one of its size should. The recipe and the shapes of the stored arrays
 are checked before the network is built, and each layer against those arrays before it gets its weights.
+
+The state of an adversarial run has more members: one array for each variable of the discriminator and its optimizer. A
+run's published checkpoints are without them.
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ import contextlib
 import io
 import json
 import math
+import re
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
+DISCRIMINATOR = re.compile(r"discriminator/\d{1,4}\.npy")  # members that only states have
+MAX_HEADER = 4096  # bytes of a .npy file before its numbers
 OPTIMIZER = "optimizer/vars/"  # in WEIGHTS: the optimizer's arrays, those of an inner optimizer included
 MAX_CONFIG = 8 * 2**20  # bytes; a history of 10,000 epochs takes 3 MB
 MAX_SCALE = 64
@@ -42,10 +49,85 @@ class CheckpointError(InputError):
     """A file isn't a complete checkpoint of this package. The message names the file and the reason."""
 
 
-def save(model: SRModel, path: str | Path) -> None:
-    """Writes `model` to `path` (suffix `.keras`), with its optimizer if it is compiled."""
-    with atomic(path) as temporary, temporary_folder(temporary.parent) as folder, _made_in(folder):
-        model.save(temporary)
+def save(model: SRModel, path: str | Path, discriminator: Sequence[Any] = ()) -> None:
+    """Writes `model` to `path` (suffix `.keras`), with its optimizer if it is compiled.
+
+    Args:
+        model: the network.
+        path: where to write.
+        discriminator: variables to write beside it, for `load_discriminator`.
+    """
+    with atomic(path) as temporary:
+        with temporary_folder(temporary.parent) as folder, _made_in(folder):
+            model.save(temporary)
+        if discriminator:
+            import numpy as np
+
+            with zipfile.ZipFile(temporary, "a") as archive:
+                for name, variable in zip(_discriminator_names(discriminator), discriminator, strict=True):
+                    with archive.open(name, "w") as file:
+                        np.lib.format.write_array(file, _array(variable), version=(1, 0), allow_pickle=False)
+
+
+def has_discriminator(path: str | Path) -> bool:
+    """Whether the checkpoint at `path` is the state of an adversarial run."""
+    with archives.opened(path) as (_, members):
+        return any(map(DISCRIMINATOR.fullmatch, members))
+
+
+def save_without_discriminator(path: str | Path, target: str | Path) -> None:
+    """Copies the checkpoint at `path`, but without a discriminator."""
+    with archives.opened(path) as (archive, members), zipfile.ZipFile(target, "w") as copy:
+        for name, member in members.items():
+            if not DISCRIMINATOR.fullmatch(name):
+                copy.writestr(member, archive.read(member))
+
+
+def load_discriminator(path: str | Path, variables: Sequence[Any]) -> None:
+    """Loads what `save` wrote beside a network into `variables`; each array is checked before it's read.
+
+    Raises:
+        InputError: the checkpoint has none although there are variables, or has other ones.
+    """
+    import numpy as np
+
+    names = _discriminator_names(variables)
+    with archives.opened(path) as (archive, members):
+        found = {name for name in members if DISCRIMINATOR.fullmatch(name)}
+        if found != {*names}:
+            raise InputError(
+                f"{path} has {'the state of another discriminator' if found else 'no discriminator'}: the settings "
+                "differed. Keep the settings that the run was started with, or start a new one from its weights, as "
+                "pretrained_model without initial_epoch."
+            )
+        for name, variable in zip(names, variables, strict=True):
+            expected = _array(variable)
+            try:
+                data = io.BytesIO(archives.read(archive, members[name], expected.nbytes + MAX_HEADER))
+                version = np.lib.format.read_magic(data)
+                shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(data, max_header_size=MAX_HEADER)
+            except (InputError, ValueError, zipfile.BadZipFile) as error:
+                raise CheckpointError(f"{path}: {name} is damaged: {line(error)}") from error
+            if version != (1, 0) or is_fortran or (shape, dtype) != (expected.shape, expected.dtype):
+                raise InputError(
+                    f"{path} has the state of another discriminator: {name} is {dtype} {shape}, not {expected.dtype} "
+                    f"{expected.shape}. Keep the settings that the run was started with."
+                )
+            numbers = data.read()
+            if len(numbers) != expected.nbytes:
+                raise CheckpointError(f"{path}: {name} is damaged: it has {len(numbers)} bytes of numbers")
+            variable.assign(np.frombuffer(numbers, dtype).reshape(shape))
+
+
+def _discriminator_names(variables):
+    return [f"discriminator/{i:04d}.npy" for i in range(len(variables))]
+
+
+def _array(variable):
+    import keras
+    import numpy as np
+
+    return np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(variable.shape)
 
 
 @contextlib.contextmanager
@@ -140,7 +222,8 @@ def _config(path):
         raise CheckpointError(f"{path}: no such file")
     try:
         with archives.opened(path) as (archive, members):
-            if unknown := members.keys() - {CONFIG, "metadata.json", WEIGHTS}:
+            unknown = members.keys() - {CONFIG, "metadata.json", WEIGHTS} - {*filter(DISCRIMINATOR.fullmatch, members)}
+            if unknown:
                 raise CheckpointError(f"it has the member {min(unknown)[:MAX_LETTERS]!r}, which no checkpoint has")
             methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
             config = json.loads(archives.read(archive, members[CONFIG], MAX_CONFIG, methods))

@@ -4,13 +4,16 @@ import keras
 import numpy as np
 
 
-def squared_error_gradients(layer, x, target):
-    """Returns the gradients of mean((layer(x) - target)^2) with respect to x and the layer's trainable variables."""
+def squared_error_gradients(layer, x, target, **arguments):
+    """Returns the gradients of mean((layer(x) - target)^2) with respect to x and the layer's trainable variables.
+
+    What the call assigns to other variables is forgotten. `arguments` are more of the call's, such as `training`.
+    """
     variables = [variable.value for variable in layer.trainable_variables]
 
     def loss(x, values):
         with keras.StatelessScope(state_mapping=zip(layer.trainable_variables, values, strict=True)):
-            y = keras.ops.cast(layer(x), "float32")
+            y = keras.ops.cast(layer(x, **arguments), "float32")
         return keras.ops.mean(keras.ops.square(y - target))
 
     x = keras.ops.convert_to_tensor(x)
@@ -43,3 +46,21 @@ def gradient(function, x):
         tape.watch(x)
         value = function(x)
     return np.asarray(tape.gradient(value, x))
+
+
+def gradient_of_penalty(function, x):
+    """Returns the gradient of |gradient of the scalar `function(x)`|^2 as a NumPy array."""
+    x = keras.ops.convert_to_tensor(x)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(lambda x: keras.ops.sum(keras.ops.square(jax.grad(function)(x))))(x))
+    import tensorflow as tf
+
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            value = function(x)
+        penalty = tf.reduce_sum(tf.square(inner.gradient(value, x)))
+    return np.asarray(outer.gradient(penalty, x))

@@ -1,19 +1,26 @@
 """Every profile, from images to a larger image: trained for twenty steps, saved, loaded, ranked and used."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
-from tests.helpers.runs import done, run_of
+from tests.helpers.runs import done, numbers, run_of
 from wdsr_tf.commands.flags import read_flags
 from wdsr_tf.training.run import Run
 
-PROFILES = sorted(path.name for path in (REPOSITORY / "profiles").iterdir())
+ADVERSARIAL = ["bsrgan", "esrgan", "realesrgan", "srgan"]
+PROFILES = sorted({path.name for path in (REPOSITORY / "profiles").iterdir()} - {*ADVERSARIAL})
 SMALL = ["--batch-size=2", "--lr-patch-size=24", "--validation-steps=4", "--save-models-after-epoch=3"]
 SMALL += ["--min-bytes=0"]  # patches of 24 pixels never have the 14 kB that two profiles ask for
 BATCH_NORM = {"drrn-b1u9", "drrn-b1u25", "sr-resnet"}
 HEAVY = {  # too wide for a CPU: a smaller network of the same kind
+    "bsrgan": ["--num-filters=8", "--num-res-blocks=1", "--set=growth=4", "--discriminator-filters=4"],
+    "esrgan": ["--num-filters=8", "--num-res-blocks=1", "--set=growth=4", "--discriminator-filters=4"],
+    "realesrgan": ["--num-filters=8", "--num-res-blocks=1", "--set=growth=4", "--discriminator-filters=4"],
+    "srgan": ["--num-filters=8", "--num-res-blocks=1", "--discriminator-filters=4"],
     "edsr": ["--num-filters=64", "--num-res-blocks=8"],
     "drrn-b1u25": ["--num-filters=32"],
     "drrn-b1u9": ["--num-filters=32"],
@@ -29,6 +36,7 @@ HEAVY = {  # too wide for a CPU: a smaller network of the same kind
     "vdsr": ["--num-filters=16"],
 }
 NEEDS = {
+    "esrgan": ["--lr-patch-size=32"],  # its discriminator takes patches of 128 HR pixels
     "cunet": ["--lr-patch-size=64"],  # loses more than 24 pixels in training
     "upcunet": ["--lr-patch-size=44"],
     "espcn-7": ["--warmup-steps=500"],  # its loss grows without a warmup, as the profile says
@@ -117,3 +125,63 @@ def test_a_profile_trains_in_half_precision_with_finite_losses(profile, train):
     small = ["--batch-size=1", "--lr-patch-size=16", "--validation-steps=1", "--epochs=1", "--steps-per-epoch=20"]
     trained = train(profile, *small, "--precision=mixed_float16")
     assert np.isfinite([row["loss"] for row in trained.history]).all()
+
+
+@pytest.fixture
+def narrow_vgg(monkeypatch, tmp_path):
+    """A file of torchvision's form with VGG-19's weights at random, four channels wide."""
+    from wdsr_tf.importers.formats import pytorch_writer
+    from wdsr_tf.losses import vgg
+
+    random, width, arrays = np.random.default_rng(0), 4, {}
+    shapes = tuple((3, 3, width if i else 3, width) for i in range(len(vgg.CONVOLUTIONS)))
+    monkeypatch.setattr(vgg, "SHAPES", shapes)
+    pools = [2, 4, 8, 12]  # convolutions before each pooling layer, which has a number too
+    for i, shape in enumerate(shapes):
+        name = f"features.{2 * i + sum(i >= pool for pool in pools)}"
+        arrays[f"{name}.weight"] = random.normal(0, 0.3, shape).astype("float32").transpose(3, 2, 0, 1)
+        arrays[f"{name}.bias"] = np.zeros(width, "float32")
+    pytorch_writer.write(tmp_path / "vgg.pth", arrays)
+    return tmp_path / "vgg.pth"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("profile", ADVERSARIAL)
+def test_an_adversarial_profile_trains_resumes_to_the_bit_and_exports(
+    profile, precision, train, run, narrow_vgg, tmp_path, dataset
+):
+    from wdsr_tf.commands import export
+    from wdsr_tf.commands.train import COMMAND
+
+    steps = ["--batch-size=1", "--validation-steps=1", "--save-models-after-epoch=0", "--steps-per-epoch=10"]
+    small = [*steps, f"--precision={precision}", f"--vgg-weights={narrow_vgg}"]
+    whole = train(profile, *small, "--epochs=2")
+    assert len(whole.history) == 2
+    for row in whole.history:
+        assert all(np.isfinite(value) for value in row.values()), row
+        assert {"pixel_loss", "perceptual_loss", "adversarial_loss", "discriminator_loss", "real_logit"} <= row.keys()
+
+    outdir = tmp_path / "killed"
+    whole.folder.rename(tmp_path / "whole")
+    (tmp_path / "models").unlink()
+    whole = Run(tmp_path / "whole")
+    words = [f"--dataset={dataset}", f"--outdir={outdir}"]
+    run(COMMAND, f"--profile={tmp_path / 'whole' / 'args.txt'}", *words, "--epochs=1")
+    run(COMMAND, *words, "--resume", "--epochs=2")
+    killed = Run(run_of(outdir))
+    ours, theirs = (archived(each.state) for each in (killed, whole))
+    assert ours.keys() == theirs.keys() and len([name for name in ours if name.startswith("discriminator/")]) > 10
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+    np.testing.assert_equal(killed.history, whole.history)
+
+    assert not [name for name in archived(killed.best) if name.startswith("discriminator/")]
+    run(export.COMMAND, "-i", killed.best, "-o", tmp_path / "exported", "--format=onnx")
+    assert list((tmp_path / "exported").rglob("*.onnx")) or (tmp_path / "exported.onnx").is_file()
+
+
+def archived(path):
+    """The numbers in a checkpoint as bytes, by name; the names of other members as they are."""
+    with zipfile.ZipFile(path) as archive:
+        found = {name: archive.read(name) for name in archive.namelist() if name.endswith(".npy")}
+    return found | {name: array.tobytes() for name, array in numbers(path, path.parent).items()}

@@ -15,6 +15,7 @@ if keras.backend.backend() == "tensorflow":  # must be said before TensorFlow co
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 SGD = ["--optimizer=sgd", "--global-clipnorm=1", "--weight-decay=0.1", "--learning-rate=0.01", "--benchmark"]
+ADVERSARIAL = ["--optimizer=sgd", "--learning-rate=0.01", "--adversarial=vanilla", "--discriminator-filters=4"]
 ADAM = ["--ema=0.9", "--global-clipnorm=1", "--device-resident", VALIDATION]
 
 
@@ -33,7 +34,7 @@ def history(outdir):
     return np.genfromtxt(run_of(outdir) / "history.csv", delimiter=",", names=True)
 
 
-@pytest.mark.parametrize("settings", [SGD, ADAM], ids=["sgd", "adam"])
+@pytest.mark.parametrize("settings", [SGD, ADAM, [*ADVERSARIAL, VALIDATION]], ids=["sgd", "adam", "adversarial"])
 def test_two_devices_make_the_updates_of_one(train, tmp_path, settings):
     one, two = tmp_path / "one", tmp_path / "two"
     for outdir, more in ((one, []), (two, ["--devices=2"])):

@@ -10,5 +10,6 @@ A file passes through these modules in order:
 
 A layout is a function that takes the published arrays (`Tensors`) and a model, and returns {layer name: [arrays in the
 layer's order]}. `PROJECTS`, at the end of each module, pairs each layout with a function that recognizes its files.
-`export_weights` runs the same layouts backwards.
+`export_weights` runs the same layouts backwards. `vgg` reads what a perceptual loss compares features
+with, which is no model of ours.
 """

@@ -32,7 +32,7 @@ from wdsr_tf.importers import (
     wdsr,
 )
 from wdsr_tf.importers.formats import pytorch_writer, safetensors
-from wdsr_tf.importers.tensors import shifted_mean, unshuffled
+from wdsr_tf.importers.tensors import BATCH_NORM, shifted_mean, unshuffled
 
 if TYPE_CHECKING:
     from wdsr_tf.models.registry import SRModel
@@ -76,9 +76,7 @@ def export_weights(model: "SRModel", path: str | Path, layout: str | None = None
         model, arrays = published(model)
     else:
         arrays = ours.arrays(model)
-    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
-    if broken:
-        raise InputError(f"The model has weights that aren't finite: {', '.join(broken[:8])}. Nothing was written.")
+    check_finite(arrays)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     if path.suffix == ".safetensors":
         safetensors.write(path, arrays, ours.metadata(model, layout))
@@ -91,6 +89,13 @@ def export_weights(model: "SRModel", path: str | Path, layout: str | None = None
     else:
         pytorch_writer.write(path, arrays)
     return len(arrays)
+
+
+def check_finite(arrays: dict[str, np.ndarray]) -> None:
+    """Raises InputError for infinities and NaN, and names the arrays."""
+    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if broken:
+        raise InputError(f"The model has weights that aren't finite: {', '.join(broken[:8])}. Nothing was written.")
 
 
 def check_suffix(path: Path) -> None:
@@ -111,11 +116,17 @@ def published(model: "SRModel") -> tuple["SRModel", dict[str, np.ndarray]]:
     authors', or a widely used port, and includes its constants.
     """
     layout, model = _as_published(model)
-    recorder = Recorder(without=() if model.hyperparameters.get("branches", True) else (".sk.weight",))
+    without = () if model.hyperparameters.get("branches", True) else (".sk.weight",)
+    return model, recorded(layout, model, without)
+
+
+def recorded(layout: Callable, model, without: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """Returns the weights of a model under the names of a layout; see `Recorder` for `without`."""
+    recorder = Recorder(without)
     for layer, tokens in layout(recorder, model).items():
         for token, weight in zip(tokens, model.get_layer(layer).get_weights(), strict=True):
             recorder.arrays[token.name] = np.ascontiguousarray(token.convert(weight))
-    return model, recorder.arrays
+    return recorder.arrays
 
 
 def unrecorded(path: Path, model: "SRModel") -> dict[str, object]:
@@ -249,6 +260,27 @@ class Recorder:
             Token(f"{name}.weight_v", lambda v: channels_first(unshuffled(v, shuffle))),
             Token(f"{name}.bias", lambda bias: unshuffled(bias, shuffle)),
         ]
+
+    def spectral_norm_conv(self, name, size):
+        """Like `Tensors.spectral_norm_conv`."""
+        return [
+            Token(f"{name}.weight_orig", channels_first),
+            Token(f"{name}.weight_u", np.ravel),
+            Token(f"{name}.weight_v", lambda v: v.reshape(size, size, -1).transpose(2, 0, 1).ravel()),
+        ]
+
+    def batch_norm(self, name):
+        """Like `Tensors.batch_norm`."""
+        return [Token(f"{name}.{part}", np.ravel) for part in BATCH_NORM]
+
+    def linear(self, name, side=1):
+        """Like `Tensors.linear`."""
+
+        def columns(weight):
+            units = weight.shape[-1]
+            return channels_first(weight.reshape(side, side, -1, units)).reshape(units, -1)
+
+        return [Token(f"{name}.weight", columns), Token(f"{name}.bias", np.ravel)]
 
 
 def channels_first(kernel: np.ndarray) -> np.ndarray:

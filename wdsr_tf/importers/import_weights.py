@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,7 @@ def import_weights(file: WeightsFile, candidate: Candidate, license: str | None 
 
     arrays = renamed(file.arrays)
     try:
-        with _bounded(candidate, sum(np.size(array) for array in arrays.values())):
+        with bounded(str(candidate), sum(np.size(array) for array in arrays.values())):
             model = create_model(candidate.name, candidate.scale, **candidate.hyperparameters)
     except InputError:
         raise
@@ -50,11 +51,11 @@ def import_weights(file: WeightsFile, candidate: Candidate, license: str | None 
 
 
 @contextlib.contextmanager
-def _bounded(candidate, count):
+def bounded(title: str, count: int) -> Iterator[None]:
     """Raises InputError, before memory is allocated, if a model has many more weights than a file's `count`.
 
     A forged file of a few bytes may claim to hold a model of gigabytes. Smaller differences are left to `assign`, which
-    lists what is missing.
+    lists what is missing. `title` is what the message calls the model.
     """
     from wdsr_tf.models.registry import weights_checked
 
@@ -64,7 +65,7 @@ def _bounded(candidate, count):
         nonlocal left
         left -= math.prod(shape)
         if left < 0:
-            raise InputError(f"{candidate} has many more weights than the file's {count} numbers")
+            raise InputError(f"{title} has many more weights than the file's {count} numbers")
 
     with weights_checked(check):
         yield

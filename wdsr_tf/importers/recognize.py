@@ -10,6 +10,7 @@ from wdsr_tf.importers import (
     carn,
     carn_v2,
     dcscn,
+    discriminators,
     drrn,
     edsr,
     espcn,
@@ -61,7 +62,7 @@ def recognize(arrays: dict[str, np.ndarray], facts: dict[str, Any] | None = None
         except MismatchError as reason:
             mismatches.append(f"it has names of {project.name}, but {reason}")
     if not candidates:
-        if known := unsupported.named(contents.shapes):
+        if known := discriminators.named(contents.shapes) or unsupported.named(contents.shapes):
             raise InputError(known)
         raise InputError("\n  ".join(["the weights don't fit any supported project", *mismatches, *_facts(contents)]))
     return candidates

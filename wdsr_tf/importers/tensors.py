@@ -8,6 +8,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.importers import mean_shift
 
 MAX_LINES = 40  # of a message
+BATCH_NORM = ("weight", "bias", "running_mean", "running_var")  # PyTorch's names, in the order of Keras's weights
 
 
 class Tensors:
@@ -95,6 +96,29 @@ class Tensors:
         v = channels_last(self.take(f"{name}.weight_v"))
         return [shuffled(w, shuffle) for w in (g, v, self.take(f"{name}.bias"))]
 
+    def spectral_norm_conv(self, name: str, size: int) -> list[np.ndarray]:
+        """Returns `name.weight_orig`, `.weight_u` and `.weight_v` as a SpectralNormConv2D's [kernel, u, v].
+
+        `size` is the kernel's side. PyTorch's v runs over (channel, row, column), ours over (row, column, channel).
+        """
+        kernel, u = channels_last(self.take(f"{name}.weight_orig")), self.take(f"{name}.weight_u")
+        v = self.take(f"{name}.weight_v").reshape(-1, size, size)
+        return [kernel, u, v.transpose(1, 2, 0).ravel()]
+
+    def batch_norm(self, name: str) -> list[np.ndarray]:
+        """Returns a BatchNormalization's [gamma, beta, mean, variance]."""
+        self.drop(f"{name}.num_batches_tracked")
+        return [self.take(f"{name}.{part}") for part in BATCH_NORM]
+
+    def linear(self, name: str, side: int = 1) -> list[np.ndarray]:
+        """Returns `name.weight` (out, in) and `name.bias` as a Dense layer's [kernel, bias].
+
+        The inputs may be a map of `side` x `side`, which PyTorch flattens channel by channel, and Keras pixel by pixel.
+        """
+        weight = self.take(f"{name}.weight")
+        weight = weight.reshape(weight.shape[0], -1, side, side).transpose(2, 3, 1, 0)
+        return [weight.reshape(-1, weight.shape[-1]), self.take(f"{name}.bias")]
+
     def left(self) -> dict[str, tuple[int, ...]]:
         """Returns the names and shapes of the arrays that are left."""
         return {name: tuple(array.shape) for name, array in self._left.items()}
@@ -161,7 +185,7 @@ def assign(model, arrays: dict[str, np.ndarray], layout: Callable) -> None:
     except InputError:
         raise
     except (IndexError, ValueError) as error:  # NumPy, about an array with another rank or size
-        raise InputError(f"the weights don't fit {model.architecture} x{model.scale}: {error}") from error
+        raise InputError(f"the weights don't fit {model.title}: {error}") from error
     expected = {layer.name: [tuple(w.shape) for w in layer.weights] for layer in model.layers if layer.weights}
     given = {name: [tuple(np.shape(a)) for a in arrays] for name, arrays in weights.items()}
     wrong = [f"missing: {name} {shapes}" for name, shapes in expected.items() if name not in given]
@@ -181,6 +205,6 @@ def assign(model, arrays: dict[str, np.ndarray], layout: Callable) -> None:
     if wrong:
         more = [f"and {len(wrong) - MAX_LINES} more"] if len(wrong) > MAX_LINES else []
         lines = "\n  ".join(wrong[:MAX_LINES] + more)
-        raise InputError(f"the weights don't fit {model.architecture} x{model.scale}:\n  {lines}")
+        raise InputError(f"the weights don't fit {model.title}:\n  {lines}")
     for name, arrays in weights.items():
         model.get_layer(name).set_weights(arrays)

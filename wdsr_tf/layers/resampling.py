@@ -1,4 +1,4 @@
-"""Pixel shuffle and its inverse, and resizing to a smaller size."""
+"""Pixel shuffle and its inverse, doubling, and resizing to a smaller size."""
 
 import math
 
@@ -62,6 +62,32 @@ class PixelUnshuffle(layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("wdsr_tf")
+class BilinearUpSampling2D(layers.Layer):
+    """Doubles height and width by bilinear interpolation: half-pixel centers, repeated edges.
+
+    `keras.layers.UpSampling2D` returns the same, but on TensorFlow its gradient has no gradient of its own, and a
+    penalty on gradients would silently leave it out.
+    """
+
+    def call(self, inputs):
+        return self._doubled(self._doubled(inputs, axis=1), axis=2)
+
+    def _doubled(self, x, axis):
+        def part(start, stop):
+            return x[:, start:stop] if axis == 1 else x[:, :, start:stop]
+
+        before = ops.concatenate([part(0, 1), part(0, -1)], axis=axis)
+        after = ops.concatenate([part(1, None), part(-1, None)], axis=axis)
+        shape = list(ops.shape(x))
+        shape[axis] *= 2
+        return ops.reshape(ops.stack([0.25 * before + 0.75 * x, 0.75 * x + 0.25 * after], axis=axis + 1), shape)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (batch, height and 2 * height, width and 2 * width, channels)
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")

@@ -170,6 +170,11 @@ class SRModel(keras.Model):
         """The arguments of `create_model` that build this network."""
         return {"name": self.architecture, "scale": self.scale, **self.hyperparameters}
 
+    @property
+    def title(self) -> str:
+        """What messages call it, such as "wdsr-a x2"."""
+        return f"{self.architecture} x{self.scale}"
+
     def get_config(self):
         return {
             "architecture": self.architecture,

@@ -7,6 +7,8 @@ run.py           a run's folder: args.txt, models/, log/, history.csv, and the s
 schedules.py     learning rate as a function of the step
 optimizers.py    optimizers by name, with clipping
 precision.py     the dtype policy that trains fastest on this machine
+adversarial.py   the step of perceptual and adversarial training
+objective.py     from a TrainingConfig to the losses and the discriminator of that step
 rematerialize.py gradient checkpointing
 multi_scale.py   one network trained at several scales
 devices.py       several devices, and several processes, that share each batch

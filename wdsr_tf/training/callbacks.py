@@ -1,5 +1,6 @@
 """Progress, a stop when the loss isn't finite, and checkpoints at the end of each epoch."""
 
+import dataclasses
 import sys
 import time
 
@@ -10,7 +11,7 @@ from tqdm import tqdm
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.resize import imresize
-from wdsr_tf.training import devices, failures
+from wdsr_tf.training import adversarial, devices, failures
 
 
 class NotFiniteError(InputError):
@@ -92,7 +93,8 @@ class Progress(keras.callbacks.Callback):
         self.rate = self.clock.steps_per_epoch * self.batch_size / (self.trained - self.epoch_started)
         seconds = (now - self.started) / (epoch + 1 - self.clock.initial_epoch) * (self.epochs - epoch - 1)
         left = tqdm.format_interval(seconds)
-        numbers = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "psnr", "val_loss", "val_psnr"))
+        shown = [name for name in ("loss", "psnr", "val_loss", "val_psnr", "real_logit", "fake_logit") if name in logs]
+        numbers = "  ".join(f"{name} {logs[name]:.4f}" for name in shown)
         self.log(f"epoch {epoch + 1}/{self.epochs}  {numbers}  {self.rate:.0f} images/s  {left} left")
         if epoch == self.clock.initial_epoch:
             took = now - self.trained
@@ -108,15 +110,20 @@ class Baseline(keras.callbacks.Callback):
 
     Says so if the network is still below bicubic after `PATIENCE` epochs. Must come before the callbacks that write the
     figures.
+
+    Args:
+        validation: What to measure on.
+        log: Is called with a line.
+        warns: Whether to say so: a network for perception may well be below bicubic.
     """
 
     PATIENCE = 5
 
-    def __init__(self, validation, log):
+    def __init__(self, validation, log, warns=True):
         super().__init__()
         self.validation = validation
         self.log = log
-        self.warned = False
+        self.warned = not warns
 
     def on_train_begin(self, logs=None):
         self.psnr = bicubic_psnr(self.validation)
@@ -171,23 +178,36 @@ class StopWhenNotFinite(keras.callbacks.Callback):
             )
 
 
+@dataclasses.dataclass
 class Keep:
-    """Decides which epochs become checkpoints."""
+    """Decides which epochs become checkpoints.
 
-    def __init__(self, best_only=False, after_epoch=0, best=float("-inf")):
-        self.best_only = best_only
-        self.after_epoch = after_epoch
-        self.best = best
+    Args:
+        best_only: Only those that improve PSNR.
+        after_epoch: None up to this one.
+        every: Only every Nth.
+        by_psnr: Whether PSNR ranks them, and so belongs in their names.
+        best: The highest PSNR so far.
+    """
 
-    @classmethod
-    def after(cls, rows, column, best_only, after_epoch):
+    best_only: bool = False
+    after_epoch: int = 0
+    every: int = 1
+    by_psnr: bool = True
+    best: float = float("-inf")
+
+    def after(self, rows, column):
         """Returns a `Keep` that goes on after the epochs in `rows`, judged by `column`."""
-        best = max((row.get(column, -np.inf) for row in rows if row["epoch"] > after_epoch), default=float("-inf"))
-        return cls(best_only, after_epoch, best)
+        rows = [row for row in rows if row["epoch"] > self.after_epoch and row["epoch"] % self.every == 0]
+        return dataclasses.replace(self, best=max((row.get(column, -np.inf) for row in rows), default=float("-inf")))
+
+    def path(self, run, epoch, psnr, suffix=""):
+        """Returns the path of the checkpoint of `epoch` in `run`."""
+        return run.model_path(epoch, psnr if self.by_psnr else None, suffix)
 
     def wants(self, epoch, psnr):
         """Returns whether to keep the checkpoint of `epoch` (from 1)."""
-        if epoch <= self.after_epoch:
+        if epoch <= self.after_epoch or epoch % self.every:
             return False
         better = psnr > self.best
         self.best = max(self.best, psnr)
@@ -219,10 +239,13 @@ class SaveAverage(keras.callbacks.Callback):
             if self.run and np.isfinite(psnr) and self.keep.wants(epoch + 1, psnr):
                 self.model.facts |= {"epoch": epoch + 1, "ema": True, **self.clock.facts(epoch + 1)}
                 with devices.alone():
-                    checkpoint.save(self.model, self.run.model_path(epoch + 1, psnr, "-ema"))
+                    checkpoint.save(self.model, self.keep.path(self.run, epoch + 1, psnr, "-ema"))
         finally:
             self.model.facts.pop("ema", None)
             self.swap.on_test_end()
+
+
+EVERY_EPOCH = Keep()
 
 
 def restore(run, keep, rows):
@@ -234,8 +257,8 @@ def restore(run, keep, rows):
         return
     run.write_history(rows)
     epoch, psnr = rows[-1]["epoch"], rows[-1]["val_psnr"]
-    if keep.wants(epoch, psnr) and not run.model_path(epoch, psnr).is_file():
-        run.publish(epoch, psnr)
+    if keep.wants(epoch, psnr) and not keep.path(run, epoch, psnr).is_file():
+        run.publish(keep.path(run, epoch, psnr))
 
 
 class SaveCheckpoints(keras.callbacks.Callback):
@@ -255,6 +278,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         restore(self.run, self.keep, self.rows)
 
     def on_epoch_end(self, epoch, logs=None):
+        logs |= adversarial.learning_rates(self.model)
         row = {"epoch": epoch + 1, "learning_rate": float(_numpy(self.model.optimizer.learning_rate))}
         row |= {name: float(value) for name, value in logs.items() if "not_finite" not in name}
         if not np.isfinite(row["val_psnr"]):
@@ -263,10 +287,10 @@ class SaveCheckpoints(keras.callbacks.Callback):
         self.model.facts |= {"epoch": epoch + 1, **self.clock.facts(epoch + 1)}
         self.model.facts |= {"history": self.rows, "random_state": random_state(self.model)}
         with devices.alone():
-            checkpoint.save(self.model, self.run.state)
+            checkpoint.save(self.model, self.run.state, adversarial.variables(self.model))
         self.run.write_history(self.rows)
         if self.keep.wants(epoch + 1, row["val_psnr"]):
-            self.run.publish(epoch + 1, row["val_psnr"])
+            self.run.publish(self.keep.path(self.run, epoch + 1, row["val_psnr"]))
 
 
 def swap_averages(model):

@@ -118,9 +118,30 @@ class TrainingConfig:
     )
     print_model_summary: bool = option(False, "Print the layers of the network.")
 
+    adversarial: str | None = option(
+        None,
+        "Adversarial loss, such as vanilla or relativistic, of a discriminator that is trained too. Default: none.",
+        section="Perceptual and adversarial training",
+    )
+    adversarial_weight: float = option(0.1, "Weight of the network's adversarial loss.", minimum=0)
+    discriminator: str = option("unet-sn", "Network that judges HR and SR; see docs/training.md.")
+    discriminator_filters: int | None = option(None, "Width of its first layer. Default: as published.", minimum=1)
+    discriminator_learning_rate: float | None = option(
+        None, "Its initial learning rate, with the same schedule. Default: the network's.", minimum=0
+    )
+    pretrained_discriminator: str | os.PathLike | None = option(None, "Weights file that it starts from.")
+    r1: float = option(0.0, "Weight of the R1 penalty on its gradient at HR.", minimum=0)
+    gradient_penalty: float = option(0.0, "Weight of WGAN-GP's penalty on its gradient.", minimum=0)
+    perceptual: float = option(0.0, "Weight of the perceptual loss; 0 for none.", minimum=0)
+    perceptual_layers: str = option("esrgan", "Layers of VGG-19 that it compares: srgan, esrgan, real-esrgan, ...")
+    vgg_weights: str | os.PathLike | None = option(
+        None, "VGG-19's weights, from torchvision (.pth) or Keras (.h5). Default: where these keep them."
+    )
+    pixel_weight: float = option(1.0, "Weight of the loss beside these two, for images in 0..1.", minimum=0)
+
     epochs: int = option(300, "Number of epochs.", minimum=1, section="Optimization")
     steps_per_epoch: int = option(1000, "Steps per epoch.", minimum=1)
-    loss: str = option("mae", "Loss: mae, mse, ...; see wdsr_tf/losses.py.")
+    loss: str = option("mae", "Loss: mae, mse, ...; see docs/training.md.")
     optimizer: str = option("adam", "Optimizer.", choices=OPTIMIZERS)
     learning_rate: float = option(1e-3, "Initial learning rate.", minimum=0)
     schedule: str = option("step", "Learning rate schedule.", choices=SCHEDULES)
@@ -181,6 +202,7 @@ class TrainingConfig:
     benchmark: bool = option(False, "Validate on full-images; keep only checkpoints that improve PSNR.")
     save_best_models_only: bool = option(False, "Keep only checkpoints that improve validation PSNR.")
     save_models_after_epoch: int = option(0, "Keep no checkpoints up to this epoch.", minimum=0)
+    save_models_every: int = option(1, "Keep the checkpoint of every Nth epoch only.", minimum=1)
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -201,6 +223,11 @@ class TrainingConfig:
     def is_store(self) -> bool:
         """Whether the dataset is a store of patches, not of images."""
         return _is_store(self)
+
+    @property
+    def is_ranked_by_psnr(self) -> bool:
+        """Whether a higher PSNR means a better network: not with perceptual and adversarial losses."""
+        return not _has_more_losses(self)
 
     def flag_lines(self) -> list[str]:
         """Returns the settings as sorted flags: the lines of args.txt, which is a profile that replays the run."""
@@ -223,6 +250,19 @@ _CONDITIONS = [
     (["downgrade"], lambda c: c.benchmark or not (c.degrade or _is_store(c)), "to LR images that the dataset has"),
     (["degrade"], lambda c: not _is_store(c), "to images; a store of patches has LR already"),
     (["training_scales"], lambda c: not _is_store(c), "to images; a store of patches has one scale"),
+    (
+        ["training_scales", "save_best_models_only", "benchmark"],
+        lambda c: not _has_more_losses(c),
+        "without perceptual and adversarial losses",
+    ),
+    (
+        ["adversarial_weight", "discriminator", "discriminator_filters", "discriminator_learning_rate"],
+        lambda c: c.adversarial,
+        "with adversarial",
+    ),
+    (["pretrained_discriminator", "r1", "gradient_penalty"], lambda c: c.adversarial, "with adversarial"),
+    (["perceptual_layers", "vgg_weights"], lambda c: c.perceptual, "with perceptual"),
+    (["pixel_weight"], lambda c: _has_more_losses(c), "with perceptual or adversarial"),
     (["min_bytes", "active_cropping"], lambda c: c.degrade, "with degrade"),
     (["memory_fraction"], lambda c: not _is_store(c), "to images, not to a store of patches"),
     (["benchmark"], lambda c: c.validation != "crops", "to full-images, without validation=crops"),
@@ -259,6 +299,10 @@ def without_effect(settings: Mapping[str, object]) -> dict[str, str]:
         for name in names
         if getattr(config, name) and getattr(config, name) != defaults[name] and not has_effect(config)
     }
+
+
+def _has_more_losses(config):
+    return bool(config.adversarial or config.perceptual)
 
 
 def _is_store(config):

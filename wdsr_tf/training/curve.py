@@ -1,4 +1,4 @@
-"""A run's history as an image: PSNR, loss and learning rate against the epoch.
+"""A run's history as an image: PSNR, loss and learning rate against the epoch, and what a discriminator says.
 
 Drawn with Pillow: matplotlib would add nine packages to the installation, and half a second to every epoch.
 """
@@ -22,16 +22,44 @@ PANELS = [  # title, height, where a run starts, {column of history.csv: (label,
         },
     ),
     ("loss", 240, "high", {"loss": ("training", "#b0b0b0"), "val_loss": ("validation", "#1f77b4")}),
-    ("learning rate", 160, None, {"learning_rate": ("at the end of the epoch", "#555555")}),
+    (
+        "terms",
+        240,
+        "high",
+        {
+            "pixel_loss": ("pixel", "#b0b0b0"),
+            "perceptual_loss": ("perceptual", "#2ca02c"),
+            "adversarial_loss": ("adversarial", "#1f77b4"),
+            "discriminator_loss": ("discriminator", "#d95f02"),
+        },
+    ),
+    (
+        "discriminator's logits",
+        240,
+        None,
+        {"real_logit": ("of HR", "#2ca02c"), "fake_logit": ("of SR", "#d95f02")},
+    ),
+    (
+        "learning rate",
+        160,
+        None,
+        {
+            "learning_rate": ("at the end of the epoch", "#555555"),
+            "discriminator_learning_rate": ("discriminator", "#d95f02"),
+        },
+    ),
 ]
+OPTIONAL = {"terms", "discriminator's logits"}  # panels that are left out if no row has their columns
 OUTLIERS = 20  # one value in so many, from the start of a run, may lie outside the axes
 
 
 def draw(rows):
     """Draws a history: rows with `epoch` and columns of `PANELS`, any of which may be missing or not finite."""
-    image = Image.new("RGB", (2 * WIDTH, 2 * sum(height for _, height, *_ in PANELS)), "white")
+    columns = {name for row in rows for name in row}
+    panels = [panel for panel in PANELS if panel[0] not in OPTIONAL or columns & panel[-1].keys()]
+    image = Image.new("RGB", (2 * WIDTH, 2 * sum(height for _, height, *_ in panels)), "white")
     top = 0
-    for title, height, start, lines in PANELS:
+    for title, height, start, lines in panels:
         image.paste(_panel(rows, title, height, start, lines), (0, 2 * top))
         top += height
     return image.reduce(2)  # drawn at twice its size, because Pillow's lines have hard edges

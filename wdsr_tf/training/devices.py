@@ -103,20 +103,34 @@ def local_count():
     return count()
 
 
+def shares():
+    """Returns by what each device must divide its loss, so that the sum of all gradients is that of the whole batch.
+
+    On JAX there is only one batch.
+    """
+    return count() if keras.backend.backend() == "tensorflow" else 1
+
+
+def total(values):
+    """Returns the sum of a list of tensors over all devices that train in this scope, on each of them."""
+    if shares() == 1:
+        return values
+    import tensorflow as tf
+
+    return tf.distribute.get_replica_context().all_reduce("SUM", list(values))
+
+
 def share_gradients(optimizer):
     """Makes `optimizer` clip and apply the gradients of the whole batch on TensorFlow too.
 
     Keras would clip on each device and sum afterwards. On JAX there is only one batch.
     """
-    if keras.backend.backend() != "tensorflow" or count() == 1:
+    if shares() == 1:
         return
-    import tensorflow as tf
-
     own_apply = optimizer.apply
 
     def apply(grads, trainable_variables=None):
-        grads = tf.distribute.get_replica_context().all_reduce("SUM", list(grads))
-        return own_apply(grads, trainable_variables)
+        return own_apply(total(grads), trainable_variables)
 
     optimizer.apply = apply
     getattr(optimizer, "inner_optimizer", optimizer)._all_reduce_sum_gradients = list  # they are summed already

@@ -22,6 +22,13 @@ TAGS = {
     "val_psnr": "psnr/validation",
     "ema_psnr": "psnr/validation_averaged_weights",
     "bicubic_psnr": "psnr/validation_bicubic",
+    "pixel_loss": "terms/pixel",
+    "perceptual_loss": "terms/perceptual",
+    "adversarial_loss": "terms/adversarial",
+    "discriminator_loss": "discriminator/loss",
+    "real_logit": "discriminator/logit_of_hr",
+    "fake_logit": "discriminator/logit_of_sr",
+    "discriminator_learning_rate": "discriminator/learning_rate",
 }
 
 
@@ -47,7 +54,7 @@ class Log(keras.callbacks.Callback):
         scalars = {tag: logs[name] for name, tag in TAGS.items() if name in logs}
         optimizer = self.model.optimizer
         scalars["learning_rate"] = keras.ops.convert_to_numpy(optimizer.learning_rate)
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        if self.model.dtype_policy.name == "mixed_float16":
             scalars["loss_scale"] = keras.ops.convert_to_numpy(optimizer.dynamic_scale)
         scalars["images_per_second"] = self.progress.rate
         values = [Summary.Value(tag=tag, simple_value=float(value)) for tag, value in scalars.items()]

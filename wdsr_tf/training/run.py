@@ -1,8 +1,9 @@
 """A run's folder, `OUTDIR/YYYYMMDD-HHMMSS/`.
 
     args.txt      the settings, one `--name=value` per line: a profile that repeats the run
-    state.keras   network, optimizer and history after the last finished epoch, from which the run resumes
-    models/       the checkpoints, `epoch-001-psnr-34.5394.keras`
+    state.keras   network, optimizer and history after the last finished epoch, from which the run resumes; with an
+                  adversarial loss, the discriminator and its optimizer too
+    models/       the checkpoints, `epoch-001-psnr-34.5394.keras`, or `epoch-0001.keras` where PSNR doesn't tell
     history.csv   a row per epoch
     curve.png     the history as an image
     log/          TensorBoard's scalars and panels
@@ -57,9 +58,13 @@ class Run:
 
     @property
     def best(self) -> Path | None:
-        """The checkpoint with the highest validation PSNR, of raw or averaged weights; None if there is none."""
+        """The checkpoint with the highest validation PSNR, of raw or averaged weights; None if there is none.
+
+        With perceptual or adversarial losses, PSNR doesn't tell: it's the newest one, of averaged weights if there are.
+        """
         found = [path for path in self.models.glob("epoch-*-psnr-*.keras") if _psnr(path) is not None]
-        return max(found, key=_psnr, default=None)
+        newest = max(self.models.glob("epoch-[0-9]*.keras"), key=lambda path: path.stem, default=None)
+        return max(found, key=_psnr, default=newest)
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -203,12 +208,20 @@ class Run:
             temporary.write_text("\n".join(args) + "\n", encoding="utf-8")
 
     def model_path(self, epoch, psnr, suffix=""):
-        """Returns the path of the checkpoint for an epoch (from 1) with this validation PSNR."""
+        """Returns the path of the checkpoint for an epoch (from 1), named for its validation PSNR if that's given."""
+        if psnr is None:
+            return self.models / f"epoch-{epoch:04d}{suffix}.keras"
         return self.models / f"epoch-{epoch:03d}-psnr-{psnr:.4f}{suffix}.keras"
 
-    def publish(self, epoch, psnr):
-        """Makes the state a checkpoint: a hard link if the file system has them, else a copy."""
-        with atomic(self.model_path(epoch, psnr)) as temporary:
+    def publish(self, path):
+        """Makes the state a checkpoint at `path`: a hard link if the file system has them, else a copy.
+
+        A discriminator stays behind: a checkpoint is a network to upscale with.
+        """
+        with atomic(path) as temporary:
+            if checkpoint.has_discriminator(self.state):
+                checkpoint.save_without_discriminator(self.state, temporary)
+                return
             try:
                 os.link(self.state, temporary)
             except OSError:

@@ -38,9 +38,10 @@ def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
     log = log if log and not config.process_id else _silent
     if resume and not isinstance(resume, Run):
         resume = Run.find(config.outdir, None if resume is True else resume, log)
-    if config.pretrained_model and not is_url(config.pretrained_model):
-        # args.txt outlives the link OUTDIR/models, which will point to the new run
-        config = dataclasses.replace(config, pretrained_model=Path(config.pretrained_model).resolve())
+    # args.txt outlives the link OUTDIR/models, which will point to the new run, and the working folder
+    files = {name: getattr(config, name) for name in ("pretrained_model", "pretrained_discriminator", "vgg_weights")}
+    resolved = {name: Path(path).resolve() for name, path in files.items() if path and not is_url(path)}
+    config = dataclasses.replace(config, **resolved)
     data, batches = _dataset(config, log)
     with _session(config, log) as (config, shared), contextlib.ExitStack() as held:
         return _train(config, shared, data, batches, resume, log, held)
@@ -159,11 +160,15 @@ def _train(config, shared, data, batches, resumed, log, held):
     if resumed and shared.writes:
         held.enter_context(resumed.locked())
     done = _done(config, resumed)
-    best_only = config.save_best_models_only or config.benchmark
+    keep = callbacks.Keep(
+        best_only=config.save_best_models_only or config.benchmark,
+        after_epoch=config.save_models_after_epoch,
+        every=config.save_models_every,
+        by_psnr=config.is_ranked_by_psnr,
+    )
     if resumed and done.get("epoch", 0) >= config.epochs:
         if shared.writes:
-            rows, kept = done["history"], (best_only, config.save_models_after_epoch)
-            callbacks.restore(resumed, callbacks.Keep.after(rows[:-1], "val_psnr", *kept), rows)
+            callbacks.restore(resumed, keep.after(done["history"][:-1], "val_psnr"), done["history"])
         log(f"{resumed.folder} has finished its {done['epoch']} epochs. To train it longer, set more epochs.")
         return resumed if shared.writes else None
     if done:
@@ -205,8 +210,7 @@ def _train(config, shared, data, batches, resumed, log, held):
         initial_epoch=epoch,
         initial_step=step,
         rows=rows,
-        best_only=best_only,
-        after_epoch=config.save_models_after_epoch,
+        keep=keep,
         log=log,
         shared=shared,
     )
@@ -276,19 +280,28 @@ def _compiled_model(config, log=_silent, done=None):
         model.summary(line_length=120, print_fn=log)
     if config.rematerialize:
         log(f"Recomputing activations in {rematerialize(model)} segments.")
-    trainer.compile_model(model, _optimizer(config, done or {}), losses.get_loss(config.loss))
+    optimizer = _optimizer(config, done or {}, config.learning_rate, config.ema)
+    if config.is_ranked_by_psnr:
+        trainer.compile_model(model, optimizer, losses.get_loss(config.loss))
+    else:
+        from wdsr_tf.training import adversarial, objective
+
+        rate = config.discriminator_learning_rate
+        rate = config.learning_rate if rate is None else rate
+        not_finite = trainer.compile_model(model, adversarial.guarded(optimizer), losses.get_loss(config.loss))
+        objective.attach(config, model, not_finite, _optimizer(config, done or {}, rate), log)
     if config.scales != [config.scale]:
         multi_scale.train_at(model, config.scales)
     return model
 
 
-def _optimizer(config, done):
+def _optimizer(config, done, learning_rate, ema=None):
     from wdsr_tf.training.optimizers import create_optimizer
     from wdsr_tf.training.schedules import create_schedule
 
     schedule = create_schedule(
         config.schedule,
-        config.learning_rate,
+        learning_rate,
         steps=config.epochs * config.steps_per_epoch,
         steps_per_epoch=config.steps_per_epoch,
         step_size=config.learning_rate_step_size,
@@ -306,7 +319,7 @@ def _optimizer(config, done):
         global_clipnorm=config.global_clipnorm,
         clipvalue=config.clipvalue,
         adjustable_clip=config.adjustable_clip,
-        ema_momentum=config.ema,
+        ema_momentum=ema,
     )
 
 
@@ -356,6 +369,11 @@ def _first_weights(config, model, batches, resumed, done, log):
         if config.num_processes > 1:
             raise InputError("num_init_batches takes a single process: start with one, and continue with several.")
         initialize_from_data(model, np.concatenate([batches.batch(k)[0] for k in range(config.num_init_batches)]))
+    if config.adversarial and not path:
+        log(
+            "Adversarial training from fresh weights seldom succeeds: start from a network trained by PSNR, as "
+            "pretrained_model."
+        )
     return []
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
-from wdsr_tf.training import callbacks, devices, failures
+from wdsr_tf.training import adversarial, callbacks, devices, failures
 from wdsr_tf.training.log import Log
 from wdsr_tf.training.metrics import PSNR, NotFiniteSteps
 from wdsr_tf.training.run import check_facts
@@ -17,6 +17,9 @@ def compile_model(model, optimizer, loss):
 
     XLA stays off on TensorFlow: on a CPU it costs a quarter of the speed, and it recompiles for every image size.
     The optimizer's variables are created here: if the first step creates them, TensorFlow traces it twice.
+
+    Returns:
+        The metric that counts steps whose loss isn't finite.
     """
     xla = keras.backend.backend() == "jax"
     not_finite = NotFiniteSteps()
@@ -24,6 +27,7 @@ def compile_model(model, optimizer, loss):
     model.compute_loss = not_finite.watch(model.compute_loss)
     model.optimizer.build(model.trainable_variables)
     devices.share_gradients(model.optimizer)
+    return not_finite
 
 
 def restore(model, path):
@@ -40,6 +44,7 @@ def restore(model, path):
     facts = checkpoint.load_state(model, path)
     check_facts({"epoch": 0} | facts, path)
     try:
+        checkpoint.load_discriminator(path, adversarial.variables(model))
         callbacks.set_random_state(model, facts.get("random_state", []))
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"{path} isn't the state of a run: its random state is damaged.") from error
@@ -60,8 +65,7 @@ def fit(
     initial_epoch=0,
     initial_step=None,
     rows=(),
-    best_only=False,
-    after_epoch=0,
+    keep=callbacks.EVERY_EPOCH,
     log=print,
     shared=devices.ONE,
 ):
@@ -76,8 +80,7 @@ def fit(
         initial_epoch, initial_step: Numbers of epochs and steps that are done. By default, all epochs had the same
             number of steps.
         rows: The history of those epochs.
-        best_only: Keep only checkpoints that improve validation PSNR.
-        after_epoch: Keep no checkpoints up to this epoch.
+        keep: Which checkpoints to keep.
         log: Is called with a line per epoch.
         shared: The devices that train.
 
@@ -86,20 +89,16 @@ def fit(
         InputError: If memory runs out, or another process of the training ends.
     """
     clock = callbacks.Clock(initial_epoch, initial_step, steps_per_epoch)
-
-    def keep(column, rows):
-        return callbacks.Keep.after(rows, column, best_only, after_epoch)
-
     model.facts["validation"] = f"{validation.kind}: {validation}"
     watchers = [callbacks.StopWhenNotFinite(clock), Validate(validation)]
     if shared.writes:
-        watchers.append(callbacks.Baseline(validation, log))
+        watchers.append(callbacks.Baseline(validation, log, warns=keep.by_psnr))
     if _averages(model.optimizer):
-        watchers.append(callbacks.SaveAverage(run, keep("ema_psnr", rows), validation, clock))
+        watchers.append(callbacks.SaveAverage(run, keep.after(rows, "ema_psnr"), validation, clock))
     if shared.writes:
         progress = callbacks.Progress(epochs, clock, batch_size, log)
         shown = None if shared.several_processes else validation  # one of several can't run the network alone
-        save = callbacks.SaveCheckpoints(run, keep("val_psnr", rows[:-1]), rows, clock)
+        save = callbacks.SaveCheckpoints(run, keep.after(rows[:-1], "val_psnr"), rows, clock)
         watchers += [save, progress, Log(run.log, progress, shown)]
     with failures.explained(batch_size, shared.several_processes):
         trained = model.fit(

@@ -4,7 +4,8 @@ Each module has:
 
     NAME                 the format, as messages call it
     matches(path, head)  whether the file looks like this format; `head` is its first 512 bytes, or empty
-    read(path)           {name: array}, or (that, facts): what the file says about the model beside its weights
+    read(path)           {name: array}, or (that, facts): what the file says about the model beside its weights.
+                         Modules in SELECTIVE also take a pattern, and read only arrays with such names
     files(path)          optional: all files that belong together, the main one first
     companions(path)     optional: the names of those beside `path`, which needn't be there yet
 
@@ -34,6 +35,7 @@ FORMATS = (  # tried in this order; PyTorch is last because it accepts any file 
     "onnx",
     "pytorch",
 )
+SELECTIVE = {"hdf5", "pytorch", "safetensors"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,22 +57,28 @@ class WeightsFile:
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def read(path: str | Path) -> WeightsFile:
+def read(path: str | Path, wanted: str = "") -> WeightsFile:
     """Reads a weights file of any supported format, recognized by its first bytes.
 
+    Args:
+        path: The file.
+        wanted: Regular expression; only arrays in whose names it is found are returned. In a format of SELECTIVE the
+            others aren't even read, so they don't count against the limits on memory.
+
     Raises:
-        InputError: The file is missing, damaged, unsafe, too large, or in an unknown format.
+        InputError: The file is missing, damaged, unsafe, too large, or in an unknown format, or has none of the arrays.
     """
     path = Path(path)
     name, module = _format(path)
     try:
         parts = _parts(module, path)
+        selection = (wanted,) if name in SELECTIVE else ()
         if name in confined.LIMITS:
-            contents = confined.read(name, path, sum(part.stat().st_size for part in parts))
+            contents = confined.read(name, path, sum(part.stat().st_size for part in parts), *selection)
         else:
-            contents = module.read(path)
+            contents = module.read(path, *selection)
         arrays, facts = contents if isinstance(contents, tuple) else (contents, {})
-        arrays, digest = limits.plain(arrays), files.sha256(*parts)
+        arrays, digest = limits.plain(limits.selected(arrays, wanted)), files.sha256(*parts)
     except InputError as error:
         raise InputError(f"{path} ({module.NAME}): {limits.line(error)}") from error
     except Exception as error:  # broken or hostile bytes make parsers raise anything

@@ -41,10 +41,13 @@ BYTES_PER_SECOND = 10 * 2**20  # a large file gets one more second for each of t
 PATIENCE = 10  # seconds of waiting for each second of CPU time, because the machine may be busy
 
 
-def read(name: str, path: Path, size: int) -> dict[str, np.ndarray]:
-    """Returns what the format module `name` reads from `path`, `size` bytes; raises InputError if the child fails."""
+def read(name: str, path: Path, size: int, *selection: str) -> dict[str, np.ndarray]:
+    """Returns what the format module `name` reads from `path`, `size` bytes; raises InputError if the child fails.
+
+    `selection` is a pattern for the names of arrays, for modules of SELECTIVE.
+    """
     memory, seconds = LIMITS[name].memory, LIMITS[name].seconds + size // BYTES_PER_SECOND
-    child = start(name, path, memory, seconds)
+    child = start(name, path, memory, seconds, *selection)
     alarm = threading.Timer(seconds * PATIENCE, child.kill)
     alarm.start()
     try:
@@ -59,14 +62,14 @@ def read(name: str, path: Path, size: int) -> dict[str, np.ndarray]:
         child.communicate()
 
 
-def start(name, path, memory, seconds):
+def start(name, path, memory, seconds, *selection):
     """Starts the child, whose standard output has the answer."""
     code = f"import {__name__} as it, sys; it.main(*sys.argv[1:])"
     root = str(Path(__file__).parents[3])
     one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each thread takes address space
     no_gpu = {"CUDA_VISIBLE_DEVICES": "-1"}
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", code, name, str(path.absolute()), str(memory), str(seconds)],
+        [sys.executable, "-P", "-c", code, name, str(path.absolute()), str(memory), str(seconds), *selection],
         env=os.environ | one_thread | no_gpu | {"PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -95,7 +98,7 @@ def _received(pipe):
     return arrays
 
 
-def main(name, path, memory, seconds):
+def main(name, path, memory, seconds, *selection):
     """Runs the child: reads the file and writes its arrays to standard output."""
     _confine(int(memory), int(seconds))
     tempfile.tempdir = os.curdir  # TensorFlow's import asks for one, and looking for it would write files
@@ -103,7 +106,7 @@ def main(name, path, memory, seconds):
     os.dup2(2, 1)  # what a library prints must not mix with the answer
     with pipe:
         try:
-            arrays = limits.plain(importlib.import_module(f"{__package__}.{name}").read(Path(path)))
+            arrays = limits.plain(importlib.import_module(f"{__package__}.{name}").read(Path(path), *selection))
         except Exception as error:  # as in `formats.read`
             reason = error if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
             pipe.write(json.dumps({"error": limits.line(reason)}).encode() + b"\n")

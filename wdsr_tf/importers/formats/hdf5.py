@@ -14,6 +14,7 @@ import re
 import numpy as np
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.importers.formats import limits
 from wdsr_tf.importers.formats.limits import MAX_BYTES, MAX_NAME, Budget, from_bfloat16, shown
 from wdsr_tf.system import extras
 
@@ -30,7 +31,7 @@ def matches(path, head):
     return head.startswith(b"\x89HDF\r\n\x1a\n")
 
 
-def read(path):
+def read(path, wanted=""):
     """Returns the floating-point arrays by their paths within the file, kernels as (height, width, in, out)."""
     try:
         import h5py
@@ -40,8 +41,10 @@ def read(path):
     budget = Budget()
     arrays = {}
     with h5py.File(path, "r") as file:
-        for layer in _layers(file):
-            arrays |= _weights({name: _values(name, dataset, budget) for name, dataset in layer.items()})
+        layers = list(_layers(file))
+        names = limits.selected({name: None for layer in layers for name in layer}, wanted)
+        for layer in layers:
+            arrays |= _weights({name: _values(name, layer[name], budget) for name in layer if name in names})
     if not arrays:
         raise InputError("the file has no weights of Keras layers: neither an attribute layer_names nor a group layers")
     return arrays

@@ -1,6 +1,7 @@
 """What a weights file may hold: bounds that keep a hostile file from exhausting memory."""
 
 import math
+import re
 
 import numpy as np
 
@@ -37,6 +38,21 @@ class Budget:
         if self._tensors > MAX_TENSORS:
             raise InputError(f"the file has more than {MAX_TENSORS} tensors, which no supported model has")
         return count
+
+
+def selected(arrays: dict, wanted: str) -> dict:
+    """Returns the dictionary, or, if `wanted` isn't empty, a copy of the items in whose names it is found.
+
+    Raises:
+        InputError: There is no such name.
+    """
+    if not wanted:
+        return arrays
+    found = {name: array for name, array in arrays.items() if re.search(wanted, str(name))}
+    if not found:
+        names = ", ".join(shown(name) for name in list(arrays)[:4])
+        raise InputError(f"the file is of another network: its {len(arrays)} tensors are {names or 'none'}, ...")
+    return found
 
 
 def plain(arrays: dict) -> dict[str, np.ndarray]:

@@ -20,6 +20,7 @@ NESTS = (  # keys of training scripts, in order: averaged weights first
     *("params_ema", "params-ema", "params", "net", "net_g", "generator", "model", "state_dict", "model_state_dict"),
 )
 MAX_DICTIONARIES = 200  # to search for tensors; a training script's few come before an optimizer's thousands
+MAX_STORAGE = 2**40  # bytes that a pickle may name; `limits` bounds those that are read
 
 _CODES = {
     **{"Float": "<f4", "Double": "<f8", "Half": "<f2", "BFloat16": "V2"},
@@ -34,14 +35,14 @@ def matches(path, head):
     return pickle or "/" in archives.first_member(head) or (bool(head) and path.suffix in (".pth", ".pt"))
 
 
-def read(path):
+def read(path, wanted=""):
     """Returns the tensors of the state dictionary, flat."""
     with path.open("rb") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
-    return _read_zip(path) if is_zip else _read_legacy(path)
+    return _read_zip(path, wanted) if is_zip else _read_legacy(path, wanted)
 
 
-def _read_zip(path):
+def _read_zip(path, wanted):
     with archives.opened(path) as (archive, members):
         pickled = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(pickled) != 1:
@@ -55,10 +56,11 @@ def _read_zip(path):
 
         big = f"{folder}byteorder" in members and member("byteorder", 16) == b"big"
         loaded = _unpickled(io.BytesIO(member("data.pkl", pickles.MAX_BYTES)), {})
-        return _arrays(_state(loaded), lambda storage: member(f"data/{storage.key}", storage.nbytes), big)
+        tensors = limits.selected(_state(loaded), wanted)
+        return _arrays(tensors, lambda storage: member(f"data/{storage.key}", storage.nbytes), big)
 
 
-def _read_legacy(path):
+def _read_legacy(path, wanted):
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
@@ -75,7 +77,7 @@ def _read_legacy(path):
             file.seek(places[storage.key])
             return file.read(storage.nbytes)
 
-        return _arrays(_state(loaded), fetch)
+        return _arrays(limits.selected(_state(loaded), wanted), fetch)
 
 
 def _legacy_places(file, position, size, keys, storages):
@@ -144,7 +146,7 @@ def _storage(identity):
     if len(identity) == 6 and identity[5] is not None:
         raise InputError("the checkpoint is from PyTorch 0.3 or older; load it and save it with a newer version")
     storage = Storage(key, code, count)
-    if len(key) > limits.MAX_NAME or not 0 <= storage.nbytes <= limits.MAX_BYTES:
+    if len(key) > limits.MAX_NAME or not 0 <= storage.nbytes <= MAX_STORAGE:
         raise InputError(f"storage {limits.shown(key)} of {limits.shown(count)} elements is too large")
     return storage
 

@@ -14,11 +14,14 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the same weights make the same bytes
 _ORDERED_DICT = b"ccollections\nOrderedDict\n)R"  # GLOBAL, EMPTY_TUPLE, REDUCE
 
 
-def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes an OrderedDict of float32 tensors in the same order; `arrays` must have PyTorch's order of axes."""
+def write(path: Path, arrays: dict[str, np.ndarray], under: str | None = None) -> None:
+    """Writes an OrderedDict of float32 tensors in the same order; `arrays` must have PyTorch's order of axes.
+
+    `under` is a key to put it under, as BasicSR and Real-ESRGAN expect: {"params": tensors}.
+    """
     arrays = {name: np.asarray(array, "<f4", order="C") for name, array in arrays.items()}
     with files.atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        _add(archive, "data.pkl", _pickled(arrays))
+        _add(archive, "data.pkl", _pickled(arrays, under))
         _add(archive, "byteorder", b"little")
         for key, array in enumerate(arrays.values()):
             _add(archive, f"data/{key}", array.tobytes())
@@ -34,10 +37,13 @@ def _add(archive, name, data):
     archive.writestr(member, data)
 
 
-def _pickled(arrays):
+def _pickled(arrays, under):
     """Returns the dictionary as a pickle of protocol 2: the opcodes that `torch.save` writes, without its memo."""
     tensors = (_string(name) + _tensor(key, array) for key, (name, array) in enumerate(arrays.items()))
-    return b"\x80\x02" + _ORDERED_DICT + b"(" + b"".join(tensors) + b"u."  # MARK ... SETITEMS STOP
+    state = _ORDERED_DICT + b"(" + b"".join(tensors) + b"u"  # MARK ... SETITEMS
+    if under is not None:
+        state = b"}" + _string(under) + state + b"s"  # EMPTY_DICT ... SETITEM
+    return b"\x80\x02" + state + b"."  # PROTO 2 ... STOP
 
 
 def _tensor(key, array):

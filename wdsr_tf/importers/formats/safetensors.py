@@ -18,7 +18,7 @@ def matches(path, head):
     return head[8:9] == b"{" and head[5:8] == b"\0\0\0"
 
 
-def read(path):
+def read(path, wanted=""):
     """Returns the tensors by name, in the order in which they lie in the file, and the metadata of a file of ours."""
     try:
         import ml_dtypes  # noqa: F401  (adds bfloat16 to NumPy)
@@ -33,7 +33,7 @@ def read(path):
     budget = limits.Budget()
     arrays = {}
     with safetensors.safe_open(path, framework="np") as file:
-        for name in file.offset_keys():
+        for name in limits.selected(dict.fromkeys(file.offset_keys()), wanted):
             piece = file.get_slice(name)
             dtype = piece.get_dtype()
             if dtype not in ITEM_SIZES:

@@ -1,34 +1,10 @@
-"""Losses by name: `get_loss("mae")`. All of them compare HR and SR as RGB in 0..255.
-
-    mae, mse          mean absolute error, mean squared error
-    weighted-mse      mean of w * d^2 with the luma weights w of R, G and B in LUMA (yu45020/Waifu2x)
-    charbonnier       mean of sqrt(d^2 + 0.255^2)
-    huber             Huber loss with threshold 0.1
-    weighted-huber    Huber loss with threshold 1 of each color, times 3 * w (yu45020/Waifu2x)
-    waifu2x-huber     Huber loss with threshold 0.1 of 3 * w * d, SR clipped (waifu2x: huber)
-    lbp               Huber loss with threshold 0.1 between responses to 128 random filters (waifu2x: lbp)
-
-The first four are reported on 0..255. The others are reported on 0..1, the range of their published thresholds; there,
-d is SR - HR. Gradients on 0..255 are 255 times (mae, charbonnier) or 65025 times (the squared errors) those on 0..1:
-this matters to SGD, and to Adam only through its epsilon.
-"""
+"""Losses of each pixel, or of small windows, from super-resolution projects. `wdsr_tf.losses` lists them."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from wdsr_tf.errors import check_choice
-
 LUMA = (0.29891, 0.58661, 0.11448)  # of R, G and B, as waifu2x rounds them
-
-
-def get_loss(name: str) -> keras.losses.Loss:
-    """Returns a new loss.
-
-    Raises:
-        InputError: there is no loss of this name.
-    """
-    return LOSSES[check_choice("loss", name, LOSSES)]()
 
 
 @keras.saving.register_keras_serializable("wdsr_tf")
@@ -144,15 +120,3 @@ def through(value, x):
 
 def weights():
     return ops.convert_to_tensor(LUMA, "float32")
-
-
-LOSSES = {
-    "mae": keras.losses.MeanAbsoluteError,
-    "mse": keras.losses.MeanSquaredError,
-    "weighted-mse": WeightedMSE,
-    "charbonnier": Charbonnier,
-    "huber": Huber,
-    "weighted-huber": lambda: Huber(1.0, weighted=True, name="weighted_huber"),
-    "waifu2x-huber": Waifu2xHuber,
-    "lbp": LBP,
-}

@@ -114,3 +114,9 @@ def test_every_loss_is_restored_from_a_checkpoint(name, tmp_path):
 def test_an_unknown_loss_is_refused_with_the_known_ones():
     with pytest.raises(InputError, match=r"Unknown loss 'l1'.*Choose from mae, mse, weighted-mse"):
         get_loss("l1")
+
+
+def test_a_checkpoint_from_when_the_losses_were_one_module_is_loaded():
+    config = keras.saving.serialize_keras_object(get_loss("charbonnier"))
+    loss = keras.saving.deserialize_keras_object(config | {"module": "wdsr_tf.losses"})
+    assert type(loss) is type(get_loss("charbonnier")) and config["registered_name"] == "wdsr_tf>Charbonnier"
