@@ -1,13 +1,9 @@
-import keras
 import numpy as np
 import pytest
 
 from tests.helpers.gradients import gradient
 from tests.helpers.networks import nhwc
-from wdsr_tf import checkpoint
-from wdsr_tf.errors import InputError
-from wdsr_tf.losses import LOSSES, LUMA, binary_filters, get_loss
-from wdsr_tf.models import create_model
+from wdsr_tf.losses import LUMA, binary_filters, get_loss
 
 ROUNDING = 1e-6  # relative, of float32 means of a hundred numbers
 
@@ -89,34 +85,3 @@ def test_lbp_filters_are_binary_sparse_and_reproducible():
         expected = np.zeros((3, 3, 3))
         expected[1, 1, color] = 1
         assert np.array_equal(filters[..., color], expected)
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_is_zero_for_equal_images_and_accepts_uint8_targets(name):
-    hr = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), "uint8")
-    floor = 0.255 if name == "charbonnier" else 0.0
-    assert value(name, hr, hr.astype("float32")) == pytest.approx(floor, abs=1e-6)
-    assert np.isfinite(gradient(lambda sr: get_loss(name)(hr, sr), hr.astype("float32"))).all()
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_is_restored_from_a_checkpoint(name, tmp_path):
-    model = create_model("espcn", 2, num_filters=4)
-    model.compile("sgd", get_loss(name))
-    model.optimizer.build(model.trainable_variables)
-    checkpoint.save(model, tmp_path / "model.keras")
-    loaded = checkpoint.load(tmp_path / "model.keras", compile=True)
-    hr, sr = np.random.default_rng(0).uniform(0, 255, (2, 1, 6, 5, 3)).astype("float32")
-    assert float(loaded.loss(hr, sr)) == value(name, hr, sr)
-    assert keras.saving.serialize_keras_object(loaded.loss) == keras.saving.serialize_keras_object(get_loss(name))
-
-
-def test_an_unknown_loss_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match=r"Unknown loss 'l1'.*Choose from mae, mse, weighted-mse"):
-        get_loss("l1")
-
-
-def test_a_checkpoint_from_when_the_losses_were_one_module_is_loaded():
-    config = keras.saving.serialize_keras_object(get_loss("charbonnier"))
-    loss = keras.saving.deserialize_keras_object(config | {"module": "wdsr_tf.losses"})
-    assert type(loss) is type(get_loss("charbonnier")) and config["registered_name"] == "wdsr_tf>Charbonnier"

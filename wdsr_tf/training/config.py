@@ -141,7 +141,7 @@ class TrainingConfig:
 
     epochs: int = option(300, "Number of epochs.", minimum=1, section="Optimization")
     steps_per_epoch: int = option(1000, "Steps per epoch.", minimum=1)
-    loss: str = option("mae", "Loss: mae, mse, ...; see docs/training.md.")
+    loss: str = option("mae", "Loss: mae, mse, charbonnier, ms-ssim, ...; see docs/training.md.")
     optimizer: str = option("adam", "Optimizer.", choices=OPTIMIZERS)
     learning_rate: float = option(1e-3, "Initial learning rate.", minimum=0)
     schedule: str = option("step", "Learning rate schedule.", choices=SCHEDULES)
