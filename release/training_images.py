@@ -13,7 +13,7 @@ from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic, sha256
 from wdsr_tf.images import fingerprint
 
-MANIFEST = "MANIFEST.tsv"  # next to the images or one folder above: columns file, author, license
+MANIFEST = "MANIFEST.tsv"  # next to the images or one folder above: columns file, author, license (or licence)
 SPLIT = re.compile(r"[^/]+_(train|valid)_HR(?=/|$)")
 SOURCES = {  # folders of images by name
     "t91": "training images of Yang et al.",
@@ -106,7 +106,7 @@ def author_and_license(path):
             with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                     if row["file"] == path.relative_to(folder).as_posix():
-                        return row["author"], row["license"]
+                        return row["author"], row.get("license") or row["licence"]
     return "", ""
 
 

@@ -48,6 +48,7 @@ __all__ = [
     "evaluate",
     "export",
     "images",
+    "interpolate",
     "list_models",
     "load",
     "train",
@@ -168,11 +169,13 @@ def evaluate(
     jpeg_quality: int | None = None,
     self_ensemble: bool = False,
     protocol: str | Sequence[str] = "krasserm",
+    metrics: str | Sequence[str] | None = None,
+    rank_by: str | None = None,
     save_images: PathLike | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Ranking:
-    """Ranks models by PSNR on full-size images, from one source: a dataset, a benchmark, or LR and HR folders.
+    """Ranks models on full-size images from one source: a dataset, a benchmark, or LR and HR folders.
 
     Args:
         models: a checkpoint or a published weights file, or its URL; a folder that is searched for checkpoints; a
@@ -189,13 +192,16 @@ def evaluate(
         protocol: "krasserm" (RGB, no border, float output), "ntire" (RGB, border scale + 6, rounded), "paper" (Y,
             border scale, rounded), "paper-gray" (the same, but a gray image is its own Y), several of them, or "all"
             of the first three. The first one ranks.
+        metrics: "psnr", "ssim", "ms-ssim", "niqe" (by our own prior), "gmsd", "lr-consistency" or "color-shift", or
+            several of them. Default: the first three.
+        rank_by: the metric that ranks. Default: PSNR, or the first of `metrics` if PSNR isn't among them.
         save_images: folder that gets the upscaled images as PNG, in one subfolder per model and one for bicubic.
         progress: called as progress(model's name, images done, images in total).
         log: called with a line per model.
 
     Returns:
-        The ranking: `table()` is a text, `best` is (PSNR in dB, name), `rows` has the figures, `result()` is JSON-like,
-        and `failed` says why models aren't ranked.
+        The ranking: `table()` is a text, `best` is (PSNR in dB or another figure that ranks, name), `rows` has the
+        figures, `result()` is JSON-like, and `failed` says why models aren't ranked.
 
     Raises:
         InputError: if there are no models or images, they don't fit together, or no model could be measured.
@@ -214,6 +220,8 @@ def evaluate(
         jpeg_quality=jpeg_quality,
         self_ensemble=self_ensemble,
         protocol=protocol,
+        metrics=metrics,
+        rank_by=rank_by,
         save_images=save_images,
         progress=progress,
         log=log,
@@ -297,6 +305,37 @@ def export(
     if failed:
         raise InputError("\n".join(map(str, failed)))
     return cards
+
+
+def interpolate(
+    first: Model,
+    second: Model,
+    alpha: float = 0.8,
+    outfile: PathLike | None = None,
+    *,
+    scale: int | None = None,
+) -> SRModel:
+    """Interpolates two models of one architecture: every weight is (1 - alpha) * first + alpha * second.
+
+    Between a model that was trained for PSNR and the adversarial one that was trained from it, this trades texture for
+    fewer artifacts.
+
+    Args:
+        first: a checkpoint or a published weights file, or its URL; or a loaded model.
+        second: the same.
+        alpha: weight of the second model, 0 to 1.
+        outfile: checkpoint (.keras) to write, atomically. Default: none.
+        scale: upscaling factor, for published weights that fit several.
+
+    Returns:
+        A Keras model; see `load`. Its `facts` record alpha and the source, checksum, and license of both models.
+
+    Raises:
+        InputError: if a model can't be loaded, they differ in more than their weights, or alpha is out of bounds.
+    """
+    from wdsr_tf.importers.interpolate import interpolate
+
+    return interpolate(first, second, alpha, outfile, scale=scale)
 
 
 def create_model(name: str, scale: int, **hyperparameters: Any) -> SRModel:

@@ -123,8 +123,11 @@ def test_bench_ranks_published_weights_directly(bench, tmp_path):
     assert re.search(r"srcnn\.npz: .*6 tensors: srcnn x3", run.stderr)
     assert json.loads((tmp_path / "bench.json").read_text())["scale"] == 3
     assert run.stdout.splitlines()[-1].endswith(" for model srcnn.npz")
-    run = bench(tmp_path, "--models", "published=srcnn.npz", "--scale", 3, "--benchmark", "hr")
-    assert run.stdout.splitlines()[-1].endswith(" for model published")
+    asked = ["--metrics", "psnr,lr-consistency,color-shift", "--rank-by", "gmsd"]
+    run = bench(tmp_path, "--models", "published=srcnn.npz", "--scale", 3, "--benchmark", "hr", *asked)
+    assert "rank     PSNR  LR-PSNR  shift    GMSD  seconds     MiB  model" in run.stdout.splitlines()
+    assert re.fullmatch(r"Best GMSD = 0\.\d{4} for model published", run.stdout.splitlines()[-1])
+    assert json.loads((tmp_path / "bench.json").read_text())["rank_by"] == "gmsd"
     assert "tensors" not in run.stderr  # the conversion was kept
 
 

@@ -1,4 +1,4 @@
-"""`wdsr-tf bench`: ranks models by PSNR on full-size images."""
+"""`wdsr-tf bench`: ranks models on full-size images, by PSNR or another metric."""
 
 import os
 from pathlib import Path
@@ -42,6 +42,13 @@ def define(flags):
     flags.list(
         "protocol", "krasserm", "krasserm, ntire, paper, paper-gray, several with commas, or all; the first one ranks."
     )
+    flags.list(
+        "metrics",
+        None,
+        "Columns, with commas between them: psnr, ssim, ms-ssim, niqe (by our own prior), gmsd, lr-consistency, "
+        "color-shift. Default: the first three.",
+    )
+    flags.string("rank_by", None, "The metric that ranks. Default: psnr, or the first one of --metrics.")
     flags.switch("self_ensemble", False, "Average over eight flips and rotations of each image.")
     flags.section("Results")
     flags.string("outfile", "./bench.json", "JSON file for all figures.", short="o")
@@ -54,7 +61,7 @@ def define(flags):
 def run(flags, words):
     check_outputs(flags)
     models = chosen_models(flags, words)
-    from wdsr_tf.evaluation import report
+    from wdsr_tf.evaluation import measure, report
     from wdsr_tf.evaluation.evaluate import evaluate, reasons
 
     earlier = report.read(flags.compare) if flags.compare else None
@@ -67,6 +74,8 @@ def run(flags, words):
         jpeg_quality=flags.jpeg_quality,
         self_ensemble=flags.self_ensemble,
         protocol=flags.protocol,
+        metrics=flags.metrics,
+        rank_by=flags.rank_by,
         save_images=flags.save_images,
         progress=ProgressBar(),
         log=complain,
@@ -79,7 +88,7 @@ def run(flags, words):
         say("\n".join([f"\nCompared with {flags.compare}", *report.differences(earlier, ranking.result())]))
     if ranking.failed:
         complain(f"\nNot ranked:{reasons(ranking.failed)}")
-    say(f"\nBest PSNR = {ranking.best[0]:.4f} for model {one_line(ranking.best[1])}")
+    say(f"\nBest {measure.line(ranking.rows[0], ranking.rank_by, ranking.protocols[0])}")
     return 1 if ranking.failed else 0
 
 
@@ -155,7 +164,7 @@ class ProgressBar:
 
 COMMAND = Command(
     "bench",
-    "Ranks models by PSNR on full-size images.",
+    "Ranks models on full-size images, by PSNR or another metric.",
     define,
     run,
     words="[NAME=FILE ...]",

@@ -1,10 +1,10 @@
-"""Ranks models by PSNR on full-size images: what `bench.py` and `wdsr_tf.evaluate` do."""
+"""Ranks models on full-size images: what `bench.py` and `wdsr_tf.evaluate` do."""
 
 from pathlib import Path
 
 from wdsr_tf.data.div2k import parse_ids
 from wdsr_tf.errors import InputError
-from wdsr_tf.evaluation import datasets, measure, networks
+from wdsr_tf.evaluation import columns, datasets, measure, networks
 from wdsr_tf.evaluation.metrics import protocol_names
 from wdsr_tf.evaluation.report import Ranking
 from wdsr_tf.system.require import require_keras
@@ -24,33 +24,38 @@ def evaluate(
     jpeg_quality=None,
     self_ensemble=False,
     protocol="krasserm",
+    metrics=None,
+    rank_by=None,
     save_images=None,
     progress=None,
     log=None,
 ):
     """Returns the `Ranking` of the models; `wdsr_tf.evaluate` documents the arguments."""
     protocols = protocol_names(protocol)
+    metrics, rank_by = columns.choose(metrics, rank_by)
     found, scale, failed = networks.of_one_scale(networks.collect(models), scale)
     if not found:
         raise InputError(f"None of the models can be measured:{reasons(failed)}")
     pairs = find_images(dataset, benchmark, lr_dir, hr_dir, scale, downgrade, validation_images, jpeg_quality)
     if save_images:
         check_save_images(save_images, dataset, benchmark, lr_dir, hr_dir)
-    bicubic, sha256 = measure.measure_bicubic(pairs, protocols, progress=progress, save_images=save_images)
+    options = {"metrics": metrics, "progress": progress, "save_images": save_images}
+    bicubic, sha256 = measure.measure_bicubic(pairs, protocols, **options)
     require_keras("Ranking models")
     rows, broken = measure.measure_networks(
         found,
         pairs,
         protocols,
+        rank_by=rank_by,
         self_ensemble=self_ensemble,
-        progress=progress,
         log=log,
-        save_images=save_images,
+        **options,
     )
     failed |= broken
     if not rows:
         raise InputError(f"None of the models could be measured:{reasons(failed)}")
-    return Ranking(rows, bicubic, failed, protocols, pairs.names, scale, pairs.record(), sha256, self_ensemble)
+    facts = {"ensemble": self_ensemble, "metrics": metrics, "rank_by": rank_by}
+    return Ranking(rows, bicubic, failed, protocols, pairs.names, scale, pairs.record(), sha256, **facts)
 
 
 def check_save_images(folder, *sources):

@@ -14,13 +14,13 @@ import numpy as np
 
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
+from wdsr_tf.evaluation.columns import COMPARED, DEFAULT, METRICS
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.images.resize import imresize
 from wdsr_tf.system import memory
 from wdsr_tf.system.terminal import one_line
 
 PSNR_LIMIT = 100.0
-FIGURES = ("psnr", "ssim", "ms_ssim")
 REASON_LIMIT = 300  # characters of a framework's message
 
 
@@ -31,6 +31,7 @@ class Row:
     Args:
         name: the model's name, or "bicubic".
         figures: {protocol's name: array (images, 3) of PSNR, SSIM and MS-SSIM}; NaN if not measured.
+        others: {name of another metric: array (images,)}; NaN if not measured.
         rounded: whether LR was rounded to 8 bits.
         seconds: time in the model over all images, including compilation; None if not measured.
         peak_memory: peak resident memory of the process meanwhile, in bytes; None if the system doesn't tell.
@@ -43,14 +44,40 @@ class Row:
     seconds: float | None = None
     peak_memory: int | None = None
     architecture: str | None = None
+    others: dict = dataclasses.field(default_factory=dict)
 
     def mean(self, protocol):
         """Returns (PSNR, SSIM, MS-SSIM), each averaged over the images that have it; NaN if none has."""
-        columns = (column[~np.isnan(column)] for column in self.figures[protocol].T)
-        return tuple(float(values.mean()) if len(values) else float("nan") for values in columns)
+        return tuple(map(_mean, self.figures[protocol].T))
+
+    def mean_of(self, metric, protocol):
+        """Returns the mean of the metric of that name, under `protocol` if it depends on one."""
+        return _mean(self.values(metric, protocol))
+
+    def values(self, metric, protocol):
+        """Returns the metric of that name for each image, under `protocol` if it depends on one."""
+        if metric in self.others:
+            return self.others[metric]
+        return self.figures[protocol][:, COMPARED.index(METRICS[metric])]
 
 
-def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progress=None, log=None, save_images=None):
+def _mean(values):
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def measure_networks(
+    networks,
+    pairs,
+    protocols,
+    *,
+    metrics=DEFAULT,
+    rank_by="psnr",
+    self_ensemble=False,
+    progress=None,
+    log=None,
+    save_images=None,
+):
     """Measures each network once on each image. A network that fails doesn't stop the others.
 
     One network and two images are in memory at a time.
@@ -59,6 +86,8 @@ def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progres
         networks: list of `networks.Network`.
         pairs: `datasets.ImagePairs`.
         protocols: names of protocols; the first one ranks.
+        metrics: names of metrics.
+        rank_by: the one of them that ranks.
         self_ensemble: average over eight flips and rotations of each image.
         progress: see `measure`.
         log: called with a line per network.
@@ -77,6 +106,7 @@ def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progres
                 network,
                 pairs,
                 protocols,
+                metrics=metrics,
                 self_ensemble=self_ensemble,
                 progress=progress,
                 log=log,
@@ -89,11 +119,21 @@ def measure_networks(networks, pairs, protocols, *, self_ensemble=False, progres
         finally:
             keras.utils.clear_session()  # otherwise each network takes longer to build than the one before
         rows.append(row)
-        log(f"PSNR = {row.mean(protocols[0])[0]:.4f} for model {one_line(row.name)}")
-    return ranked(rows, protocols[0]), failed
+        log(line(row, rank_by, protocols[0]))
+    return ranked(rows, protocols[0], rank_by), failed
 
 
-def measure_network(network, pairs, protocols, *, self_ensemble=False, progress=None, log=None, save_images=None):
+def measure_network(
+    network,
+    pairs,
+    protocols,
+    *,
+    metrics=DEFAULT,
+    self_ensemble=False,
+    progress=None,
+    log=None,
+    save_images=None,
+):
     """Returns the row of one network; see `measure_networks`. Raises whatever goes wrong."""
     from wdsr_tf.inference import ensemble, strips
 
@@ -106,7 +146,7 @@ def measure_network(network, pairs, protocols, *, self_ensemble=False, progress=
         return strips.upscale(model, lr)
 
     rounded = not (pairs.may_be_float and _is_luma(model))
-    options = {"rounded": rounded, "progress": progress, "save_images": save_images}
+    options = {"metrics": metrics, "rounded": rounded, "progress": progress, "save_images": save_images}
     row = measure(network.name, upscale, pairs, protocols, **options)
     return dataclasses.replace(row, peak_memory=memory.peak() if has_peak else None, architecture=model.architecture)
 
@@ -118,7 +158,7 @@ def _is_luma(model):
     return any(isinstance(layer, ReplaceLuma) for layer in model.layers)
 
 
-def measure_bicubic(pairs, protocols, *, progress=None, save_images=None):
+def measure_bicubic(pairs, protocols, *, metrics=DEFAULT, progress=None, save_images=None):
     """Measures LR upscaled by MATLAB's bicubic, and finds images that can't be read before any network runs.
 
     SR is float, neither clipped nor rounded, like a network's output; LR has 8 bits.
@@ -136,11 +176,22 @@ def measure_bicubic(pairs, protocols, *, progress=None, save_images=None):
     def bicubic(lr):
         return imresize(lr.astype("float32"), pairs.scale)
 
-    row = measure("bicubic", bicubic, pairs, protocols, progress=progress, seen=add, save_images=save_images)
-    return row, digest.hexdigest()
+    options = {"metrics": metrics, "progress": progress, "seen": add, "save_images": save_images}
+    return measure("bicubic", bicubic, pairs, protocols, **options), digest.hexdigest()
 
 
-def measure(name, upscale, pairs, protocols, *, rounded=True, progress=None, seen=None, save_images=None):
+def measure(
+    name,
+    upscale,
+    pairs,
+    protocols,
+    *,
+    metrics=DEFAULT,
+    rounded=True,
+    progress=None,
+    seen=None,
+    save_images=None,
+):
     """Returns the row of `upscale`, a function from LR to SR, which runs once per image for all protocols.
 
     Args:
@@ -148,12 +199,15 @@ def measure(name, upscale, pairs, protocols, *, rounded=True, progress=None, see
         upscale: function from LR (H, W, 3) to SR.
         pairs: `datasets.ImagePairs`.
         protocols: names of protocols.
+        metrics: names of metrics. PSNR is always measured.
         rounded: whether LR that is made from HR is rounded to 8 bits.
         progress: called as progress(name, images done, images in total), first with 0 done.
         seen: called as seen(image's name, lr, hr) for each image.
         save_images: folder whose subfolder `name` gets the upscaled images, as PNG of 8 bits.
     """
     figures, seconds = {protocol: [] for protocol in protocols}, 0.0
+    others = {metric: [] for metric in metrics if METRICS[metric].measure}
+    compared = [metric in metrics for metric in DEFAULT]
     progress = progress or (lambda name, done, total: None)
     progress(name, 0, len(pairs.pairs))
     for done, (image, lr, hr) in enumerate(decoded(pairs, rounded), start=1):
@@ -163,19 +217,33 @@ def measure(name, upscale, pairs, protocols, *, rounded=True, progress=None, see
             started = time.perf_counter()
             sr = upscale(lr)
             seconds += time.perf_counter() - started
-            sr = sr[: hr.shape[0], : hr.shape[1]]
+            cropped = sr[: hr.shape[0], : hr.shape[1]]
             if save_images:
-                images.write(saved_path(save_images, name, image), images.to_uint8(sr))
+                images.write(saved_path(save_images, name, image), images.to_uint8(cropped))
             for protocol, values in figures.items():
-                psnr, *others = PROTOCOLS[protocol].measure_all(sr, hr, pairs.scale)
-                values.append((min(psnr, PSNR_LIMIT), *others))
+                values.append(_compared(PROTOCOLS[protocol], cropped, hr, pairs.scale, compared))
+            for metric, values in others.items():
+                values.append(min(METRICS[metric].measure(sr, hr, lr, pairs.scale), PSNR_LIMIT))
         except InputError as error:
             raise InputError(f"Image {image}: {error}") from error
         except Exception as error:
             error.add_note(f"Image {image}")
             raise
         progress(name, done, len(pairs.pairs))
-    return Row(name, {protocol: np.array(values) for protocol, values in figures.items()}, rounded, seconds)
+    figures, others = ({key: np.array(values) for key, values in each.items()} for each in (figures, others))
+    return Row(name, figures, rounded, seconds, others=others)
+
+
+def _compared(protocol, sr, hr, scale, wanted):
+    """PSNR, SSIM and MS-SSIM; what isn't wanted is NaN where leaving it out saves time."""
+    nan = float("nan")
+    if wanted[2]:
+        psnr, *others = protocol.measure_all(sr, hr, scale)
+    elif wanted[1]:
+        psnr, *others = *protocol.measure(sr, hr, scale), nan
+    else:
+        psnr, *others = protocol.psnr(sr, hr, scale), nan, nan
+    return min(psnr, PSNR_LIMIT), *others
 
 
 def saved_path(folder, name, image):
@@ -196,9 +264,15 @@ def decoded(pairs, rounded=True):
             yield pair.name, lr, hr
 
 
-def ranked(rows, protocol):
-    """Returns the rows by mean PSNR under `protocol`, best first; ties keep their order."""
-    return sorted(rows, key=lambda row: -row.mean(protocol)[0])
+def ranked(rows, protocol, metric="psnr"):
+    """Returns the rows by the mean of the metric under `protocol`, best first; ties keep their order."""
+    return sorted(rows, key=lambda row: METRICS[metric].rank(row.mean_of(metric, protocol)))
+
+
+def line(row, metric, protocol):
+    """Returns a line with the mean of the metric."""
+    measured = METRICS[metric]
+    return f"{measured.title} = {measured.text(row.mean_of(metric, protocol))} for model {one_line(row.name)}"
 
 
 def reason(error, path):

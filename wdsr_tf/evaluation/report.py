@@ -3,6 +3,8 @@
 bench.json is one object. Its numbers are finite, and its lists of figures are in the order of `images`:
 
     psnr        {model: mean PSNR under the first protocol}, best first; krasserm/wdsr's bench.json is this object alone
+    metrics     the names of the metrics that were asked for; PSNR is always measured
+    rank_by     the one of them that ranks
     protocols   {name: channel, border and rounding in words}; the first one ranks
     data        where the images came from: dataset and downgrade, or the folders; JPEG quality and subsampling
     sha256      of the images: each one's name, and shape and pixels of LR (8 bits) and HR as measured
@@ -10,11 +12,13 @@ bench.json is one object. Its numbers are finite, and its lists of figures are i
     ensemble    whether the models' figures are of the self-ensemble
     images      the names of the images
     models      {model: {protocol: {psnr, ssim, ms_ssim, psnr_per_image, ssim_per_image, ms_ssim_per_image}}}, best
-                first; a figure is null if the image is too small for MS-SSIM
+                first; without ssim and ms_ssim if they weren't asked for; a figure is null if the image is too small
+    others      {model or "bicubic": {metric: mean, metric_per_image: [...]}} of the metrics that don't depend on a
+                protocol, if any were asked for: niqe_own, gmsd, lr_consistency, color_shift
     runs        {model: {seconds, peak_memory, lr}}: seconds in the model over all images, including compilation; peak
                 resident memory of the process in bytes, including what earlier models left, or null if the system
                 doesn't tell; lr: "8 bits" or "float"
-    bicubic     {protocol: the same six figures} of LR (8 bits) upscaled by MATLAB's bicubic
+    bicubic     {protocol: the same figures} of LR (8 bits) upscaled by MATLAB's bicubic
     failed      {model: why it isn't ranked}
 
 The CSV has a line with the means for each model and protocol; bicubic comes last.
@@ -24,21 +28,26 @@ import csv
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from wdsr_tf.errors import InputError, line
-from wdsr_tf.evaluation.measure import FIGURES, Row
+from wdsr_tf.evaluation.columns import COMPARED, DEFAULT, METRICS
+from wdsr_tf.evaluation.measure import Row
 from wdsr_tf.evaluation.metrics import PROTOCOLS
 from wdsr_tf.files import atomic
 from wdsr_tf.system.terminal import one_line
 
-NAME_WIDTH = 50  # of a model in the table, so that the table fits in 100 columns
-COLUMNS = ("model", "protocol", *FIGURES, "images", "scale", "lr", "ensemble", "seconds", "peak_memory", "sha256")
+NAME_WIDTH = 50  # of a model in the table, so that the table fits in 100 columns unless it has further metrics
+_OTHERS = {metric.key: metric for metric in METRICS.values() if metric.measure}
+CONDITIONS = ("images", "scale", "lr", "ensemble", "seconds", "peak_memory", "sha256")  # columns of the CSV
 
 
 @dataclasses.dataclass(frozen=True)
 class Ranking:
-    """Models ranked by PSNR, with everything that is needed to repeat the measurement.
+    """Models ranked by a metric, with everything that is needed to repeat the measurement.
 
     Args:
         rows: `measure.Row` of each model, best first.
@@ -50,6 +59,8 @@ class Ranking:
         data: where the images came from, as plain values.
         sha256: of the images.
         ensemble: whether the rows are of the self-ensemble.
+        metrics: names of the metrics to show.
+        rank_by: the one of them that ranks.
     """
 
     rows: list
@@ -61,11 +72,23 @@ class Ranking:
     data: dict
     sha256: str
     ensemble: bool = False
+    metrics: Sequence = DEFAULT
+    rank_by: str = "psnr"
 
     @property
     def best(self):
-        """(mean PSNR under the first protocol, name) of the best model."""
-        return self.rows[0].mean(self.protocols[0])[0], self.rows[0].name
+        """(mean of the metric that ranks, under the first protocol; name) of the best model."""
+        return self.rows[0].mean_of(self.rank_by, self.protocols[0]), self.rows[0].name
+
+    @property
+    def _own(self):
+        """The shown metrics that don't depend on a protocol."""
+        return [METRICS[name] for name in self.metrics if METRICS[name].measure]
+
+    @property
+    def _recorded(self):
+        """The metrics in bench.json and CSV that depend on a protocol: those that are shown, and PSNR."""
+        return [metric for metric in COMPARED if metric.name in self.metrics or metric.name == "psnr"]
 
     def table(self):
         """Returns a text: what was measured and how, then the ranked rows for each protocol, and bicubic last."""
@@ -76,46 +99,66 @@ class Ranking:
         unrounded = [row.name for row in self.rows if not row.rounded]
         if unrounded:
             lines.append(f"LR is float, as in the papers of luma models, for: {', '.join(unrounded)}")
+        lines += [f"{metric.title}: {metric.description}" for metric in self._own]
         for protocol in self.protocols:
-            lines += self._block(protocol, costs=protocol == self.protocols[0])
-        bicubic, _, _ = self.bicubic.mean(self.protocols[0])
-        if self.best[0] < bicubic:
-            lines += ["", f"No model is as good as bicubic upscaling, {bicubic:.4f} dB under {self.protocols[0]}."]
+            lines += self._block(protocol, first=protocol == self.protocols[0])
+        ranking, bicubic = METRICS[self.rank_by], self.bicubic.mean_of(self.rank_by, self.protocols[0])
+        if ranking.is_worse(self.best[0], bicubic):
+            value = (
+                f"{ranking.text(bicubic)} dB" if self.rank_by == "psnr" else f"{ranking.text(bicubic)} {ranking.title}"
+            )
+            under = "" if ranking.measure else f" under {self.protocols[0]}"
+            lines += ["", f"No model is as good as bicubic upscaling, {value}{under}."]
         return "\n".join(lines)
 
-    def _block(self, protocol, costs):
+    def _block(self, protocol, first):
+        """The rows under a protocol; what doesn't depend on it is in the first block alone."""
+        shown = [METRICS[name] for name in self.metrics if first or METRICS[name] in COMPARED]
         lines = ["", f"{protocol}: {PROTOCOLS[protocol].description}"]
-        small = [self.images[i] for i in _missing(self.bicubic, protocol)]
-        if small:
-            listed = ", ".join(small[:4]) + (f" and {len(small) - 4} more" if len(small) > 4 else "")
-            lines.append(
-                f"MS-SSIM without {len(small)} of {len(self.images)} images that are too small for it: {listed}"
-            )
-        lines.append("rank     PSNR    SSIM  MS-SSIM  " + ("seconds     MiB  " if costs else "") + "model")
+        for metric in shown:
+            small = [self.images[i] for i in np.flatnonzero(np.isnan(self.bicubic.values(metric.name, protocol)))]
+            if small:
+                listed = ", ".join(small[:4]) + (f" and {len(small) - 4} more" if len(small) > 4 else "")
+                lines.append(
+                    f"{metric.title} without {len(small)} of {len(self.images)} images that are too small for it: "
+                    f"{listed}"
+                )
+        headings = [f"{metric.title:>{metric.width}}" for metric in shown] + ["seconds", "   MiB"] * first
+        lines.append("  ".join(["rank", *headings, "model"]))
         for rank, row in [*enumerate(self.rows, start=1), ("-", self.bicubic)]:
-            psnr, ssim, ms_ssim = row.mean(protocol)
-            figures = f"{psnr:7.4f}  {ssim:.4f}  {_or_dash(ms_ssim, '.4f'):>7}  "
-            mebibytes = None if row.peak_memory is None else row.peak_memory / 2**20
-            if costs:
-                figures += f"{_or_dash(row.seconds, '.1f'):>7}  {_or_dash(mebibytes, ',.0f'):>6}  "
-            lines.append(f"{rank:>4}  {figures}{_shortened(row.name)}")
+            cells = [f"{metric.text(row.mean_of(metric.name, protocol)):>{metric.width}}" for metric in shown]
+            if first:
+                mebibytes = None if row.peak_memory is None else row.peak_memory / 2**20
+                cells += [f"{_or_dash(row.seconds, '.1f'):>7}", f"{_or_dash(mebibytes, ',.0f'):>6}"]
+            lines.append("  ".join([f"{rank:>4}", *cells, _shortened(row.name)]))
         return lines
 
     def result(self):
         """Returns the object of bench.json; the module's docstring lists its keys."""
         return {
             "psnr": {row.name: row.mean(self.protocols[0])[0] for row in self.rows},
+            "metrics": list(self.metrics),
+            "rank_by": self.rank_by,
             "protocols": {name: PROTOCOLS[name].description for name in self.protocols},
             "data": self.data,
             "sha256": self.sha256,
             "scale": self.scale,
             "ensemble": self.ensemble,
             "images": self.images,
-            "models": {row.name: _summary(row) for row in self.rows},
+            "models": {row.name: self._summary(row) for row in self.rows},
             "runs": {row.name: _run(row) for row in self.rows},
-            "bicubic": _summary(self.bicubic),
+            "bicubic": self._summary(self.bicubic),
+            **self._others(),
             "failed": self.failed,
         }
+
+    def _summary(self, row):
+        """Means and per-image figures of each protocol as plain values."""
+        return {protocol: _plain(row, self._recorded, protocol) for protocol in row.figures}
+
+    def _others(self):
+        rows = [*self.rows, self.bicubic] if self._own else []
+        return {"others": {row.name: _plain(row, self._own, self.protocols[0]) for row in rows}} if rows else {}
 
     def write(self, path):
         """Writes bench.json atomically."""
@@ -125,7 +168,8 @@ class Ranking:
     def write_csv(self, path):
         """Writes the means as CSV, atomically."""
         with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            keys = [metric.key for metric in [*self._recorded, *self._own]]
+            writer = csv.DictWriter(file, ["model", "protocol", *keys, *CONDITIONS])
             writer.writeheader()
             for row in [*self.rows, self.bicubic]:
                 for protocol in self.protocols:
@@ -133,7 +177,8 @@ class Ranking:
 
     def _record(self, row, protocol):
         common = {"images": len(self.images), "scale": self.scale, "sha256": self.sha256}
-        means = dict(zip(FIGURES, map(_finite, row.mean(protocol)), strict=True))
+        metrics = [*self._recorded, *self._own]
+        means = {metric.key: _finite(row.mean_of(metric.name, protocol)) for metric in metrics}
         ensemble = self.ensemble and row is not self.bicubic
         return {"model": row.name, "protocol": protocol, "ensemble": ensemble, **means, **_run(row), **common}
 
@@ -145,12 +190,14 @@ def read(path):
         for models in (result["models"].values(), [result["bicubic"]]):
             for protocols in models:
                 for figures in protocols.values():
-                    _check({key: figures[key] for key in ("psnr", "ssim")}, (int, float))
+                    _check({"psnr": figures["psnr"], "ssim": figures.get("ssim", 0)}, (int, float))
                     _check({"ms_ssim": figures.get("ms_ssim")}, (int, float, type(None)))
         _check({"scale": result["scale"]}, int)
         _check(result["protocols"], str)
         for run in result.get("runs", {}).values():
             _check({key: run.get(key) for key in ("seconds", "peak_memory")}, (int, float, type(None)))
+        for figures in result.get("others", {}).values():
+            _check({key: figures.get(key) for key in _OTHERS}, (int, float, type(None)))
     except OSError as error:
         raise InputError(f"{path}: Can't be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -183,10 +230,21 @@ def differences(then, now):
             lines.append(f"{'':50}{'none':<8}  {name}: {', '.join(before)} then, {', '.join(after)} now")
         runs = [side.get("runs", {}).get(name, {}) for side in (then, now)]
         for protocol in common:
-            psnr, ssim, ms_ssim = (_change(before[protocol], after[protocol], key, "+.4f") for key in FIGURES)
+            keys = [metric.key for metric in COMPARED]
+            psnr, ssim, ms_ssim = (_change(before[protocol], after[protocol], key, "+.4f") for key in keys)
             seconds, mebibytes = _change(*runs, "seconds", "+.1f"), _change(*runs, "peak_memory", "+,.0f", 2**20)
             lines.append(f"{psnr:>14} {ssim}  {ms_ssim:>7}  {seconds:>7}  {mebibytes:>6}  {protocol:<8}  {name}")
             runs = [{}, {}]
+    return lines + _other_differences(then.get("others", {}), now.get("others", {}))
+
+
+def _other_differences(then, now):
+    """A line for each metric without a protocol and each model that both sides have."""
+    lines = []
+    for key, metric in _OTHERS.items():
+        for name in [name for name in now if name in then]:
+            if (change := _change(then[name], now[name], key, f"+.{metric.decimals}f")) != "-":
+                lines.append(f"change in {metric.title}: {change}  {name}")
     return lines
 
 
@@ -215,22 +273,15 @@ def _conditions(then, now):
             yield f"LR of {name}", before, run["lr"]
 
 
-def _summary(row):
-    """Means and per-image figures of each protocol as plain values."""
-    summary = {}
-    for protocol, figures in row.figures.items():
-        means = dict(zip(FIGURES, map(_finite, row.mean(protocol)), strict=True))
-        each = {f"{name}_per_image": [*map(_finite, figures[:, i].tolist())] for i, name in enumerate(FIGURES)}
-        summary[protocol] = means | each
-    return summary
+def _plain(row, metrics, protocol):
+    """Means and per-image figures as plain values."""
+    means = {metric.key: _finite(row.mean_of(metric.name, protocol)) for metric in metrics}
+    each = {metric.key: [*map(_finite, row.values(metric.name, protocol).tolist())] for metric in metrics}
+    return means | {f"{key}_per_image": values for key, values in each.items()}
 
 
 def _run(row):
     return {"seconds": row.seconds, "peak_memory": row.peak_memory, "lr": "8 bits" if row.rounded else "float"}
-
-
-def _missing(row, protocol):
-    return [i for i, values in enumerate(row.figures[protocol].tolist()) if any(map(math.isnan, values))]
 
 
 def _finite(value):
