@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from wdsr_tf.commands import downloads, limits
+from wdsr_tf.commands import clusters, downloads, limits
 from wdsr_tf.commands.command import Command, complain, say
 from wdsr_tf.commands.flags import hyphenated
 from wdsr_tf.errors import InputError
@@ -43,6 +43,7 @@ def define(flags):
         "protocol", "krasserm", "krasserm, ntire, paper, paper-gray, several with commas, or all; the first one ranks."
     )
     flags.switch("self_ensemble", False, "Average over eight flips and rotations of each image.")
+    clusters.define(flags)
     flags.section("Results")
     flags.string("outfile", "./bench.json", "JSON file for all figures.", short="o")
     flags.string("csv", None, "CSV file for the means.")
@@ -70,6 +71,7 @@ def run(flags, words):
         save_images=flags.save_images,
         progress=ProgressBar(),
         log=complain,
+        **clusters.measuring(flags),
     )
     say(ranking.table())
     ranking.write(flags.outfile)

@@ -9,7 +9,10 @@ from wdsr_tf.commands.group import Group
 VERBS = Group(
     "",
     "Single-image super-resolution: upscales images, and trains, ranks and converts models.",
-    {verb: f"wdsr_tf.commands.{verb}" for verb in ("upscale", "train", "bench", "convert", "export", "doctor")},
+    {
+        verb: f"wdsr_tf.commands.{verb}"
+        for verb in ("upscale", "train", "bench", "convert", "export", "report", "doctor")
+    },
 )
 
 

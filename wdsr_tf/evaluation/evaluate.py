@@ -27,8 +27,12 @@ def evaluate(
     save_images=None,
     progress=None,
     log=None,
+    measure_networks=measure.measure_networks,
 ):
-    """Returns the `Ranking` of the models; `wdsr_tf.evaluate` documents the arguments."""
+    """Returns the `Ranking` of the models; `wdsr_tf.evaluate` documents the arguments.
+
+    `measure_networks` measures them all, in this process or elsewhere.
+    """
     protocols = protocol_names(protocol)
     found, scale, failed = networks.of_one_scale(networks.collect(models), scale)
     if not found:
@@ -38,7 +42,7 @@ def evaluate(
         check_save_images(save_images, dataset, benchmark, lr_dir, hr_dir)
     bicubic, sha256 = measure.measure_bicubic(pairs, protocols, progress=progress, save_images=save_images)
     require_keras("Ranking models")
-    rows, broken = measure.measure_networks(
+    rows, broken = measure_networks(
         found,
         pairs,
         protocols,
