@@ -131,6 +131,8 @@ class _Pool:
 
     def _died(self, worker, task):
         if worker in self._actors:
+            with contextlib.suppress(Exception):  # one that can merely not be reached would go on
+                self._ray.kill(self._actors[worker])
             del self._actors[worker]
             self._deaths = 0 if worker in self._ready else self._deaths + 1
             self._ready.discard(worker)
@@ -178,11 +180,13 @@ class _Worker:
 
 @contextlib.contextmanager
 def _connected(cluster):
-    """Yields the module `ray`, connected to the cluster."""
+    """Yields the module `ray`, connected to the cluster; a process that is connected already stays as it is."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
+    if ray.is_initialized():
+        yield ray
+        return
     options = {"address": cluster.address, "log_to_driver": False, "logging_level": "ERROR"}
     if cluster.address == LOCAL:
         cpus = max(cores.available(), math.ceil(cluster.workers * cluster.cpus))

@@ -28,8 +28,13 @@ class Shard:
 
     def has(self, path: PurePath) -> bool:
         """Whether an image belongs to this shard; `path` is that in its folder."""
+        return self.index_of(path, self.count) == self.index
+
+    @staticmethod
+    def index_of(path: PurePath, count: int) -> int:
+        """Returns which of `count` shards an image belongs to."""
         digest = hashlib.sha256(os.fsencode(path.as_posix())).digest()
-        return int.from_bytes(digest[:8], "big") % self.count == self.index
+        return int.from_bytes(digest[:8], "big") % count
 
     def __str__(self):
         return f"{self.index}/{self.count}"
