@@ -16,7 +16,7 @@ JAX_CACHE = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax JAX_PERSISTENT_CACHE_M
 # Two processes, each of which takes whole files: what a file trains or converts for its tests is made once.
 PYTEST = -m pytest -n 2 --dist loadfile
 
-.PHONY: install help demo web web-serve test test-all test-wheel test-jax test-tfa test-web docs lint clean
+.PHONY: install help demo web web-serve test test-all test-wheel test-jax test-ray test-tfa test-web docs lint clean
 
 install: .venv/installed
 
@@ -27,6 +27,7 @@ help:
 	@echo 'make test-all   run the slow tests as well, such as every network at every scale'
 	@echo 'make test-wheel build the wheel, install it into an empty environment and upscale with it'
 	@echo 'make test-jax   run the tests that need Keras with JAX, in an environment without TensorFlow; JAX_TESTS=... selects'
+	@echo 'make test-ray   run the tests that need a local Ray cluster, in an environment with the light install'
 	@echo 'make test-tfa   compare weight normalization with tensorflow-addons (needs Python 3.11)'
 	@echo 'make web        build the browser page into web/dist (needs Node.js 20.19 or newer)'
 	@echo 'make web-serve  build and serve the browser page; web/README.md describes deployment'
@@ -60,6 +61,11 @@ endef
 	.venv-jax/bin/python -m pip install --quiet -c constraints.txt -e '.[jax]' pytest pytest-xdist
 	@touch $@
 
+.venv-ray/installed: constraints.txt pyproject.toml setup.py
+	$(call make_venv,.venv-ray,11,13)
+	.venv-ray/bin/python -m pip install --quiet -c constraints.txt -e '.[ray]' pytest
+	@touch $@
+
 .venv-tfa/installed: constraints-tfa.txt
 	$(call make_venv,.venv-tfa,11,11)
 	.venv-tfa/bin/python -m pip install --quiet -r constraints-tfa.txt
@@ -80,6 +86,9 @@ test-wheel: .venv/installed
 test-jax: .venv-jax/installed
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null || { echo '.venv-jax has TensorFlow: remove it'; exit 1; }
 	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(JAX_CACHE) .venv-jax/bin/python $(PYTEST) $(or $(JAX_TESTS),$(NO_KERAS:%=--ignore=%))
+
+test-ray: .venv-ray/installed
+	.venv-ray/bin/python -m pytest -q -rs -m 'slow or not slow' tests/distributed/test_ray.py
 
 test-tfa: .venv/installed .venv-tfa/installed
 	.venv-tfa/bin/python -W ignore tests/models/tfa_oracle.py $(TFA_VECTORS)

@@ -134,7 +134,7 @@ def test_every_flag_in_the_documentation_exists():
 
     known = {"help", "logdir", "startup", "network", "rounds", "benchmarks"}  # the latter of other programs
     for name in [
-        *(f"wdsr_tf.commands.{verb}" for verb in ("upscale", "train", "bench", "doctor")),
+        *(f"wdsr_tf.commands.{verb}" for verb in ("upscale", "train", "bench", "report", "doctor")),
         *convert.COMMAND.members.values(),
     ]:
         known |= {flag.replace("_", "-") for flag in importlib.import_module(name).COMMAND.flags()}

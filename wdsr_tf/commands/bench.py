@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from wdsr_tf.commands import downloads, limits
+from wdsr_tf.commands import clusters, downloads, limits
 from wdsr_tf.commands.command import Command, complain, say
 from wdsr_tf.commands.flags import hyphenated
 from wdsr_tf.errors import InputError
@@ -50,6 +50,7 @@ def define(flags):
     )
     flags.string("rank_by", None, "The metric that ranks. Default: psnr, or the first one of --metrics.")
     flags.switch("self_ensemble", False, "Average over eight flips and rotations of each image.")
+    clusters.define(flags)
     flags.section("Results")
     flags.string("outfile", "./bench.json", "JSON file for all figures.", short="o")
     flags.string("csv", None, "CSV file for the means.")
@@ -79,6 +80,7 @@ def run(flags, words):
         save_images=flags.save_images,
         progress=ProgressBar(),
         log=complain,
+        **clusters.measuring(flags),
     )
     say(ranking.table())
     ranking.write(flags.outfile)

@@ -11,7 +11,7 @@ VERBS = Group(
     "Single-image super-resolution: upscales images, and trains, ranks and converts models.",
     {
         verb: f"wdsr_tf.commands.{verb}"
-        for verb in ("upscale", "train", "bench", "convert", "export", "interpolate", "doctor")
+        for verb in ("upscale", "train", "bench", "convert", "export", "interpolate", "report", "doctor")
     },
 )
 

@@ -1,10 +1,11 @@
 """`wdsr-tf upscale` and `demo.py`: images in files, upscaled into files."""
 
 import contextlib
+import dataclasses
 import threading
 from pathlib import Path
 
-from wdsr_tf.commands import downloads, limits, videos
+from wdsr_tf.commands import clusters, downloads, limits, settings, videos
 from wdsr_tf.commands.command import Command
 from wdsr_tf.commands.output import complain, complain_of, say
 from wdsr_tf.errors import InputError, sentence
@@ -99,67 +100,82 @@ def define(flags):
         short="j",
         minimum=1,
     )
+    clusters.define(flags, shard=True)
     videos.define(flags)
 
 
 def run(flags, words):
+    from wdsr_tf.distributed.shards import Shard
     from wdsr_tf.files import sweep
-    from wdsr_tf.inference.folder import file_of, plan, suffix_of
-    from wdsr_tf.inference.journal import Journal
+    from wdsr_tf.inference.folder import below, file_of, plan, suffix_of
+    from wdsr_tf.inference.options import Options
     from wdsr_tf.inference.pipeline import OrderedLines
-    from wdsr_tf.inference.upscaler import Upscaler
 
     if flags.model is None and Path(OWN_MODELS).exists():
         say(f"Using the bundled models; -m {OWN_MODELS} uses your own.")
+    shard, cluster = Shard.parse(flags.shard), clusters.chosen(flags)
     indir = None if flags["list"].value else flags.indir
     suffix, file = suffix_of(flags.format), file_of(indir, flags.outdir)
     if "/" in flags.suffix or "\\" in flags.suffix:
         raise InputError(f"--suffix is a part of a file's name, such as -x2; it is {flags.suffix!r}.")
     if file and suffix and suffix != file.suffix.lower():
         raise InputError(f"--format {flags.format} doesn't fit the name {file}. Leave it out: the name is enough.")
-    outdir = file.parent if file else flags.outdir
-    sources, failures = chosen(flags, outdir)
+    sources, failures = chosen(flags, file.parent if file else flags.outdir)
     lines = OrderedLines(say)
-    upscaler = Upscaler(
-        downloads.fetched(flags.model, flags, flags.sha256),
-        scale=flags.scale,
-        size=flags.size,
-        noise=flags.noise,
-        engine=flags.engine,
-        precision=flags.precision,
-        device=flags.device,
-        allow_loss=flags.allow_loss,
-        calibration=flags.calibration,
-        memory=flags.memory,
-        tile=flags.tile,
-        overlap=flags.overlap,
-        self_ensemble=flags.self_ensemble,
-        quality=flags.quality,
-        max_pixels=round(flags.max_pixels * 1e6),
+    options = Options(
+        outdir=Path(file.parent if file else flags.outdir),
+        indir=indir and Path(indir),
+        settings=settings.of_upscaler(flags),
+        overwrite=flags.overwrite,
+        check=flags.check,
         log=lines,
     )
-    with Journal(outdir) as journal:
+    upscaler = options.upscaler
+    with options.journal as journal:
         pairs = (
             [(sources[0], file)]
             if file
-            else plan(sources, indir, outdir, upscaler.result_size, suffix, journal, flags.suffix)
+            else plan(sources, indir, options.outdir, upscaler.result_size, suffix, journal, flags.suffix)
         )
+        pairs = [(source, target) for source, target in pairs if shard.has(below(source, indir))]
+        failures = [(source, error) for source, error in failures if shard.has(below(source, indir))]
         for folder in () if flags.dry_run else {target.parent for _, target in pairs}:
             sweep(folder)
-        todo, done = choose(upscaler, journal, pairs, flags.overwrite)
+        todo, done, foreign = choose(upscaler, journal, pairs, flags.overwrite)
         if flags.dry_run:
             from wdsr_tf.commands.dry_run import explain
 
             return max(report(failures), explain(upscaler, todo, flags.self_ensemble))
+        note(options, shard, pairs, done, foreign, failures)
         unread, faults = check_again(upscaler, journal, done) if flags.check else ([], [])
         if todo or failures:
-            failed, found = upscale_all(upscaler, journal, todo, indir, flags, lines)
+            if cluster:
+                failed, found = clusters.upscale_all(options, todo, cluster, flags.jobs)
+            else:
+                failed, found = upscale_all(options, todo, flags.jobs, flags.memory, lines)
             say(f"Wrote {len(todo) - len(failed)} of {len(todo) + len(failures)} images to {flags.outdir}.")
             failures, faults = failures + failed, faults + found
         failures += unread
     for target, fault in faults:
         complain(f"Check: {one_line(target)} {one_line(fault)}. The file was kept.")
     return max(report(failures), 1 if faults else 0)
+
+
+def note(options, shard, pairs, done, foreign, failures):
+    """Records what this run of a shard doesn't make, for `wdsr-tf report`."""
+    from wdsr_tf.inference.folder import below
+    from wdsr_tf.inference.journal import Outcome, Record
+
+    journal, blank = options.journal, Record("", "", "", "", (), "")
+    with contextlib.suppress(InputError):  # a folder that can't be written to: if there is work, it says so
+        journal.begin(str(shard), len(pairs) + len(failures), len(done))
+        for source, target in foreign:
+            reason = f"{target}: isn't a result of this command, or was changed."
+            row = {"target": journal.name(target), "outcome": Outcome.SKIPPED, "error": reason}
+            journal.add(dataclasses.replace(blank, source=below(source, options.indir).as_posix(), **row))
+        for source, error in failures:
+            row = {"source": source.as_posix(), "outcome": Outcome.FAILED, "error": sentence(error)}
+            journal.add(dataclasses.replace(blank, **row))
 
 
 def report(failures):
@@ -202,15 +218,19 @@ def check_again(upscaler, journal, done):
 
 
 def choose(upscaler, journal, pairs, overwrite):
-    """Returns the pairs (source, target) to make now, and those that are up to date; says why others aren't made."""
+    """Returns the pairs (source, target) to make now, those that are up to date, and those that aren't ours.
+
+    Says why others aren't made.
+    """
     from wdsr_tf.inference.folder import state
     from wdsr_tf.inference.journal import State
 
     if overwrite:
-        return pairs, []
+        return pairs, [], []
     states = {pair: state(upscaler, journal, *pair) for pair in pairs}
-    done, outdated, foreign = (
-        [pair for pair in pairs if states[pair] is kind] for kind in (State.CURRENT, State.OUTDATED, State.FOREIGN)
+    done, outdated, foreign, quarantined = (
+        [pair for pair in pairs if states[pair] is kind]
+        for kind in (State.CURRENT, State.OUTDATED, State.FOREIGN, State.QUARANTINED)
     )
     if done:
         say(f"{len(done)} of {len(pairs)} images are done already; --overwrite upscales them again.")
@@ -218,10 +238,12 @@ def choose(upscaler, journal, pairs, overwrite):
         say(f"{len(outdated)} of {len(pairs)} are upscaled again: the image, the model or an option has changed.")
     for _, target in foreign:
         say(f"Kept {one_line(target)}, which isn't a result of this command, or was changed. --overwrite replaces it.")
-    return [pair for pair in pairs if states[pair] in (State.ABSENT, State.OUTDATED)], done
+    for source, _ in quarantined:
+        say(f"Left out {one_line(source)}, which is quarantined: it killed its workers. --overwrite tries it again.")
+    return [pair for pair in pairs if states[pair] in (State.ABSENT, State.OUTDATED)], done, foreign
 
 
-def upscale_all(upscaler, journal, todo, indir, flags, lines):
+def upscale_all(options, todo, jobs, memory_limit, lines):
     """Upscales the pairs (source, target) and shows progress in megapixels.
 
     Returns:
@@ -231,13 +253,12 @@ def upscale_all(upscaler, journal, todo, indir, flags, lines):
 
     from wdsr_tf.files import is_disk_full
     from wdsr_tf.inference.budget import room
-    from wdsr_tf.inference.folder import below, upscale_one
-    from wdsr_tf.inference.journal import PASSED
+    from wdsr_tf.inference.folder import Watch, upscale_one
     from wdsr_tf.inference.pipeline import Task, in_order
     from wdsr_tf.system import memory
 
-    megapixels = [_expected(upscaler, *pair) for pair in todo]
-    failures, faults, names = [], [], iter([*(source.name for source, _ in todo), ""])
+    megapixels = [expected(options.upscaler, *pair) for pair in todo]
+    records, names = [], iter([*(source.name for source, _ in todo), ""])
     with tqdm(total=sum(megapixels), bar_format=BAR) as bar:
         progress = Progress(bar, megapixels)
 
@@ -249,14 +270,11 @@ def upscale_all(upscaler, journal, todo, indir, flags, lines):
                     turn.check()
                     progress.show(number, fraction)
 
-                name = below(source, indir).as_posix()
                 with lines.of(number):
-                    return upscale_one(
-                        upscaler, journal, source, target, name, show, flags.overwrite, flags.check, turn.wait
-                    )
+                    return upscale_one(source, target, options, Watch(show, turn.wait))
 
             with lines.of(number):
-                needs = _footprint(upscaler, source)
+                needs = _footprint(options.upscaler, source)
             return Task(work, needs.network, needs.held)
 
         def ended():
@@ -264,22 +282,32 @@ def upscale_all(upscaler, journal, todo, indir, flags, lines):
             bar.set_postfix_str(one_line(next(names)))
 
         bar.set_postfix_str(one_line(next(names)))
-        tasks, limit = map(task, range(len(todo))), room(memory.free(), flags.memory)
-        with contextlib.closing(in_order(tasks, flags.jobs, limit, ended, is_disk_full)) as outcomes:
+        tasks, limit = map(task, range(len(todo))), room(memory.free(), memory_limit)
+        with contextlib.closing(in_order(tasks, jobs, limit, ended, lambda error: True)) as outcomes:
             for number, outcome in enumerate(outcomes):
-                source, target = todo[number]
-                if isinstance(outcome, Exception):  # whatever is wrong with one image, the others are upscaled
-                    failures.append((source, outcome))
-                elif outcome.check not in ("", PASSED):
-                    faults.append((target, outcome.check))
+                if isinstance(outcome, Exception):  # what is wrong with an image is a record
+                    break
+                records.append(outcome)
                 progress.show(number, 1)
-    if failures and is_disk_full(failures[-1][1]):  # then it was the last outcome: all others would fail, too
-        _, error = failures.pop()
-        report(failures)
-        raise InputError(
-            f"{one_line(sentence(error))}. Stopped with {len(todo) - number} of {len(todo)} images left. Once there is "
-            "space, the same command goes on."
-        ) from error
+    failures, faults = judged(todo, records)
+    if len(records) == len(todo):
+        return failures, faults
+    report(failures)
+    left = f"Stopped with {len(todo) - len(records)} of {len(todo)} images left."
+    then = " Once there is space, the same command goes on." if is_disk_full(outcome) else ""
+    raise InputError(f"{one_line(sentence(outcome)).rstrip('.')}. {left}{then}") from outcome
+
+
+def judged(todo, records):
+    """Returns failures and faults, as `upscale_all` does, of the pairs (source, target) with these records."""
+    from wdsr_tf.inference.journal import PASSED, Outcome
+
+    failures, faults = [], []
+    for (source, target), record in zip(todo, records, strict=False):
+        if record.outcome != Outcome.DONE:
+            failures.append((source, InputError(record.error)))
+        elif record.check not in ("", PASSED):
+            faults.append((target, record.check))
     return failures, faults
 
 
@@ -313,7 +341,7 @@ def _footprint(upscaler, source):
         return Footprint(0, 0)
 
 
-def _expected(upscaler, source, target):
+def expected(upscaler, source, target):
     """The megapixels of the result, from the image's headers; 0 if it can't be read, which is reported later."""
     try:
         return upscaler.result_pixels(source, target) / 1e6

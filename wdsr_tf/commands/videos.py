@@ -1,9 +1,8 @@
 """The videos that `wdsr-tf upscale` is given: their flags, names, and progress."""
 
-import inspect
 from pathlib import Path
 
-from wdsr_tf.commands import downloads
+from wdsr_tf.commands import settings
 from wdsr_tf.commands.output import complain_of, say
 from wdsr_tf.errors import InputError, check_choice
 from wdsr_tf.system.terminal import one_line
@@ -56,14 +55,21 @@ def before(upscale_images):
 def _upscale(flags, films):
     """Upscales videos; returns the exit code."""
     from wdsr_tf import video
-    from wdsr_tf.inference.folder import plan
+    from wdsr_tf.distributed.shards import Shard
+    from wdsr_tf.inference.folder import below, plan
     from wdsr_tf.inference.journal import Journal
+    from wdsr_tf.inference.upscaler import Upscaler
     from wdsr_tf.video import pyav
 
     if Path(flags.indir).is_dir() and not pyav.is_installed():
         say(f"Skipped {len(films)} videos: {pyav.missing()}")
         return 0
     pyav.require()
+    shard = Shard.parse(flags.shard)
+    if flags.ray:
+        raise InputError(
+            f"--ray upscales images only, and {films[0]} is a video. Use --shard for videos, or --list for images."
+        )
     file = _file_of(flags)
     outdir = file.parent if file else Path(flags.outdir)
     if outdir.is_file():
@@ -77,11 +83,12 @@ def _upscale(flags, films):
         sample=video.sample_of(flags.frames, flags.preview),
         drop_unsupported=flags.drop_unsupported,
     )
-    upscaler = _upscaler(flags)
+    upscaler = Upscaler(**settings.of_upscaler(flags), log=say)
     with Journal(outdir) as journal:
         pairs = [(films[0], file)] if file else []
         for suffix, some in {} if file else _by_suffix(flags, films).items():
             pairs += plan(some, flags.indir, outdir, upscaler.result_size, suffix, journal, flags.suffix)
+        pairs = [(source, target) for source, target in pairs if shard.has(below(source, flags.indir))]
         todo = pairs if flags.overwrite else _missing(upscaler, journal, pairs, options)
         if flags.dry_run:
             return _explain(upscaler, todo, options)
@@ -91,19 +98,6 @@ def _upscale(flags, films):
     for source, error in failures:
         complain_of("Failed", source, error)
     return 1 if failures else 0
-
-
-def _upscaler(flags):
-    """An `Upscaler`, whose options are the flags of the same names."""
-    from wdsr_tf.inference.upscaler import Upscaler
-
-    options = {name: flags[name].value for name in inspect.signature(Upscaler).parameters if name in flags}
-    options |= {
-        "model": downloads.fetched(flags.model, flags, flags.sha256),
-        "max_pixels": round(flags.max_pixels * 1e6),
-        "log": say,
-    }
-    return Upscaler(**options)
 
 
 def _file_of(flags):

@@ -29,8 +29,12 @@ def evaluate(
     save_images=None,
     progress=None,
     log=None,
+    measure_networks=measure.measure_networks,
 ):
-    """Returns the `Ranking` of the models; `wdsr_tf.evaluate` documents the arguments."""
+    """Returns the `Ranking` of the models; `wdsr_tf.evaluate` documents the arguments.
+
+    `measure_networks` measures them all, in this process or elsewhere.
+    """
     protocols = protocol_names(protocol)
     metrics, rank_by = columns.choose(metrics, rank_by)
     found, scale, failed = networks.of_one_scale(networks.collect(models), scale)
@@ -42,7 +46,7 @@ def evaluate(
     options = {"metrics": metrics, "progress": progress, "save_images": save_images}
     bicubic, sha256 = measure.measure_bicubic(pairs, protocols, **options)
     require_keras("Ranking models")
-    rows, broken = measure.measure_networks(
+    rows, broken = measure_networks(
         found,
         pairs,
         protocols,

@@ -6,17 +6,19 @@ import functools
 import itertools
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from wdsr_tf import images
-from wdsr_tf.errors import InputError, suggestion
-from wdsr_tf.files import atomic, sha256
+from wdsr_tf.errors import InputError, sentence, suggestion
+from wdsr_tf.files import atomic, is_disk_full, sha256
 from wdsr_tf.images.content import SUFFIX_OF
-from wdsr_tf.inference.journal import PASSED, Record, State, options_hash
+from wdsr_tf.inference.journal import PASSED, Outcome, Record, State, options_hash
 from wdsr_tf.system.terminal import one_line
 
 ENDING = "-sr"
 MAX_NAME = 255  # bytes of a file name
+MAX_ERROR = 2000  # letters in a record
 
 
 def find(indir, outdir, log=None):
@@ -121,55 +123,93 @@ def below(source, indir):
 def state(upscaler, journal, source, target):
     """Returns the `State` of the file at `target`, if `source` is to be upscaled to it."""
     cause = None
-    if os.path.lexists(target):
+    if os.path.lexists(target) or journal.was_quarantined(target):
         with contextlib.suppress(InputError, OSError):  # reported when it's read
             cause = _cause(upscaler, source)
     return journal.state(target, cause)
 
 
-def upscale_one(
-    upscaler, journal, source, target, name, progress=None, overwrite=False, check=False, turn=lambda: None
-):
-    """Upscales the image `source` to `target` and returns the `Record`, which is in the journal then.
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """How a caller follows an image.
 
     Args:
-        upscaler: an `Upscaler`.
-        journal: the `Journal` of the output folder.
+        progress: called with the finished fraction of the work.
+        turn: called when the outcome is known, before anything is recorded: several threads do that in turn.
+    """
+
+    progress: Callable[[float], None] | None = None
+    turn: Callable[[], None] = lambda: None
+
+
+def upscale_one(source, target, options, watch: Watch | None = None) -> Record:
+    """Upscales the image `source` to `target` and returns the `Record`, which is in the journal then.
+
+    It can be called in any process, in several threads, and again: its arguments are plain values, and nothing is kept
+    but the models and the journal that the process has open. Whatever is wrong with the image is a record, too.
+
+    Args:
         source: an image.
         target: where its result goes, in the output folder.
-        name: of the source, for the record: its path in the input folder.
-        progress: called with the finished fraction of the work.
-        overwrite: replace a file that isn't recorded as a result, or was changed since.
-        check: compare the result with the image; what is wrong is in the record.
-        turn: called when the result is complete, before anything is recorded: several threads do that in turn.
+        options: `Options`.
+        watch: how the caller follows it.
 
     Raises:
-        InputError: as `Upscaler.upscale_file`, or `target` would be replaced.
+        InputError: the models can't be opened, or the journal can't be written, which isn't about the image.
+        OSError: the disk is full.
     """
-    started, cause = time.perf_counter(), _cause(upscaler, source)
-    with atomic(target) as temporary:
-        try:
-            upscaler.upscale_file(source, temporary, progress)
-        except InputError as error:
-            raise InputError(str(error).replace(str(temporary), str(target))) from error
-        checked = verdict(source, temporary, upscaler.max_pixels) if check else ""
-        turn()
-        if not overwrite and journal.state(target) is State.FOREIGN:
-            raise InputError(f"{target}: exists and isn't a result of this command, so it isn't replaced.")
-        height, width = images.size(temporary, float("inf"))
-        seconds = round(time.perf_counter() - started, 3)
-        made = journal.name(target), sha256(temporary)
-        record = Record(*made, name, *cause, pixels=height * width, seconds=seconds, check=checked)
-        journal.add(record)
-    return record
+    source, target, watch = Path(source), Path(target), watch or Watch()
+    upscaler, journal, started = options.upscaler, options.journal, time.perf_counter()
+    record = Record(journal.name(target), "", below(source, options.indir).as_posix(), "", (), "")
+    try:
+        checksum, models, choices = _cause(upscaler, source)
+        record = dataclasses.replace(record, source_sha256=checksum, models=models, options=choices)
+        with atomic(target) as temporary:
+            try:
+                upscaler.upscale_file(source, temporary, watch.progress)
+            except InputError as error:
+                raise InputError(str(error).replace(str(temporary), str(target))) from error
+            checked = verdict(source, temporary, upscaler.max_pixels) if options.check else ""
+            watch.turn()
+            if not options.overwrite and journal.state(target) is State.FOREIGN:
+                raise InputError(f"{target}: exists and isn't a result of this command, so it isn't replaced.")
+            height, width = images.size(temporary, float("inf"))
+            return journal.add(
+                dataclasses.replace(
+                    record,
+                    target_sha256=sha256(temporary),
+                    pixels=height * width,
+                    seconds=_since(started),
+                    check=checked,
+                )
+            )
+    except Exception as error:  # whatever is wrong with one image
+        if is_disk_full(error):
+            raise
+        watch.turn()
+        why = sentence(error)[:MAX_ERROR] or type(error).__name__
+        return journal.add(dataclasses.replace(record, outcome=Outcome.FAILED, error=why, seconds=_since(started)))
+
+
+def quarantine(source, target, options, reason) -> Record:
+    """Records that an image isn't to be tried again until it, the model or an option changes; returns the `Record`."""
+    cause = ("", (), "")
+    with contextlib.suppress(InputError, OSError):
+        cause = _cause(options.upscaler, source)
+    journal, name = options.journal, below(source, options.indir).as_posix()
+    record = Record(journal.name(target), "", name, *cause, outcome=Outcome.QUARANTINED, error=reason)
+    return journal.add(record)
+
+
+def _since(started):
+    return round(time.perf_counter() - started, 3)
 
 
 def check_again(journal, source, target, max_pixels):
     """Returns the `Record` of a result that is up to date, compared with its image unless it passed before."""
     record = journal.find(target)
     if record.check != PASSED:
-        record = dataclasses.replace(record, check=verdict(source, target, max_pixels))
-        journal.add(record)
+        record = journal.add(dataclasses.replace(record, check=verdict(source, target, max_pixels)))
     return record
 
 

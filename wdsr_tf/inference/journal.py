@@ -1,4 +1,4 @@
-"""What was made in an output folder, with what: one line per result in `OUT/.wdsr-tf/journal-HOST-N.jsonl`.
+"""What was made in an output folder, with what: one line per image in `OUT/.wdsr-tf/journal-HOST-N.jsonl`.
 
 A result is ours if a line names it with the checksum that it has, and current if that line also has the source, models
 and options of today. Neither names, sizes nor dates decide. A file that no line describes belongs to somebody else.
@@ -6,20 +6,27 @@ and options of today. Neither names, sizes nor dates decide. A file that no line
 A line is written before its result appears, so a kill never leaves a result that nobody knows; a line without its
 result does no harm. Each process appends to a file of its own, so several may write to one folder. Lines that are cut
 or damaged are ignored: they are a claim on no file, and nothing is ever opened or removed because a line names it.
+
+Images without a result have lines, too, which claim no file either, and so has each run, for what it didn't make again.
 """
 
 import contextlib
 import dataclasses
 import enum
 import errno
+import functools
 import hashlib
 import itertools
 import json
+import math
 import os
 import platform
 import re
+import secrets
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from wdsr_tf.errors import InputError
@@ -32,13 +39,22 @@ PASSED = "passed"
 SYNC = 1.0  # seconds between two calls of fsync, at least
 
 
+class Outcome(enum.StrEnum):
+    """What became of an image."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # a file that isn't ours is at the place of its result
+    QUARANTINED = "quarantined"  # it killed its worker each time, and isn't tried again until something changes
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """One result.
+    """One image: its result, or why it has none.
 
     Args:
-        target: path of the result in the output folder, with slashes.
-        target_sha256: its checksum.
+        target: path of the result in the output folder, with slashes; empty if the image never got one.
+        target_sha256: its checksum; empty without a result.
         source: path of the image in the input folder.
         source_sha256: its checksum.
         models: checksums of the models that it ran through, in order.
@@ -46,6 +62,10 @@ class Record:
         pixels: of the result's first frame.
         seconds: that it took.
         check: PASSED, or what a comparison with the image found; empty if there was none.
+        outcome: an `Outcome`.
+        error: why there is no result.
+        run: identifies the run; all its writers have the same. `Journal.add` sets it.
+        time: when it was recorded, in seconds since 1970. `Journal.add` sets it.
     """
 
     target: str
@@ -57,6 +77,10 @@ class Record:
     pixels: int = 0
     seconds: float = 0.0
     check: str = ""
+    outcome: str = Outcome.DONE
+    error: str = ""
+    run: str = ""
+    time: float = 0.0
 
     @property
     def cause(self):
@@ -64,7 +88,27 @@ class Record:
         return self.source_sha256, self.models, self.options
 
 
+OUTCOMES = set(map(str, Outcome))
 FIELDS = {field.name for field in dataclasses.fields(Record)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one shard, as it began.
+
+    Args:
+        run: identifies it.
+        shard: such as "0/1".
+        images: how many it is responsible for.
+        kept: how many of them had their results already.
+        time: as in `Record`.
+    """
+
+    run: str
+    shard: str
+    images: int
+    kept: int
+    time: float
 
 
 class State(enum.Enum):
@@ -74,25 +118,33 @@ class State(enum.Enum):
     CURRENT = "the result that would be made now"
     OUTDATED = "a result of another source, model or option"
     FOREIGN = "a file that isn't ours, or was changed since"
+    QUARANTINED = "nothing, because the image killed its workers"
 
 
 class Journal:
-    """The records of an output folder; a context manager.
+    """The records of an output folder; a context manager. Several threads can use it at once.
 
     Args:
-        outdir: the output folder; nothing is written until the first `add`.
+        outdir: the output folder; nothing is read until it's needed, or written until the first `add`.
+        run: identifies the run. Default: a new one.
     """
 
-    def __init__(self, outdir: str | os.PathLike):
-        self.outdir = Path(outdir)
+    def __init__(self, outdir: str | os.PathLike, run: str | None = None):
+        self.outdir, self.run = Path(outdir), run or new_run()
         self._folder = self.outdir / FOLDER
         if self._folder.is_symlink():
             raise InputError(f"{self._folder} is a link. Remove it, or choose another output folder (-o).")
         self._descriptor, self._synced = None, 0.0
-        self._records = {}
-        for path in sorted(self._folder.glob("journal-*.jsonl")) if self._folder.is_dir() else ():
-            for record in _records(path):
-                self._records.setdefault(record.target, {})[record.target_sha256, *record.cause] = record
+        self._lock = threading.RLock()
+
+    @functools.cached_property
+    def _results(self):
+        """({target: {(its checksum, its cause): record}}, {target: records of quarantine})."""
+        results = {}, {}
+        for record in read(self.outdir):
+            if isinstance(record, Record):
+                _put(results, record)
+        return results
 
     def __enter__(self):
         return self
@@ -102,16 +154,25 @@ class Journal:
 
     def __contains__(self, name: str) -> bool:
         """Whether a result with that path in the output folder was ever made; it may have been changed since."""
-        return name in self._records
+        return name in self._results[0]
 
     def state(self, target: Path, cause=None) -> State:
         """Returns what is at `target` now; `cause` is the `Record.cause` of the result that would be made."""
         if not os.path.lexists(target):
-            return State.ABSENT
+            return State.QUARANTINED if self._is_quarantined(self.name(target), cause) else State.ABSENT
         ours = self._of(target)
         if not ours:
             return State.FOREIGN
         return State.CURRENT if any(record.cause == cause for record in ours) else State.OUTDATED
+
+    def was_quarantined(self, target: Path) -> bool:
+        """Whether an image was quarantined whose result would be at `target`; `state` tells if it still is."""
+        return self.name(target) in self._results[1]
+
+    def _is_quarantined(self, name, cause):
+        made, quarantined = self._results
+        was_made = any(record.cause == cause for record in made.get(name, {}).values())
+        return cause in quarantined.get(name, ()) and not was_made
 
     def find(self, target: Path) -> Record | None:
         """Returns the latest record of what is at `target` now, or None if it isn't ours."""
@@ -124,11 +185,28 @@ class Journal:
             checksum = sha256(target)
         except OSError:  # a folder, or not readable
             return []
-        return [each for each in self._records.get(self.name(target), {}).values() if each.target_sha256 == checksum]
+        return [each for each in self._results[0].get(self.name(target), {}).values() if each.target_sha256 == checksum]
 
-    def add(self, record: Record) -> None:
-        """Appends a record; call it when the result is complete, but before it gets its name."""
-        line = json.dumps(dataclasses.asdict(record)) + "\n"
+    def add(self, record: Record) -> Record:
+        """Appends a record, and returns it with its run and time; one that has them keeps them.
+
+        Call it when the result is complete, but before it gets its name.
+        """
+        if not record.time:
+            record = dataclasses.replace(record, run=self.run, time=round(time.time(), 3))
+        with self._lock:
+            self._append(dataclasses.asdict(record))
+            if "_results" in self.__dict__:  # else it's read when it's needed
+                _put(self._results, record)
+        return record
+
+    def begin(self, shard: str, images: int, kept: int) -> None:
+        """Notes how many images a run of a shard is responsible for, and how many of them have their results."""
+        with self._lock:
+            self._append(dataclasses.asdict(Run(self.run, shard, images, kept, round(time.time(), 3))))
+
+    def _append(self, row):
+        line = json.dumps(row) + "\n"
         try:
             if self._descriptor is None:
                 self._descriptor = self._open()
@@ -140,7 +218,6 @@ class Journal:
                 self._sync()
         except OSError as error:
             raise InputError(f"{self._folder}: can't be written: {error.strerror or error}") from error
-        self._records.setdefault(record.target, {})[record.target_sha256, *record.cause] = record
 
     def close(self) -> None:
         """Ends writing; `add` begins anew."""
@@ -186,22 +263,52 @@ def _last_byte(path, size):
         return file.read()
 
 
-def _records(path):
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        while line := file.readline(LONGEST):
-            if record := _record(line):
-                yield record
+def read(outdir: str | os.PathLike) -> Iterator[Record | Run | None]:
+    """Yields the lines of all journals of an output folder; None for one that is cut, damaged or not ours."""
+    folder = Path(outdir) / FOLDER
+    for path in sorted(folder.glob("journal-*.jsonl")) if folder.is_dir() else ():
+        if path.is_file():
+            with path.open("rb") as file:
+                while line := file.readline(LONGEST):
+                    if line.strip():
+                        yield _row(line)
 
 
-def _record(line):
-    """The record on a line, or None if it's cut, damaged or not ours."""
+def new_run() -> str:
+    """Returns what identifies a run."""
+    return secrets.token_hex(4)
+
+
+def _put(results, record):
+    made, quarantined = results
+    if record.outcome == Outcome.DONE:
+        made.setdefault(record.target, {})[record.target_sha256, *record.cause] = record
+    elif record.outcome == Outcome.QUARANTINED:
+        quarantined.setdefault(record.target, set()).add(record.cause)
+
+
+def _row(line):
     try:
         said = json.loads(line)
-        said |= {"models": tuple(map(sys.intern, said["models"])), "options": sys.intern(said["options"])}
-        record = Record(**{name: said[name] for name in FIELDS & said.keys()})
+        return _run(said) if "shard" in said else _record(said)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _run(said):
+    run = Run(str(said["run"]), str(said["shard"]), int(said["images"]), int(said["kept"]), float(said["time"]))
+    return run if min(run.images, run.kept) >= 0 and math.isfinite(run.time) else None
+
+
+def _record(said):
+    said |= {"models": tuple(map(sys.intern, said["models"])), "options": sys.intern(said["options"])}
+    record = Record(**{name: said[name] for name in FIELDS & said.keys()})
     texts = (record.target, record.target_sha256, record.source, record.source_sha256, record.check)
-    return record if all(isinstance(text, str) for text in texts) else None
+    texts += record.outcome, record.error, record.run
+    numbers = record.pixels, record.seconds, record.time
+    is_sound = all(isinstance(text, str) for text in texts) and record.outcome in OUTCOMES
+    return record if is_sound and all(_is_number(number) for number in numbers) else None
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and 0 <= value < math.inf

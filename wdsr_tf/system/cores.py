@@ -7,11 +7,21 @@ from pathlib import Path
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # read when libraries are imported
+_most = math.inf  # see `restrict`
 
 
 def available(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
     """Returns the number of cores, at least 1, by CPU affinity (SLURM, `taskset`) and CPU quota (containers)."""
-    return max(1, math.ceil(min([_by_affinity(), *_by_quota(proc, cgroups)])))
+    return max(1, math.ceil(min([_most, _by_affinity(), *_by_quota(proc, cgroups)])))
+
+
+def restrict(count: int) -> None:
+    """From now on, this process uses no more than `count` cores, because others use the rest."""
+    global _most
+    _most = count
+    for name in THREADS:
+        os.environ.setdefault(name, str(count))
 
 
 def limit() -> int | None:

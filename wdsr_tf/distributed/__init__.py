@@ -1,0 +1,1 @@
+"""Folders that outgrow one process: shards, workers on Ray, and one report."""
