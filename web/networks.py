@@ -1,7 +1,8 @@
 """Exports the page's networks: `python web/networks.py wdsr_tf/weights web/public/networks`.
 
-For each network, writes NAME.onnx and its model card NAME.onnx.json; index.json lists the cards and has the routes,
-which tell the page which network to use. Up-to-date exports are kept, and files of other networks are removed.
+For each network, writes NAME.onnx and its model card NAME.onnx.json; index.json lists the cards and the methods to
+choose from, each with the routes of `wdsr-tf upscale`. Up-to-date exports are kept, and files of other networks are
+removed.
 """
 
 import argparse
@@ -44,9 +45,17 @@ def main():
 
 
 def index(checkpoints):
-    """Returns the names of the cards, and the routes for these checkpoints."""
-    models = [model for path in checkpoints for model in routing.find_models(path)]
-    return {"cards": [f"{path.stem}.{FORMAT}.json" for path in checkpoints], "routes": routing.routes(models)}
+    """Returns the names of the cards; and the methods, of which each has a name and its routes.
+
+    The first is what `wdsr-tf upscale` does. The others are what it does with `--model`, for each network with which no
+    route of the first begins.
+    """
+    models = {path.stem: routing.find_models(path) for path in checkpoints}
+    best = routing.routes([model for found in models.values() for model in found])
+    first = {entry["models"][0] for kind in ("clean", "jpeg") for entry in best[kind] if entry["models"]}
+    methods = [{"name": "best", "routes": best}]
+    methods += [{"name": name, "routes": routing.routes(found)} for name, found in models.items() if name not in first]
+    return {"cards": [f"{path.stem}.{FORMAT}.json" for path in checkpoints], "methods": methods}
 
 
 def is_current(checkpoint, outdir):
