@@ -1,5 +1,6 @@
 // The method and the scale that the user picks.
 
+import { say, type Message } from "./i18n";
 import type { Method, Network } from "./networks";
 
 export class Choice {
@@ -17,7 +18,11 @@ export class Choice {
     const sizeOf = ({ sizes }: Method) => sizes.find(({ clean }) => clean.name === first);
     this.current = methods.find(sizeOf) ?? methods[0];
     this.size = sizeOf(this.current) ?? this.current.sizes[0];
-    for (const { title } of methods) select.add(new Option(title));
+    for (const { id, title } of methods) {
+      const option = new Option("", id);
+      say(option, title.key, title.values);
+      select.add(option);
+    }
     select.addEventListener("change", () => this.pick(methods[select.selectedIndex], this.scale));
     scales.addEventListener("change", (event) =>
       this.pick(this.current, Number((event.target as HTMLInputElement).value)),
@@ -29,7 +34,7 @@ export class Choice {
     return this.size.scale;
   }
 
-  get hint(): string {
+  get hint(): Message {
     return this.current.hint;
   }
 

@@ -1,6 +1,6 @@
 // Decodes a file to its stored values: no conversion to the screen's colors, not premultiplied by alpha, upright.
 
-import { BROKEN, Refusal, type Header } from "./header";
+import { Refusal, type Header } from "./header";
 import type { Kind, Pixels } from "./pixels";
 
 const RAW: ImageBitmapOptions = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
@@ -11,7 +11,7 @@ export async function decode(file: Blob, header: Header): Promise<{ pixels: Pixe
   try {
     bitmap = await createImageBitmap(file, { ...RAW, imageOrientation: "from-image" });
   } catch {
-    throw new Refusal(BROKEN);
+    throw new Refusal("file.damaged");
   }
   const pixels = read(bitmap, header.alpha);
   bitmap.close();

@@ -1,5 +1,7 @@
 // Reads an image's header before it is decoded: format, size, gray, transparency, color profile, JPEG quality.
 
+import type { Key, Values } from "./i18n";
+
 export interface Header {
   width: number;
   height: number;
@@ -20,18 +22,25 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** How other formats begin (`#` is any byte), so that a message can name them. */
 const OTHERS: [string, string][] = [
-  ["GIF8", "a GIF"],
-  ["BM", "a BMP"],
-  ["II*\0", "a TIFF"],
-  ["MM\0*", "a TIFF"],
-  ["####ftypavif", "an AVIF"],
-  ["####ftyphei", "a HEIC image"],
-  ["####ftypmif1", "a HEIC image"],
-  ["%PDF", "a PDF"],
+  ["GIF8", "GIF"],
+  ["BM", "BMP"],
+  ["II*\0", "TIFF"],
+  ["MM\0*", "TIFF"],
+  ["####ftypavif", "AVIF"],
+  ["####ftyphei", "HEIC"],
+  ["####ftypmif1", "HEIC"],
+  ["%PDF", "PDF"],
 ];
 
-/** An error whose message is for the user. */
-export class Refusal extends Error {}
+/** An error that is explained to the user. */
+export class Refusal extends Error {
+  constructor(
+    readonly key: Key,
+    readonly values?: Values,
+  ) {
+    super(key);
+  }
+}
 
 /** Reads the header of a PNG, JPEG or WebP; throws a `Refusal` if it is something else, or damaged. */
 export async function readHeader(file: Blob): Promise<Header> {
@@ -45,11 +54,7 @@ export async function readHeader(file: Blob): Promise<Header> {
         : undefined;
   if (!read) {
     const other = OTHERS.find(([start]) => beginsWith(bytes, start));
-    throw new Refusal(
-      other
-        ? `This is ${other[1]}. Please choose a PNG, JPEG or WebP image.`
-        : "This is not a PNG, JPEG or WebP image.",
-    );
+    throw other ? new Refusal("file.kind", { kind: other[1] }) : new Refusal("file.unknown");
   }
   try {
     const header = await read(bytes);
@@ -57,10 +62,8 @@ export async function readHeader(file: Blob): Promise<Header> {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error; // read beyond the end of the file
   }
-  throw new Refusal(BROKEN);
+  throw new Refusal("file.damaged");
 }
-
-export const BROKEN = "This image is damaged and can't be read.";
 
 async function readPng(bytes: Bytes): Promise<Header | undefined> {
   const view = new DataView(bytes.buffer);

@@ -1,16 +1,18 @@
 // Receives images that are dropped, pasted or chosen.
 
+import type { Key } from "./i18n";
+
 /** Calls `take` with a file, or `complain` if there is none or more than one. */
 export function receiveImages(
   input: HTMLInputElement,
   take: (file: Blob, name: string) => void,
-  complain: (text: string) => void,
+  complain: (key: Key) => void,
 ): void {
   const receive = (files: Iterable<File> | null | undefined) => {
     const [file, ...others] = files ?? [];
-    if (others.length > 0) complain("Please choose one image at a time.");
+    if (others.length > 0) complain("input.several");
     else if (file) take(file, file.name || "image.png");
-    else complain("What you dropped or pasted isn't an image.");
+    else complain("input.none");
   };
   input.addEventListener("change", () => {
     if (input.files?.length) receive(input.files);

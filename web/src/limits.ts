@@ -9,8 +9,12 @@ const MAX_SIDE = 16384; // larger canvases can't be drawn
 export function checkSize({ width, height }: { width: number; height: number }, scale: number): void {
   const pixels = width * height * scale ** 2;
   if (pixels <= MAX_PIXELS && scale * Math.max(width, height) <= MAX_SIDE) return;
-  throw new Refusal(
-    `This image is too large: ${width} × ${height} pixels would become ${width * scale} × ${height * scale}. ` +
-      `The result can have up to ${MAX_PIXELS / 1e6} megapixels, and ${MAX_SIDE} pixels on its longer side.`,
-  );
+  throw new Refusal("file.large", {
+    width,
+    height,
+    newWidth: width * scale,
+    newHeight: height * scale,
+    megapixels: MAX_PIXELS / 1e6,
+    side: MAX_SIDE,
+  });
 }

@@ -4,6 +4,8 @@ import sampleImage from "../../demo/harbour.png?url";
 import { chooseEngine, type Engine } from "./engine";
 import { Upscaler } from "./upscaler";
 import { readHeader, Refusal } from "./header";
+import { hush, label, say, type Key, type Message, type Values } from "./i18n";
+import { offerLanguages } from "./language";
 import { receiveImages } from "./input";
 import { checkSize } from "./limits";
 import { Choice } from "./choice";
@@ -18,9 +20,11 @@ const bar = document.querySelector("progress")!;
 const download = element<HTMLAnchorElement>("download");
 const address = new URLSearchParams(location.search); // ?engine=..., ?network=...
 
+await offerLanguages(element("language"), null, () => {});
+
 const viewer = new Viewer(element("stage"), element("divider"), (percent, fitting) => {
-  element("zoom").textContent = `${percent} %`;
-  element("zoom").setAttribute("aria-label", fitting ? `${percent} %: show pixel by pixel` : `${percent} %: fit`);
+  say(element("zoom"), "zoom.percent", { percent });
+  label(element("zoom"), fitting ? "zoom.fitting" : "zoom.actual", { percent });
 });
 
 let image: { file: Blob; name: string; width: number; height: number; isNoisyJpeg: boolean } | undefined;
@@ -28,7 +32,7 @@ let progress: Progress | undefined;
 
 const { methods, routes } = await loadMethods().catch((): { methods: Method[]; routes?: Routes } => ({ methods: [] }));
 if (methods.length === 0) {
-  complain("Part of this page is missing: its networks can't be loaded.");
+  complain("page.incomplete");
   throw new Error("networks/index.json or a file that it lists is missing");
 }
 const choice = new Choice(
@@ -52,11 +56,11 @@ const upscaler = new Upscaler(engine, await chooseEngine("processor"), {
   failed(message) {
     if (message) image = undefined; // it can't be read, so starting again is useless
     show(message ? "empty" : "stopped");
-    complain(message ?? "Upscaling failed, perhaps for lack of memory. Try a smaller image.");
+    explain(message ?? { key: "work.failed" });
   },
   async moved() {
     showEngine(await chooseEngine("processor"));
-    element("notice").textContent = "The graphics card could not do this, so the CPU does it instead.";
+    say(element("notice"), "engine.moved");
   },
 });
 
@@ -82,7 +86,7 @@ async function take(file: Blob, name: string): Promise<void> {
     image = { file, name, width, height, isNoisyJpeg: quality !== undefined && quality < routes!.jpeg_below };
     begin();
   } catch (error) {
-    complain(error instanceof Refusal ? error.message : "This file can't be read.");
+    explain(error instanceof Refusal ? error : { key: "file.unreadable" });
   }
 }
 
@@ -91,14 +95,14 @@ function begin(): void {
   try {
     checkSize(image, choice.scale);
   } catch (error) {
-    return complain((error as Error).message);
+    return explain(error as Refusal);
   }
   const { width, height, file } = image;
   const network = choice.network(image.isNoisyJpeg);
   viewer.clear(width * network.scale, height * network.scale);
   progress = new Progress(width * height * network.work);
   show("working");
-  announce(`Upscaling ${image.name}`);
+  announce("work.started", { name: image.name });
   tick();
   upscaler.start(file, { url: network.url, scale: network.scale, receptiveField: network.receptiveField });
 }
@@ -106,7 +110,7 @@ function begin(): void {
 function stop(): void {
   upscaler.stop();
   show("stopped");
-  complain("Stopped.");
+  complain("work.stopped");
 }
 
 function finish(result: Blob, seconds: number): void {
@@ -117,7 +121,7 @@ function finish(result: Blob, seconds: number): void {
   download.download = `${name.replace(/\.[^.]*$/, "")}-${scale}x.png`;
   element("facts").dataset.seconds = seconds.toFixed(3);
   show("done");
-  announce(`Done: ${width * scale} by ${height * scale} pixels. The PNG can be downloaded.`);
+  announce("work.done", { width: width * scale, height: height * scale });
 }
 
 function show(state: State): void {
@@ -134,20 +138,26 @@ function show(state: State): void {
   } else {
     download.removeAttribute("aria-disabled");
   }
-  element("facts").textContent = image ? facts(image) : choice.hint;
+  const { key, values } = image ? facts(image) : choice.hint;
+  say(element("facts"), key, values);
 }
 
-function facts({ width, height, isNoisyJpeg }: { width: number; height: number; isNoisyJpeg: boolean }): string {
+function facts({ width, height, isNoisyJpeg }: { width: number; height: number; isNoisyJpeg: boolean }): Message {
   const { scale } = choice;
-  const size = `${width} × ${height} → ${width * scale} × ${height * scale}`;
-  return isNoisyJpeg && choice.network(true) !== choice.network(false) ? `${size}, JPEG artifacts removed` : size;
+  const values = { width, height, newWidth: width * scale, newHeight: height * scale };
+  const cleaned = isNoisyJpeg && choice.network(true) !== choice.network(false);
+  return { key: cleaned ? "work.size.jpeg" : "work.size", values };
 }
 
 /** Says what went wrong, and offers to start again if that may help. */
-function complain(text: string): void {
+function complain(key: Key, values?: Values): void {
   element("message").hidden = false;
-  element("message").querySelector("p")!.textContent = text;
+  say(element("message").querySelector("p")!, key, values);
   element("again").hidden = document.body.dataset.state !== "stopped";
+}
+
+function explain({ key, values }: Message): void {
+  complain(key, values);
 }
 
 let announced = 0;
@@ -156,18 +166,19 @@ function tick(): void {
   if (document.body.dataset.state !== "working" || !progress) return;
   const part = progress.part();
   bar.value = part;
-  element("time").textContent = `${Math.floor(100 * part)} %${inWords(progress.left())}`;
+  const { key, values } = inWords(part, progress.left());
+  say(element("time"), key, values);
   const quarter = Math.floor(4 * part);
-  if (quarter > announced) announce(`${25 * quarter} %${inWords(progress.left())}`);
+  if (quarter > announced) announce(key, values);
   announced = quarter;
 }
 
-function announce(text: string): void {
-  element("announcer").textContent = text;
+function announce(key: Key, values?: Values): void {
+  say(element("announcer"), key, values);
 }
 
 function showEngine(engine: Engine): void {
-  element("notice").textContent = "";
-  const threads = engine === 1 ? "1 thread" : `${engine} threads`;
-  element("engine").textContent = engine === "graphics" ? "Runs on your graphics card" : `Runs on ${threads}`;
+  hush(element("notice"));
+  if (engine === "graphics") say(element("engine"), "engine.graphics");
+  else say(element("engine"), "engine.threads", { count: engine });
 }

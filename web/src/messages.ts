@@ -1,5 +1,6 @@
 // Messages between the page and its workers.
 
+import type { Message } from "./i18n";
 import type { Piece } from "./upscale";
 import type { Pixels } from "./pixels";
 import type { ReceptiveField } from "./tiling";
@@ -17,7 +18,7 @@ export type Report =
   | { type: "started"; width: number; height: number }
   | { type: "piece"; piece: Piece }
   | { type: "finished"; result: Blob; seconds: number }
-  | { type: "refused"; message: string }
+  | { type: "refused"; message: Message }
   | { type: "failed"; error: string };
 
 /** To the bicubic worker. */

@@ -1,5 +1,6 @@
 // The page's networks and methods, as `web/networks.py` exported them.
 
+import type { Key, Message } from "./i18n";
 import type { ReceptiveField } from "./tiling";
 
 export interface Network {
@@ -11,10 +12,12 @@ export interface Network {
   url: string;
 }
 
-/** A choice for the user: a title, and for each scale the networks for JPEG artifacts and for other images. */
+/** A choice for the user, and for each scale the networks for JPEG artifacts and for other images. */
 export interface Method {
-  title: string;
-  hint: string;
+  /** Its name in links. */
+  id: string;
+  title: Message;
+  hint: Message;
   sizes: { scale: number; clean: Network; jpeg: Network }[];
 }
 
@@ -41,12 +44,11 @@ interface Card {
   receptive_field: { radius: number; multiple: number; global_mean: boolean };
 }
 
-/** Titles and hints of the bundled networks; others have those of their cards. */
-const WORDS: [RegExp, string, string][] = [
-  [/^wdsr-a-8-q-x/, "From the web", "Removes JPEG artifacts, also from other files that were once JPEGs."],
-  [/^wdsr-b-4-x/, "Fastest", "Slightly less sharp, several times as fast."],
+/** The bundled networks' methods; the others have the titles and descriptions of their cards. */
+const WORDS: [RegExp, string, Key, Key][] = [
+  [/^wdsr-a-8-q-x/, "web", "method.web", "method.web.hint"],
+  [/^wdsr-b-4-x/, "fast", "method.fast", "method.fast.hint"],
 ];
-const AUTOMATIC = { title: "Best quality", hint: "For photos and drawings. Removes JPEG artifacts automatically." };
 
 /** Reads `networks/index.json` and the model cards in it; returns the methods, and the routes. */
 export async function loadMethods(): Promise<{ methods: Method[]; routes: Routes }> {
@@ -61,7 +63,7 @@ export async function loadMethods(): Promise<{ methods: Method[]; routes: Routes
 export function methodsOf(cards: Card[], routes: Routes, folder: URL): Method[] {
   const networks = new Map(cards.map((card) => [card.name, networkOf(card, folder)]));
   const scales = [...new Set(cards.map(({ scale }) => scale))].sort((a, b) => a - b);
-  const automatic: Method = { ...AUTOMATIC, sizes: [] };
+  const automatic: Method = { id: "best", title: { key: "method.best" }, hint: { key: "method.best.hint" }, sizes: [] };
   for (const scale of scales) {
     const clean = only(routes.clean, scale, networks);
     if (clean) automatic.sizes.push({ scale, clean, jpeg: only(routes.jpeg, scale, networks) ?? clean });
@@ -71,13 +73,23 @@ export function methodsOf(cards: Card[], routes: Routes, folder: URL): Method[] 
   for (const card of cards) {
     const network = networks.get(card.name)!;
     if (automatic.sizes.some(({ clean }) => clean === network)) continue;
-    const words = WORDS.find(([pattern]) => pattern.test(card.name));
-    const title = words?.[1] ?? card.title ?? card.name;
-    let method = methods.find((method) => method.title === title);
-    if (!method) methods.push((method = { title, hint: words?.[2] ?? card.description ?? "", sizes: [] }));
+    const words = nameMethod(card);
+    let method = methods.find(({ id }) => id === words.id);
+    if (!method) methods.push((method = { ...words, sizes: [] }));
     method.sizes.push({ scale: card.scale, clean: network, jpeg: network });
   }
   return methods;
+}
+
+function nameMethod(card: Card): Pick<Method, "id" | "title" | "hint"> {
+  const words = WORDS.find(([pattern]) => pattern.test(card.name));
+  if (words) return { id: words[1], title: { key: words[2] }, hint: { key: words[3] } };
+  const title = card.title ?? card.name;
+  return { id: title, title: verbatim(title), hint: verbatim(card.description ?? "") };
+}
+
+function verbatim(text: string): Message {
+  return { key: "verbatim", values: { text } };
 }
 
 /** Returns the network that gives this scale in a single pass, which is all that the page does. */

@@ -18,7 +18,7 @@ self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
     const result = await work(order);
     report({ type: "finished", result, seconds: (performance.now() - start) / 1000 });
   } catch (error) {
-    if (error instanceof Refusal) report({ type: "refused", message: error.message });
+    if (error instanceof Refusal) report({ type: "refused", message: { key: error.key, values: error.values } });
     else report({ type: "failed", error: String(error) });
   }
 };

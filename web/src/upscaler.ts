@@ -1,6 +1,7 @@
 // Controls the workers: one image at a time, immediate stop, and the CPU if the graphics card fails.
 
 import type { Piece } from "./upscale";
+import type { Message } from "./i18n";
 import type { Comparison, Order, Report, Rows } from "./messages";
 import type { Engine } from "./engine";
 
@@ -9,8 +10,8 @@ export interface Listener {
   compared(rows: Rows): void;
   piece(piece: Piece): void;
   finished(result: Blob, seconds: number): void;
-  /** `message` is for the user, if there is one. */
-  failed(message?: string): void;
+  /** `message` explains why, if that is known. */
+  failed(message?: Message): void;
   /** The graphics card failed, and the image starts again on the CPU. */
   moved(): void;
 }

@@ -1,5 +1,6 @@
 // Shows two images of the same size on top of each other, with a divider, and moves and zooms both.
 
+import { text } from "./i18n";
 import type { Pixels } from "./pixels";
 
 const MAX_ZOOM = 32; // screen pixels per image pixel
@@ -110,7 +111,7 @@ export class Viewer {
     this.stage.style.setProperty("--divided", `${at}px`);
     const percent = Math.round(100 * this.divided);
     this.divider.setAttribute("aria-valuenow", String(percent));
-    this.divider.setAttribute("aria-valuetext", `${percent} % before, ${100 - percent} % after`);
+    this.divider.setAttribute("aria-valuetext", text("viewer.divided", { before: percent, after: 100 - percent }));
     this.zoomed(Math.round(100 * this.zoom * devicePixelRatio), this.fitting);
   }
 

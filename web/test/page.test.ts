@@ -76,7 +76,7 @@ describe("explains", () => {
     ["broken.png", () => POSTER.subarray(0, 9000), /damaged/],
     ["header.png", () => POSTER.subarray(0, 20), /damaged/],
     ["broken.jpg", () => readFileSync(join(images, "rotated.jpg")).subarray(0, 3000), /damaged/],
-    ["notes.png", () => Buffer.from("not an image"), /not a PNG, JPEG or WebP/],
+    ["notes.png", () => Buffer.from("not an image"), /not a PNG, JPEG, or WebP/],
     ["moving.gif", () => Buffer.from("GIF89a......"), /a GIF/],
     ["huge.png", () => header(20_000, 20_000), /too large: 20000 × 20000/],
   ])("what is wrong with %s, and accepts the next image", async (name, bytes, message) => {
@@ -95,7 +95,7 @@ describe("explains", () => {
   test("that dropped text isn't an image", async () => {
     await drop(page, "notes.txt", Buffer.from("hello"));
     await page.waitForSelector("#message:not([hidden])");
-    expect(await page.innerText("#message")).toMatch(/not a PNG, JPEG or WebP/);
+    expect(await page.innerText("#message")).toMatch(/not a PNG, JPEG, or WebP/);
   });
 });
 
@@ -122,12 +122,12 @@ test("the keyboard controls the divider and the zoom", async () => {
   await page.keyboard.press("Home");
   expect(await divider.getAttribute("aria-valuenow")).toBe("0");
   await page.keyboard.press("End");
-  expect(await divider.getAttribute("aria-valuetext")).toBe("100 % before, 0 % after");
+  expect(await divider.getAttribute("aria-valuetext")).toBe("100% before, 0% after");
   await page.focus("#stage");
   await page.keyboard.press("1");
-  expect(await page.innerText("#zoom")).toBe("100 %");
+  expect(await page.innerText("#zoom")).toBe("100%");
   await page.keyboard.press("+");
-  expect(await page.innerText("#zoom")).toBe("150 %");
+  expect(await page.innerText("#zoom")).toBe("150%");
 });
 
 test("the divider can be dragged", async () => {
