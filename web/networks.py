@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import wdsr_tf
-from wdsr_tf import __version__
+from wdsr_tf import __version__, weights
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import card
 from wdsr_tf.files import sha256
@@ -29,7 +29,10 @@ def main():
     arguments.add_argument("checkpoints", type=Path, help="Folder of the checkpoints (.keras).")
     arguments.add_argument("outdir", type=Path, help="Folder to write to.")
     paths = arguments.parse_args()
-    checkpoints = [path for name in OFFERED if (path := paths.checkpoints / f"{name}.keras").exists()]
+    folder = paths.checkpoints
+    if folder.is_dir() and folder.samefile(weights.FOLDER):
+        folder = weights.FOLDER  # by which the routes that were measured know the bundled models
+    checkpoints = [path for name in OFFERED if (path := folder / f"{name}.keras").exists()]
     if not checkpoints:
         sys.exit(
             f"{paths.checkpoints} has none of the page's networks: {', '.join(OFFERED)}. "

@@ -1,7 +1,9 @@
 // Shows two images of the same size on top of each other, with a divider, and moves and zooms both.
 
 import { text } from "./i18n";
-import type { Pixels } from "./pixels";
+import type { Pixels as AnyPixels, Shallow } from "./image/pixels";
+
+type Pixels = AnyPixels<Shallow>;
 
 const MAX_ZOOM = 32; // screen pixels per image pixel
 const MAX_FIT = 8;
@@ -219,5 +221,6 @@ function distance([x, y]: [number, number], [u, v]: [number, number]): number {
 }
 
 function put(canvas: HTMLCanvasElement, { data, width, height }: Pixels, x: number, y: number): void {
-  canvas.getContext("2d")!.putImageData(new ImageData(data, width, height), x, y);
+  // Read often: so that browsers without a graphics card keep one copy of a canvas, not four.
+  canvas.getContext("2d", { willReadFrequently: true })!.putImageData(new ImageData(data, width, height), x, y);
 }

@@ -1,7 +1,7 @@
 // MATLAB's antialiased bicubic resizing to any size, as `imresize_rows` in `wdsr_tf/images/resize.py`. No library has it:
 // pica's nearest filter, for example, has other weights (Mitchell's), fixed-point arithmetic and repeated borders.
 
-import { blank, type Depth, type Pixels, type Values } from "./pixels";
+import { blank, depthOf, inDepth, type Depth, type Pixels, type Values } from "./pixels";
 
 const HALF_UP = 0.5 + 1e-9; // rounds a half up even if float64 is off by a last digit
 
@@ -36,7 +36,7 @@ export class Bicubic {
     this.down = mix(source.height, height);
   }
 
-  /** Returns the rows `top` to `bottom` of the result, with `channels` values per pixel, rounded once. */
+  /** Returns the rows `top` to `bottom` of the result: `channels` values per pixel, rounded once, in the source's depth. */
   rows(top: number, bottom: number, depth: Depth): Values {
     const { channels, width, across } = this;
     const length = (bottom - top) * width * channels;
@@ -85,7 +85,7 @@ export function* resized(image: Pixels, width: number, height: number, depth: De
   const bicubic = new Bicubic(rowsOf(image), width, height);
   for (let y = 0; y < height; y += ROWS) {
     const bottom = Math.min(y + ROWS, height);
-    yield { width, height: bottom - y, data: bicubic.rows(y, bottom, depth) };
+    yield inDepth({ width, height: bottom - y, data: bicubic.rows(y, bottom, depthOf(image)) }, depth);
   }
 }
 
@@ -111,7 +111,7 @@ export async function* resizedStrips(
       let bottom = y;
       while (bottom < Math.min(y + ROWS, to.height) && bicubic.last(bottom) < arrived) bottom++;
       if (bottom === y) break;
-      yield { width: to.width, height: bottom - y, data: bicubic.rows(y, bottom, depth) };
+      yield inDepth({ width: to.width, height: bottom - y, data: bicubic.rows(y, bottom, depthOf(strip)) }, depth);
       y = bottom;
     }
     const oldest = bicubic.oldest(y);
