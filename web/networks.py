@@ -1,7 +1,8 @@
 """Exports the page's networks: `python web/networks.py wdsr_tf/weights web/public/networks`.
 
-For each network, writes NAME.onnx and its model card NAME.onnx.json; index.json lists the cards and has the routes,
-which tell the page which network to use. Up-to-date exports are kept, and files of other networks are removed.
+For each network, writes NAME.onnx and its model card NAME.onnx.json; index.json lists the cards and the methods to
+choose from, each with the routes of `wdsr-tf upscale`. Up-to-date exports are kept, and files of other networks are
+removed.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import wdsr_tf
-from wdsr_tf import __version__
+from wdsr_tf import __version__, weights
 from wdsr_tf.errors import InputError
 from wdsr_tf.export import card
 from wdsr_tf.files import sha256
@@ -28,7 +29,10 @@ def main():
     arguments.add_argument("checkpoints", type=Path, help="Folder of the checkpoints (.keras).")
     arguments.add_argument("outdir", type=Path, help="Folder to write to.")
     paths = arguments.parse_args()
-    checkpoints = [path for name in OFFERED if (path := paths.checkpoints / f"{name}.keras").exists()]
+    folder = paths.checkpoints
+    if folder.is_dir() and folder.samefile(weights.FOLDER):
+        folder = weights.FOLDER  # by which the routes that were measured know the bundled models
+    checkpoints = [path for name in OFFERED if (path := folder / f"{name}.keras").exists()]
     if not checkpoints:
         sys.exit(
             f"{paths.checkpoints} has none of the page's networks: {', '.join(OFFERED)}. "
@@ -44,9 +48,17 @@ def main():
 
 
 def index(checkpoints):
-    """Returns the names of the cards, and the routes for these checkpoints."""
-    models = [model for path in checkpoints for model in routing.find_models(path)]
-    return {"cards": [f"{path.stem}.{FORMAT}.json" for path in checkpoints], "routes": routing.routes(models)}
+    """Returns the names of the cards; and the methods, of which each has a name and its routes.
+
+    The first is what `wdsr-tf upscale` does. The others are what it does with `--model`, for each network with which no
+    route of the first begins.
+    """
+    models = {path.stem: routing.find_models(path) for path in checkpoints}
+    best = routing.routes([model for found in models.values() for model in found])
+    first = {entry["models"][0] for kind in ("clean", "jpeg") for entry in best[kind] if entry["models"]}
+    methods = [{"name": "best", "routes": best}]
+    methods += [{"name": name, "routes": routing.routes(found)} for name, found in models.items() if name not in first]
+    return {"cards": [f"{path.stem}.{FORMAT}.json" for path in checkpoints], "methods": methods}
 
 
 def is_current(checkpoint, outdir):

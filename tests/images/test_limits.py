@@ -142,6 +142,6 @@ def test_limits_hold_in_a_block_only():
 
 
 def test_the_page_has_the_limit_of_profiles_too():
-    header = (REPOSITORY / "web/src/header.ts").read_text(encoding="utf-8")
+    header = (REPOSITORY / "web/src/image/header.ts").read_text(encoding="utf-8")
     factors = re.search(r"MAX_PROFILE = (\d+) \* 2 \*\* (\d+);", header)
     assert int(factors[1]) << int(factors[2]) == Limits().information

@@ -180,6 +180,8 @@ def test_the_routes_as_data_equal_what_passes_chooses(tmp_path, bundled):
     for factor in map(float, factors):
         assert route(table["clean"], factor) == [model.name for model in passes(models, factor)]
         assert route(table["jpeg"], factor) == [model.name for model in passes(models, factor, jpeg=True)]
+        assert route(table["denoise"], factor) == [model.name for model in passes(models, factor, noise=1)]
+    assert table["noise"] == 1
     (default,) = passes(models)
     assert table["scale"] == default.scale and table["jpeg_below"] == 93
     assert table["clean"][0] == {"up_to": 1, "models": []}

@@ -17,6 +17,7 @@ from wdsr_tf.inference.engines.metadata import describe
 from wdsr_tf.inference.jpeg import CLEAN_QUALITY
 from wdsr_tf.inference.size import MAX_FACTOR
 
+LEVELS = (1, 2, 3, 0)  # of noise, in the order in which they are recommended
 SHRUNK = 0.5  # a factor up to which images are only resized: a model would first quadruple what is then thrown away
 
 
@@ -118,15 +119,25 @@ def removes(models: list[Candidate], noise: int) -> bool:
     return any(model.noise == noise or (model.jpeg and model.scale > 1) for model in models)
 
 
+def recommended_noise(models: list[Candidate]) -> int | None:
+    """Returns the level of noise to remove if an image is noisy and nothing says how much; None if no model can."""
+    return next((level for level in LEVELS if removes(models, level)), None)
+
+
 def routes(models: list[Candidate]) -> dict:
-    """Returns all of `passes` without a noise level as plain data for JSON.
+    """Returns what `passes` chooses as plain data for JSON.
 
     Returns:
-        `{"scale": 2, "jpeg_below": 93, "clean": [{"up_to": 2, "models": ["wdsr-a-8-x2"]}, ...], "jpeg": [...]}`:
-        the default scale, the JPEG quality below which the routes of "jpeg" are used, and for each kind of image
-        the names of the models to run; for a factor, the first entry whose "up_to" isn't smaller.
+        `{"scale": 2, "jpeg_below": 93, "noise": 1, "clean": [{"up_to": 2, "models": ["wdsr-a-8-x2"]}, ...], "jpeg":
+        [...], "denoise": [...]}`: the default scale, the JPEG quality below which the routes of "jpeg" are used, the
+        noise level to recommend (None if there is none), and the names of the models to run for clean images, noisy
+        JPEGs, and that level; for a factor, the first entry whose "up_to" isn't smaller.
     """
-    scales = sorted({model.scale for model in models if model.scale > 1})
+    scales = {model.scale for model in models if model.scale > 1}
+    if any(_is_bundled(model) for model in models):
+        scales |= {scale for table in _measured_routes().values() for scale in table}
+    scales = sorted(scales)
+    noise = recommended_noise(models)
     depth = int(math.log(MAX_FACTOR, scales[0])) + 1 if scales else 0
     products = {
         math.prod(some) for n in range(depth + 1) for some in itertools.combinations_with_replacement(scales, n)
@@ -135,8 +146,10 @@ def routes(models: list[Candidate]) -> dict:
     return {
         "scale": best(_plain(models)).scale,
         "jpeg_below": CLEAN_QUALITY,
-        "clean": _table(models, bounds, jpeg=False),
+        "noise": noise,
+        "clean": _table(models, bounds),
         "jpeg": _table(models, [SHRUNK, *bounds], jpeg=True),
+        "denoise": [] if noise is None else _table(models, bounds, noise=noise),
     }
 
 
@@ -145,10 +158,10 @@ def best(models: list[Candidate]) -> Candidate:
     return max(models, key=lambda model: (model.psnr, model.name, str(model.source), model.scale))
 
 
-def _table(models, bounds, jpeg):
+def _table(models, bounds, **kind):
     table = []
     for bound in bounds:
-        names = [model.name for model in passes(models, bound, jpeg=jpeg)]
+        names = [model.name for model in passes(models, bound, **kind)]
         if table and table[-1]["models"] == names:
             table.pop()
         table.append({"up_to": bound, "models": names})

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from wdsr_tf import Image, Model
 
 RECIPE = 1  # raise it when results change though models and options don't: they are then made again
-LEVELS = (1, 2, 3, 0)  # of noise, in the order in which they are recommended
 
 
 class Upscaler:
@@ -292,7 +291,7 @@ class Upscaler:
         models = self.passes(*picture.rgb.shape[:2], is_noisy_jpeg(source))
         if self.noise is not None or not models or models[0].jpeg:
             return
-        level = next((level for level in LEVELS if routing.removes(self.models, level)), None)
+        level = routing.recommended_noise(self.models)
         if level is not None and (sigma := grain(picture)) >= GRAINY:
             yield f"looks grainy (sigma about {sigma:.0f}); --noise {level} reduces it"
 

@@ -1,63 +1,170 @@
-// The method and the scale that the user picks.
+// What the user picks: the method, the size, noise reduction, and the format of the result.
 
-import type { Method, Network } from "./networks";
+import { say, type Message } from "./i18n";
+import { JPEG_QUALITY, SUFFIXES, type Format, type Output } from "./image/writer";
+import type { Method, Request, Wish } from "./network/routes";
+import type { Settings } from "./queue";
+
+const FACTORS = [2, 3, 4];
+const WEBP_QUALITY = 90;
+const OWN = "own"; // the option that asks for a file
+
+interface Controls {
+  method: HTMLSelectElement;
+  scales: HTMLElement;
+  width: HTMLInputElement;
+  denoise: HTMLInputElement;
+  format: HTMLSelectElement;
+  quality: HTMLInputElement;
+}
 
 export class Choice {
-  private current: Method;
-  private size: Method["sizes"][number];
+  private method: Method;
+  /** The value of the size: a factor, or "width". */
+  private size: string;
 
-  /** `first` is the name of the network to begin with. */
+  /** `askForNetwork` is called if the user wants to bring one. */
   constructor(
-    private readonly select: HTMLSelectElement,
-    private readonly scales: HTMLElement,
+    private readonly controls: Controls,
     private readonly methods: Method[],
     private readonly changed: () => void,
-    first?: string | null,
+    private readonly askForNetwork: () => void,
   ) {
-    const sizeOf = ({ sizes }: Method) => sizes.find(({ clean }) => clean.name === first);
-    this.current = methods.find(sizeOf) ?? methods[0];
-    this.size = sizeOf(this.current) ?? this.current.sizes[0];
-    for (const { title } of methods) select.add(new Option(title));
-    select.addEventListener("change", () => this.pick(methods[select.selectedIndex], this.scale));
-    scales.addEventListener("change", (event) =>
-      this.pick(this.current, Number((event.target as HTMLInputElement).value)),
-    );
+    this.method = methods[0];
+    this.size = String(this.method.routes.scale);
+    const { method, scales, width, denoise, format, quality } = controls;
+    method.addEventListener("change", () => this.pickMethod(method.value));
+    scales.addEventListener("change", (event) => this.pickSize((event.target as HTMLInputElement).value));
+    for (const control of [width, denoise, quality]) control.addEventListener("change", () => this.update());
+    format.addEventListener("change", () => {
+      quality.value = String(format.value === "jpeg" ? JPEG_QUALITY : WEBP_QUALITY);
+      this.update();
+    });
     this.show();
   }
 
-  get scale(): number {
-    return this.size.scale;
+  get hint(): Message {
+    return this.method.hint;
   }
 
-  get hint(): string {
-    return this.current.hint;
+  /** What a link says of it. */
+  get settings(): { method: string; scale: string } {
+    return { method: this.method.id, scale: this.size };
   }
 
-  /** Returns the network for an image, which may be a JPEG with artifacts. */
-  network(isNoisyJpeg: boolean): Network {
-    return isNoisyJpeg ? this.size.jpeg : this.size.clean;
+  get request(): Request {
+    return { method: this.method, wish: this.wish, denoise: this.controls.denoise.checked };
   }
 
-  private pick(method: Method, scale: number): void {
-    this.current = method;
-    this.size = method.sizes.find((size) => size.scale === scale) ?? method.sizes[0];
+  get output(): Output {
+    const [format, lossless] = this.controls.format.value.split("-") as [Format, string?];
+    return format === "png" || lossless ? { format } : { format, quality: this.bounded(this.controls.quality) };
+  }
+
+  /** All that decides about results, as it is now. */
+  get queueSettings(): Settings {
+    const { request, output } = this;
+    const { wish } = request;
+    const ending = "width" in wish ? `${wish.width}w` : `${wish.factor}x`;
+    const rename = (path: string) => `${path.replace(/\.[^./]*$/, "")}-${ending}.${SUFFIXES[output.format]}`;
+    return { request, output, rename };
+  }
+
+  /** Changes to the method and the scale of a link, as far as they exist. */
+  apply({ method, scale }: { method?: string | null; scale?: string | null }): void {
+    this.method = this.methods.find(({ id }) => id === method) ?? this.method;
+    this.size = this.sizes.find((size) => size === scale) ?? this.fitting(this.size);
+    this.show();
+  }
+
+  /** Adds a method and picks it; it replaces one of the same name. */
+  add(method: Method): void {
+    const at = this.methods.findIndex(({ id }) => id === method.id);
+    if (at < 0) this.methods.push(method);
+    else this.methods[at] = method;
+    this.method = method;
+    this.pickSize(String(method.routes.scale));
+  }
+
+  private get wish(): Wish {
+    return this.size === "width" ? { width: this.bounded(this.controls.width) } : { factor: Number(this.size) };
+  }
+
+  /** The sizes that the method has; one of another scale can begin with its own. */
+  private get sizes(): string[] {
+    const { scale } = this.method.routes;
+    if (scale === 1) return ["1"];
+    return [...new Set([...FACTORS, scale])].sort((a, b) => a - b).map(String).concat("width");
+  }
+
+  private pickMethod(id: string): void {
+    const picked = this.methods.find((method) => method.id === id);
+    if (!picked) {
+      this.show();
+      this.askForNetwork();
+      return;
+    }
+    this.method = picked;
+    this.pickSize(this.fitting(this.size));
+  }
+
+  private fitting(size: string): string {
+    return this.sizes.includes(size) ? size : String(this.method.routes.scale);
+  }
+
+  private pickSize(size: string): void {
+    this.size = size;
+    this.update();
+  }
+
+  private update(): void {
     this.show();
     this.changed();
   }
 
+  /** Returns the number in an input, and puts it within its bounds. */
+  private bounded(input: HTMLInputElement): number {
+    const value = Math.round(Number(input.value)) || Number(input.defaultValue);
+    return Math.min(Math.max(value, Number(input.min)), Number(input.max));
+  }
+
   private show(): void {
-    for (const label of this.scales.querySelectorAll("label")) label.remove();
-    for (const { scale } of [...this.current.sizes].sort((a, b) => a.scale - b.scale)) {
+    const { method, width, denoise, format, quality } = this.controls;
+    method.replaceChildren(...this.methods.map(({ id, title }) => option(id, title)), option(OWN, { key: "method.own" }));
+    method.value = this.method.id;
+    this.showSizes();
+    width.parentElement!.hidden = this.size !== "width";
+    width.value = String(this.bounded(width));
+    const removes = this.method.routes.noise !== null;
+    denoise.parentElement!.hidden = !removes;
+    denoise.checked &&= removes;
+    quality.parentElement!.hidden = format.value !== "jpeg" && format.value !== "webp";
+    quality.value = String(this.bounded(quality));
+  }
+
+  private showSizes(): void {
+    const { scales } = this.controls;
+    const focused = scales.contains(document.activeElement);
+    for (const label of scales.querySelectorAll("label")) label.remove();
+    for (const size of this.sizes) {
       const input = document.createElement("input");
       input.type = "radio";
       input.name = "scale";
-      input.value = String(scale);
-      input.checked = scale === this.scale;
+      input.value = size;
+      input.checked = size === this.size;
       const label = document.createElement("label");
-      label.append(input, `${scale} ×`);
-      this.scales.append(label);
-      if (input.checked && this.scales.contains(document.activeElement)) input.focus();
+      const name = document.createElement("span");
+      if (size === "width") say(name, "size.width");
+      else name.textContent = `${size} ×`;
+      label.append(input, name);
+      scales.append(label);
+      if (input.checked && focused) input.focus();
     }
-    this.select.selectedIndex = this.methods.indexOf(this.current);
   }
+}
+
+function option(id: string, title: Message): HTMLOptionElement {
+  const created = new Option("", id);
+  say(created, title.key, title.values);
+  return created;
 }

@@ -1,173 +1,207 @@
-// The page: what the user can do, and what they see.
+// The page: connects what the user can do to the queue, and the queue to what they see.
 
 import sampleImage from "../../demo/harbour.png?url";
-import { chooseEngine, type Engine } from "./engine";
-import { Upscaler } from "./upscaler";
-import { readHeader, Refusal } from "./header";
-import { receiveImages } from "./input";
-import { checkSize } from "./limits";
 import { Choice } from "./choice";
-import { loadMethods, type Method, type Routes } from "./networks";
-import { inWords, Progress } from "./progress";
+import { saveAll, saveResult } from "./download";
+import { label, say, type Message } from "./i18n";
+import { readHeader, Refusal } from "./image/header";
+import { checkSize } from "./image/limits";
+import { receiveFiles, type Received } from "./input";
+import { offerLanguages } from "./language";
+import { List } from "./list";
+import { chooseEngine } from "./network/engine";
+import { loadMethods } from "./network/methods";
+import { ownMethod } from "./network/own";
+import { routeOf, sizeOf, type Method } from "./network/routes";
+import { Preview } from "./preview";
+import { Queue, type Item } from "./queue";
+import { announce, explain, Meter, showEngine } from "./status";
 import { Viewer } from "./viewer";
 
-type State = "empty" | "working" | "done" | "stopped";
-
 const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-const bar = document.querySelector("progress")!;
+const address = new URLSearchParams(location.search); // ?engine=..., ?method=..., ?scale=...
 const download = element<HTMLAnchorElement>("download");
-const address = new URLSearchParams(location.search); // ?engine=..., ?network=...
+
+await offerLanguages(element("language"), null, () => {});
 
 const viewer = new Viewer(element("stage"), element("divider"), (percent, fitting) => {
-  element("zoom").textContent = `${percent} %`;
-  element("zoom").setAttribute("aria-label", fitting ? `${percent} %: show pixel by pixel` : `${percent} %: fit`);
+  say(element("zoom"), "zoom.percent", { percent });
+  label(element("zoom"), fitting ? "zoom.fitting" : "zoom.actual", { percent });
+});
+const preview = new Preview(viewer);
+const list = new List(element("list"), {
+  show: (item) => (item.result ? open(item) : undefined),
+  stop: (item) => queue.stop(item),
+  save: saveResult,
 });
 
-let image: { file: Blob; name: string; width: number; height: number; isNoisyJpeg: boolean } | undefined;
-let progress: Progress | undefined;
-
-const { methods, routes } = await loadMethods().catch((): { methods: Method[]; routes?: Routes } => ({ methods: [] }));
+const methods = await loadMethods().catch((): Method[] => []);
 if (methods.length === 0) {
-  complain("Part of this page is missing: its networks can't be loaded.");
+  explain({ key: "page.incomplete" });
   throw new Error("networks/index.json or a file that it lists is missing");
 }
 const choice = new Choice(
-  element<HTMLSelectElement>("method"),
-  element("scales"),
+  {
+    method: element("method"),
+    scales: element("scales"),
+    width: element("width"),
+    denoise: element("denoise"),
+    format: element("format"),
+    quality: element("quality"),
+  },
   methods,
-  () => (image ? begin() : show("empty")),
-  address.get("network"),
+  changed,
+  () => element("network").click(),
 );
+choice.apply({ method: address.get("method"), scale: address.get("scale") });
 const engine = await chooseEngine(address.get("engine") ?? undefined);
 showEngine(engine);
 
-const upscaler = new Upscaler(engine, await chooseEngine("processor"), {
-  started: (width, height) => viewer.clear(width, height),
-  compared: ({ pixels, y }) => viewer.putBefore(pixels, 0, y),
-  piece(piece) {
-    viewer.putAfter(piece.pixels, piece.x, piece.y);
-    progress?.update(piece.done);
+const queue = new Queue(engine, await chooseEngine("processor"), () => choice.queueSettings, {
+  changed(item) {
+    list.update(item);
+    meter.update(item);
+    if (item.state === "working") show();
   },
-  finished: finish,
-  failed(message) {
-    if (message) image = undefined; // it can't be read, so starting again is useless
-    show(message ? "empty" : "stopped");
-    complain(message ?? "Upscaling failed, perhaps for lack of memory. Try a smaller image.");
+  started(item, width, height) {
+    preview.started(item, width, height);
+    meter.begin(item.work!);
+    list.mark(item);
+    showFacts();
   },
+  piece: (item, piece) => preview.piece(item, piece),
   async moved() {
     showEngine(await chooseEngine("processor"));
-    element("notice").textContent = "The graphics card could not do this, so the CPU does it instead.";
+    say(element("notice"), "engine.moved");
   },
+  finished,
 });
+const meter = new Meter(queue);
 
-receiveImages(element("file"), take, complain);
+receiveFiles([element("file"), element("folder"), element("network")], take, (key) => explain({ key }));
 element("choose").onclick = element("another").onclick = () => element("file").click();
-element("sample").onclick = async () => take(await (await fetch(sampleImage)).blob(), "harbour.png");
-element("cancel").onclick = stop;
-element("again").onclick = begin;
+element("choose-folder").onclick = () => element("folder").click();
+element("sample").onclick = async () => {
+  take([{ file: new File([await (await fetch(sampleImage)).blob()], "harbour.png"), path: "harbour.png" }]);
+};
+element("cancel").onclick = () => queue.stop();
+element("again").onclick = () => queue.restart(["failed", "stopped"]);
+element("all").onclick = () => saveAll(queue.finished);
 element("in").onclick = () => viewer.zoomIn();
 element("out").onclick = () => viewer.zoomOut();
 element("zoom").onclick = () => viewer.toggle();
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && document.body.dataset.state === "working") stop();
+  if (event.key === "Escape" && queue.isBusy) queue.stop();
 });
-show("empty");
-setInterval(tick, 200);
+show();
 
-/** Takes a new image. Until it is known to be one, the page doesn't change. */
-async function take(file: Blob, name: string): Promise<void> {
+/** Takes new files: networks, and images. Until a single one is known to be an image, the page doesn't change. */
+async function take(files: Received[]): Promise<void> {
   try {
-    const { width, height, quality } = await readHeader(file);
-    checkSize({ width, height }, choice.scale);
-    image = { file, name, width, height, isNoisyJpeg: quality !== undefined && quality < routes!.jpeg_below };
-    begin();
+    const networks = files.filter(({ path }) => /\.onnx$/i.test(path));
+    for (const { file, path } of networks) choice.add(await ownMethod(file, path, methods[0].routes.jpeg_below));
+    const images = files.filter((received) => !networks.includes(received));
+    if (images.length === 1) {
+      const header = await readHeader(images[0].file);
+      checkSize(header, sizeOf(header, choice.request.wish));
+    }
+    if (images.length > 0) enqueue(images);
   } catch (error) {
-    complain(error instanceof Refusal ? error.message : "This file can't be read.");
+    explain(error instanceof Refusal ? error : { key: "file.unreadable" });
   }
 }
 
-function begin(): void {
-  if (!image) return;
-  try {
-    checkSize(image, choice.scale);
-  } catch (error) {
-    return complain((error as Error).message);
+/** Starts with these images; adds them to a batch that isn't finished. */
+function enqueue(images: Received[]): void {
+  if (!queue.isBusy || queue.items.length === 1) {
+    queue.clear();
+    preview.close();
   }
-  const { width, height, file } = image;
-  const network = choice.network(image.isNoisyJpeg);
-  viewer.clear(width * network.scale, height * network.scale);
-  progress = new Progress(width * height * network.work);
-  show("working");
-  announce(`Upscaling ${image.name}`);
-  tick();
-  upscaler.start(file, { url: network.url, scale: network.scale, receptiveField: network.receptiveField });
+  for (const { path } of images.slice(0, 1)) announce("work.started", { name: path });
+  queue.add(images);
+  list.set(queue.items);
+  show();
 }
 
-function stop(): void {
-  upscaler.stop();
-  show("stopped");
-  complain("Stopped.");
+/** The user picked something else: a single image starts again, and of several those that wait. */
+function changed(): void {
+  if (queue.items.length === 1) queue.restart();
+  else if (queue.items.length > 1 && !queue.isBusy) explain({ key: "batch.changed" }, true);
+  show();
 }
 
-function finish(result: Blob, seconds: number): void {
-  const { name, width, height } = image!;
-  const { scale } = choice;
-  if (download.href) URL.revokeObjectURL(download.href);
-  download.href = URL.createObjectURL(result);
-  download.download = `${name.replace(/\.[^.]*$/, "")}-${scale}x.png`;
-  element("facts").dataset.seconds = seconds.toFixed(3);
-  show("done");
-  announce(`Done: ${width * scale} by ${height * scale} pixels. The PNG can be downloaded.`);
+function finished(): void {
+  const [only, ...others] = queue.items;
+  show();
+  if (!only) return;
+  if (others.length > 0) {
+    announce("batch.finished", { done: queue.finished.length, count: queue.items.length });
+    return;
+  }
+  if (only.state === "done") {
+    announce("work.done", { width: only.result!.width, height: only.result!.height });
+  } else if (only.state === "failed" && only.message) {
+    const { message } = only; // it can't be read, so starting again is useless
+    queue.clear();
+    preview.close();
+    show();
+    explain(message);
+  } else {
+    explain({ key: only.state === "stopped" ? "work.stopped" : "work.failed" }, true);
+  }
 }
 
-function show(state: State): void {
+function open(item: Item): void {
+  preview.open(item);
+  list.mark(item);
+  showFacts();
+}
+
+/** Shows what belongs to the queue's state. */
+function show(): void {
+  const { items, isBusy, finished } = queue;
+  const state = items.length === 0 ? "empty" : isBusy ? "working" : finished.length > 0 ? "done" : "stopped";
   document.body.dataset.state = state;
-  const hasImage = image !== undefined;
-  element("welcome").hidden = hasImage;
-  element("viewer").hidden = !hasImage;
-  for (const part of document.querySelectorAll<HTMLElement>(".needs-image")) part.hidden = !hasImage;
-  element("progress").hidden = state !== "working";
+  element("welcome").hidden = state !== "empty";
+  element("viewer").hidden = state === "empty";
+  element("batch").hidden = items.length < 2;
+  for (const part of document.querySelectorAll<HTMLElement>(".needs-image")) part.hidden = state === "empty";
+  element("progress").hidden = !isBusy;
   element("message").hidden = true;
-  if (state !== "done") {
+  showDownloads();
+  showFacts();
+}
+
+function showDownloads(): void {
+  const several = queue.items.length > 1;
+  const result = several ? undefined : queue.items[0]?.result;
+  download.hidden = several;
+  element("all").hidden = !several;
+  element<HTMLButtonElement>("all").disabled = queue.finished.length === 0;
+  if (download.href) URL.revokeObjectURL(download.href);
+  if (result) {
+    download.href = URL.createObjectURL(result.blob);
+    download.download = result.path.split("/").at(-1)!;
+    download.removeAttribute("aria-disabled");
+    element("facts").dataset.seconds = result.seconds.toFixed(3);
+  } else {
     download.removeAttribute("href");
     download.setAttribute("aria-disabled", "true");
-  } else {
-    download.removeAttribute("aria-disabled");
   }
-  element("facts").textContent = image ? facts(image) : choice.hint;
 }
 
-function facts({ width, height, isNoisyJpeg }: { width: number; height: number; isNoisyJpeg: boolean }): string {
-  const { scale } = choice;
-  const size = `${width} × ${height} → ${width * scale} × ${height * scale}`;
-  return isNoisyJpeg && choice.network(true) !== choice.network(false) ? `${size}, JPEG artifacts removed` : size;
+async function showFacts(): Promise<void> {
+  const item = preview.item ?? queue.items[0];
+  const { key, values } = item ? await facts(item) : choice.hint;
+  if (item === (preview.item ?? queue.items[0])) say(element("facts"), key, values);
 }
 
-/** Says what went wrong, and offers to start again if that may help. */
-function complain(text: string): void {
-  element("message").hidden = false;
-  element("message").querySelector("p")!.textContent = text;
-  element("again").hidden = document.body.dataset.state !== "stopped";
-}
-
-let announced = 0;
-
-function tick(): void {
-  if (document.body.dataset.state !== "working" || !progress) return;
-  const part = progress.part();
-  bar.value = part;
-  element("time").textContent = `${Math.floor(100 * part)} %${inWords(progress.left())}`;
-  const quarter = Math.floor(4 * part);
-  if (quarter > announced) announce(`${25 * quarter} %${inWords(progress.left())}`);
-  announced = quarter;
-}
-
-function announce(text: string): void {
-  element("announcer").textContent = text;
-}
-
-function showEngine(engine: Engine): void {
-  element("notice").textContent = "";
-  const threads = engine === 1 ? "1 thread" : `${engine} threads`;
-  element("engine").textContent = engine === "graphics" ? "Runs on your graphics card" : `Runs on ${threads}`;
+async function facts({ file }: Item): Promise<Message> {
+  const header = await readHeader(file).catch(() => undefined);
+  if (!header) return choice.hint;
+  const size = sizeOf(header, choice.request.wish);
+  const values = { width: header.width, height: header.height, newWidth: size.width, newHeight: size.height };
+  const [first] = routeOf(header, choice.request);
+  const [usual] = routeOf({ ...header, quality: undefined }, choice.request);
+  return { key: first !== usual ? "work.size.jpeg" : "work.size", values };
 }

@@ -1,5 +1,7 @@
 // Estimates progress and remaining time, even while the first tile runs.
 
+import type { Message } from "./i18n";
+
 const FIRST_GUESS = 5e9; // multiply-adds per second, before anything is known
 
 export class Progress {
@@ -41,11 +43,12 @@ export class Progress {
   }
 }
 
-/** Returns the remaining time in words, to follow a percentage; "" if it isn't known yet. */
-export function inWords(seconds: number | undefined): string {
-  if (seconds === undefined) return "";
-  if (seconds < 4) return ", a few seconds left";
-  if (seconds < 55) return `, about ${seconds < 20 ? Math.round(seconds) : 5 * Math.round(seconds / 5)} seconds left`;
-  const minutes = Math.round(seconds / 60);
-  return minutes <= 1 ? ", about a minute left" : `, about ${minutes} minutes left`;
+/** Returns what to say of the progress and the time left, if it is known. */
+export function inWords(part: number, seconds: number | undefined): Message {
+  const percent = Math.floor(100 * part);
+  if (seconds === undefined) return { key: "time.unknown", values: { percent } };
+  if (seconds < 4) return { key: "time.soon", values: { percent } };
+  const count = seconds < 20 ? Math.round(seconds) : 5 * Math.round(seconds / 5);
+  if (seconds < 55) return { key: "time.seconds", values: { percent, count } };
+  return { key: "time.minutes", values: { percent, count: Math.max(1, Math.round(seconds / 60)) } };
 }

@@ -1,6 +1,9 @@
 // Shows two images of the same size on top of each other, with a divider, and moves and zooms both.
 
-import type { Pixels } from "./pixels";
+import { text } from "./i18n";
+import type { Pixels as AnyPixels, Shallow } from "./image/pixels";
+
+type Pixels = AnyPixels<Shallow>;
 
 const MAX_ZOOM = 32; // screen pixels per image pixel
 const MAX_FIT = 8;
@@ -110,7 +113,7 @@ export class Viewer {
     this.stage.style.setProperty("--divided", `${at}px`);
     const percent = Math.round(100 * this.divided);
     this.divider.setAttribute("aria-valuenow", String(percent));
-    this.divider.setAttribute("aria-valuetext", `${percent} % before, ${100 - percent} % after`);
+    this.divider.setAttribute("aria-valuetext", text("viewer.divided", { before: percent, after: 100 - percent }));
     this.zoomed(Math.round(100 * this.zoom * devicePixelRatio), this.fitting);
   }
 
@@ -218,5 +221,6 @@ function distance([x, y]: [number, number], [u, v]: [number, number]): number {
 }
 
 function put(canvas: HTMLCanvasElement, { data, width, height }: Pixels, x: number, y: number): void {
-  canvas.getContext("2d")!.putImageData(new ImageData(data, width, height), x, y);
+  // Read often: so that browsers without a graphics card keep one copy of a canvas, not four.
+  canvas.getContext("2d", { willReadFrequently: true })!.putImageData(new ImageData(data, width, height), x, y);
 }

@@ -3,22 +3,32 @@
 import { execFileSync } from "node:child_process";
 import { deflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { bleed } from "../src/alpha";
-import { Bicubic } from "../src/bicubic";
-import type { Pixels } from "../src/pixels";
-import { readHeader } from "../src/header";
-import { methodsOf, type Routes } from "../src/networks";
-import { plan } from "../src/tiling";
+import { bleed } from "../src/image/alpha";
+import { readHeader } from "../src/image/header";
+import { JpegWriter } from "../src/image/jpeg-writer";
+import { blank, type Depth, type Pixels } from "../src/image/pixels";
+import { Bicubic, collected, resizedStrips, rowsOf } from "../src/image/resize";
+import { methodsOf, type Index } from "../src/network/methods";
+import { routeOf, sizeOf, type Network } from "../src/network/routes";
+import { plan } from "../src/network/tiling";
+import { groups } from "../src/zip";
 import { PYTHON } from "./commands";
 
 /** What `reference.py` prints. Arrays have height x width x 4 values, row by row. */
 interface Reference {
   plans: { of: [number, number, number, number, number]; spans: number[][][] }[];
-  bicubic: { size: [number, number]; scale: number; small: number[]; large: number[] }[];
+  bicubic: { from: Side; to: Side; depth: Depth; small: number[]; large: number[] }[];
   bleed: { size: [number, number]; given: number[]; filled: number[] }[];
   jpegs: { data: string; quality: number }[];
-  routing: { models: { name: string; scale: number }[]; routes: Routes; passes: [number, string[], string[]][] };
+  encoded: { size: Side; values: number[]; quality: number; gray: boolean; file: string }[];
+  routing: {
+    index: Index;
+    passes: [number, string[], string[], string[]][];
+    widths: [number, number, number, [number, number]][];
+  };
 }
+
+type Side = [number, number];
 
 const reference: Reference = JSON.parse(
   execFileSync(PYTHON, [`${import.meta.dirname}/reference.py`], { encoding: "utf8", maxBuffer: 2 ** 26 }),
@@ -33,21 +43,27 @@ describe("tiles", () => {
   });
 });
 
-test.each(reference.bicubic)("bicubic upscaling equals the package's exactly: $size x $scale", (given) => {
-  const image = pixels(given.size, given.small);
-  const bicubic = new Bicubic(image, given.scale);
-  const half = Math.floor(bicubic.height / 2);
-  expect([...bicubic.rows(0, half), ...bicubic.rows(half, bicubic.height)]).toEqual(given.large);
-});
+describe("bicubic resizing", () => {
+  test.each(reference.bicubic)("equals the package's exactly: $from to $to, $depth bits", async (given) => {
+    const image = pixels(given.from, given.small, given.depth);
+    const [height, width] = given.to;
+    const bicubic = new Bicubic(rowsOf(image), width, height);
+    const half = Math.floor(height / 2);
+    const found = [...bicubic.rows(0, half, given.depth), ...bicubic.rows(half, height, given.depth)];
+    expect(found).toEqual(given.large);
+    const strips = resizedStrips(inStrips(image, 2), image, { width, height }, given.depth);
+    expect([...(await collected(strips, width, height, given.depth)).data]).toEqual(given.large);
+  });
 
-test("bicubic upscaling of alpha alone equals that of all four values", () => {
-  const { size, small, large, scale } = reference.bicubic[1];
-  const opacity = new Bicubic(pixels(size, small), scale, 3, 1);
-  expect([...opacity.rows(0, opacity.height)]).toEqual(large.filter((_: number, i: number) => i % 4 === 3));
+  test("of alpha alone equals that of all four values", () => {
+    const { from, to, small, large } = reference.bicubic[2];
+    const opacity = new Bicubic(rowsOf(pixels(from, small, 8)), to[1], to[0], 3, 1);
+    expect([...opacity.rows(0, to[0], 8)]).toEqual(large.filter((_, i) => i % 4 === 3));
+  });
 });
 
 test.each(reference.bleed)("colors under transparent pixels equal the package's: $size", ({ size, given, filled }) => {
-  const image = pixels(size, given);
+  const image = pixels(size, given, 8);
   bleed(image);
   const off = filled.map((value: number, i: number) => Math.abs(value - image.data[i]));
   expect(Math.max(...off)).toBeLessThanOrEqual(1); // sums in another order may round a half differently
@@ -76,19 +92,55 @@ test.each([
   expect([header.width, header.height]).toEqual([16, 16]);
 });
 
-test("the first method follows the package's routes, where they need a single pass", () => {
-  const { models, routes, passes } = reference.routing;
-  const receptive_field = { radius: 1, multiple: 1, global_mean: false };
-  const cards = models.map((model) => ({ ...model, file: "a.onnx", multiply_adds_per_pixel: 1, receptive_field }));
-  const [automatic] = methodsOf(cards, routes, new URL("https://host/"));
-  expect(automatic.sizes[0].scale).toBe(routes.scale);
-  expect(automatic.sizes.map(({ scale, clean, jpeg }) => [scale, clean.name, jpeg.name]).sort()).toEqual(
-    passes
-      .filter(([, clean]) => clean.length === 1)
-      .map(([scale, clean, jpeg]) => [scale, clean[0], jpeg.length === 1 ? jpeg[0] : clean[0]]),
-  );
+test.each(reference.encoded)("a JPEG file has the package's bytes: quality $quality, $size, gray $gray", async (given) => {
+  const image = pixels(given.size, given.values, 8);
+  const writer = new JpegWriter(image.width, image.height, { gray: given.gray, alpha: false }, given.quality);
+  for await (const strip of inStrips(image, 5)) await writer.append(strip);
+  const file = Buffer.from(await (await writer.finish()).arrayBuffer());
+  expect(file.equals(Buffer.from(given.file, "base64"))).toBe(true);
 });
 
-function pixels([height, width]: [number, number], values: number[]): Pixels {
-  return { width, height, data: new Uint8ClampedArray(values) };
+describe("routes", () => {
+  const { index, passes, widths } = reference.routing;
+  const receptive_field = { radius: 1, multiple: 1, global_mean: false };
+  const cards = index.cards.map((card) => {
+    const name = card.replace(".onnx.json", "");
+    return { name, scale: 2, file: "a.onnx", multiply_adds_per_pixel: 1, receptive_field };
+  });
+  const [method] = methodsOf(index, cards, new URL("https://host/"));
+
+  test.each(passes)("are the command line's for a factor of %d", (factor, clean, jpeg, denoise) => {
+    const image = { width: 1000, height: 1000 };
+    const request = { method, wish: { factor }, denoise: false };
+    expect(names(routeOf(image, request))).toEqual(clean);
+    expect(names(routeOf({ ...image, quality: 93 }, request))).toEqual(clean);
+    expect(names(routeOf({ ...image, quality: 92.9 }, request))).toEqual(jpeg);
+    expect(names(routeOf(image, { ...request, denoise: true }))).toEqual(denoise);
+  });
+
+  test.each(widths)("%i x %i pixels get the package's size for a width of %i", (height, width, wish, size) => {
+    const found = sizeOf({ width, height }, { width: wish });
+    expect([found.height, found.width]).toEqual(size);
+  });
+
+  const names = (networks: Network[]) => networks.map(({ name }) => name);
+});
+
+test("a ZIP file gets as many images as it can hold", () => {
+  const entry = (size: number) => ({ path: "a.png", blob: { size } as Blob });
+  const sizes = groups([5000, 5000, 5000, 20_000, 100].map(entry), 11_000).map((group) => group.map(({ blob }) => blob.size));
+  expect(sizes).toEqual([[5000, 5000], [5000], [20_000], [100]]);
+});
+
+async function* inStrips({ width, height, data }: Pixels, rows: number): AsyncGenerator<Pixels> {
+  for (let y = 0; y < height; y += rows) {
+    const strip = data.subarray(4 * width * y, 4 * width * (y + rows));
+    yield { width, height: strip.length / 4 / width, data: strip };
+  }
+}
+
+function pixels([height, width]: Side, values: number[], depth: Depth): Pixels {
+  const image = blank(width, height, depth);
+  image.data.set(values);
+  return image;
 }

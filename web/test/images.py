@@ -1,15 +1,21 @@
-"""Makes and compares images for the page's tests: `python images.py make FOLDER`, `... compare A B`."""
+"""Images for the page's tests: `python images.py make FOLDER`, `... check CASES.json`."""
 
 import io
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from wdsr_tf import Upscaler, export, images, weights
+
 DEMO = Path(__file__).parents[2] / "demo"
-ORIENTATION = 0x0112
+ORIENTATION, MAKE, DESCRIPTION, EXIF_IFD, PIXEL_WIDTH = 0x0112, 0x010F, 0x010E, 0x8769, 0xA002
+RESOLUTION = {0x011A, 0x011B, 0x0128}  # the command line also writes these
 
 
 def make(folder):
@@ -29,7 +35,48 @@ def make(folder):
     exif[ORIENTATION] = 6
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     harbour.crop((0, 80, 200, 200)).save(folder / "rotated.jpg", quality=90, exif=exif, icc_profile=profile)
-    harbour.crop((0, 80, 120, 160)).save(folder / "fine.jpg", quality=95)
+    small = harbour.crop((0, 80, 120, 160))
+    small.save(folder / "small.png")
+    small.save(folder / "fine.jpg", quality=95)
+    for quality in (60, 75, 92):
+        small.save(folder / f"q{quality}.jpg", quality=quality)
+    small.convert("L").save(folder / "gray.jpg", quality=70)
+    see_through.crop((20, 10, 101, 70)).save(folder / "small-see-through.png")
+    deep(folder / "deep.png", np.asarray(small), None)
+    deep(folder / "deep-see-through.png", np.asarray(poster)[10:70, 20:101], opacity(320, 200)[10:70, 20:101])
+    small.save(folder / "turned.png", exif=exif)
+    exif[MAKE], exif[DESCRIPTION] = "Maker", "Straße"
+    exif.get_ifd(EXIF_IFD)[PIXEL_WIDTH] = 120
+    small.save(folder / "camera.jpg", quality=90, exif=exif, icc_profile=profile)
+    small.save(folder / "camera.png", exif=exif, icc_profile=profile)
+    small.save(folder / "camera.webp", lossless=True, exif=exif, icc_profile=profile)
+
+
+def deep(path, rgb, alpha):
+    """Writes 16-bit values whose low bytes aren't their high ones."""
+    noise = np.random.default_rng(3).integers(0, 257, rgb.shape)
+    values = np.minimum(rgb.astype(int) * 257 + noise, 65535).astype("uint16")
+    images.write(path, images.Picture(values, None if alpha is None else alpha.astype("uint16") * 257))
+
+
+def check(cases):
+    """Does what `wdsr-tf upscale` does, and compares: a list of [options, input, the page's file] in a JSON file."""
+    upscalers, found = {}, []
+    with tempfile.TemporaryDirectory() as folder:
+        for options, source, result in json.loads(Path(cases).read_text()):
+            key = json.dumps(options, sort_keys=True)
+            if key not in upscalers:
+                model = weights.named(options["model"]) or options["model"] if "model" in options else None
+                upscalers[key] = Upscaler(**(options | {"model": model}))
+            target = Path(folder) / f"expected{Path(result).suffix}"
+            upscalers[key].upscale_file(source, target)
+            found.append(compare(result, target))
+    return found
+
+
+def own(folder):
+    """Exports a bundled model in a form that isn't the page's own."""
+    export(weights.named("wdsr-b-4-x2"), folder, formats=["onnx"], layout="nchw", value_range="0..1")
 
 
 def opacity(width, height):
@@ -43,16 +90,33 @@ def opacity(width, height):
 
 def compare(a, b):
     """Returns the largest difference of two files, except in transparent colors, and whether all else agrees."""
-    a, b = Image.open(a), Image.open(b)
-    alike = (a.size, a.mode, a.info.get("icc_profile")) == (b.size, b.mode, b.info.get("icc_profile"))
-    off = 256
-    if a.size == b.size:
-        first, second = (np.asarray(image.convert("RGBA")).astype(int) for image in (a, b))
-        off = int(np.abs(first[..., 3] - second[..., 3]).max())
-        seen = (first[..., 3] > 0) & (second[..., 3] > 0)
-        if seen.any():
-            off = max(off, int(np.abs(first - second)[seen].max()))
-    return {"alike": alike, "off": off, "size": a.size, "mode": a.mode}
+    first, second = (images.read_picture(path) for path in (a, b))
+    off = 256.0
+    if first.rgb.shape == second.rgb.shape:
+        off = difference(first, second)
+    kinds = [(Image.open(path).format, p.rgb.dtype, p.gray, p.alpha is None) for path, p in ((a, first), (b, second))]
+    profiles = [picture.metadata.get("icc_profile") for picture in (first, second)]
+    tags = [exif_of(path) for path in (a, b)]
+    size = first.rgb.shape[1::-1]
+    return {"alike": kinds[0] == kinds[1] and profiles[0] == profiles[1], "off": float(off), "size": size, "exif": tags}
+
+
+def difference(first, second):
+    rgb, alpha = (
+        [None if values is None else values.astype(float) * (255 / first.peak) for values in pair]
+        for pair in ((first.rgb, second.rgb), (first.alpha, second.alpha))
+    )
+    off = np.abs(rgb[0] - rgb[1])
+    if alpha[0] is None or alpha[1] is None:
+        return off.max()
+    seen = (alpha[0] > 0) & (alpha[1] > 0)
+    return max(np.abs(alpha[0] - alpha[1]).max(), off[seen].max() if seen.any() else 0)
+
+
+def exif_of(path):
+    exif = Image.open(path).getexif()
+    tags = {tag: value for tag, value in exif.items() if tag not in RESOLUTION | {EXIF_IFD}}
+    return {str(tag): str(value) for tag, value in (tags | exif.get_ifd(EXIF_IFD)).items()}
 
 
 def shrink(path):
@@ -65,4 +129,5 @@ def shrink(path):
 
 if __name__ == "__main__":
     command, *words = sys.argv[1:]
-    print(json.dumps({"make": make, "compare": compare, "shrink": shrink}[command](*words)))
+    functions = {"make": make, "check": check, "own": own, "shrink": shrink}
+    print(json.dumps(functions[command](*words)))

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { preview } from "vite";
 
+const METHODS = { "wdsr-a-8-x2": "best", "wdsr-b-4-x2": "fast" };
 const [image, network, engine] = process.argv.slice(2);
 const server = await preview({
   root: new URL("..", import.meta.url).pathname,
@@ -17,7 +18,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
 });
 const page = await browser.newPage();
-await page.goto(`${server.resolvedUrls.local[0]}?engine=${engine}&network=${network}`);
+await page.goto(`${server.resolvedUrls.local[0]}?engine=${engine}&method=${METHODS[network]}`);
 await page.waitForFunction(() => document.getElementById("engine").textContent);
 console.log(await page.innerText("#engine"));
 

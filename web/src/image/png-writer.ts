@@ -1,7 +1,9 @@
 // Writes PNG files row by row: https://www.w3.org/TR/png-3/. A canvas needs the whole image in memory, premultiplies colors
 // by alpha, and can't write gray images or color profiles.
 
-import type { Kind } from "./pixels";
+import { joined, type Bytes } from "./bytes";
+import { inDepth, type Depth, type Kind, type Pixels } from "./pixels";
+import type { Writer } from "./writer";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const CRC = Uint32Array.from({ length: 256 }, (_, value) => {
@@ -9,60 +11,74 @@ const CRC = Uint32Array.from({ length: 256 }, (_, value) => {
   return value;
 });
 
-/** Takes the rows of an image from top to bottom, and compresses them immediately. */
-export class PngWriter {
-  private readonly parts: Uint8Array<ArrayBuffer>[] = [];
+/** Compresses rows as they arrive. */
+export class PngWriter implements Writer {
+  private readonly parts: Blob[] = []; // which browsers can keep on disk
   private readonly channels: number;
   private readonly rowLength: number;
   private readonly rows: WritableStreamDefaultWriter<BufferSource>;
   private readonly packed: Promise<void>;
   private above: Uint8Array;
 
-  private constructor(width: number, height: number, private readonly kind: Kind) {
+  private constructor(
+    private readonly width: number,
+    height: number,
+    private readonly kind: Kind,
+    private readonly depth: Depth,
+  ) {
     this.channels = (kind.gray ? 1 : 3) + (kind.alpha ? 1 : 0);
-    this.rowLength = width * this.channels;
+    this.rowLength = (width * this.channels * depth) / 8;
     this.above = new Uint8Array(this.rowLength);
     const header = new DataView(new ArrayBuffer(13));
     header.setUint32(0, width);
     header.setUint32(4, height);
-    header.setUint8(8, 8);
+    header.setUint8(8, depth);
     header.setUint8(9, (kind.gray ? 0 : 2) + (kind.alpha ? 4 : 0));
-    this.parts.push(new Uint8Array(SIGNATURE), chunk("IHDR", new Uint8Array(header.buffer)));
+    this.parts.push(new Blob([new Uint8Array(SIGNATURE), chunk("IHDR", new Uint8Array(header.buffer))]));
     const deflate = new CompressionStream("deflate");
     this.rows = deflate.writable.getWriter();
     this.packed = this.collect(deflate.readable);
   }
 
-  static async open(width: number, height: number, kind: Kind): Promise<PngWriter> {
-    const writer = new PngWriter(width, height, kind);
+  static async open(width: number, height: number, kind: Kind, depth: Depth): Promise<PngWriter> {
+    const writer = new PngWriter(width, height, kind, depth);
     if (kind.profile) {
       const stream = new Blob([kind.profile]).stream().pipeThrough(new CompressionStream("deflate"));
       const packed = new Response(stream);
       const name = new TextEncoder().encode("ICC profile\0\0");
-      writer.parts.push(chunk("iCCP", joined([name, new Uint8Array(await packed.arrayBuffer())])));
+      writer.parts.push(new Blob([chunk("iCCP", joined([name, new Uint8Array(await packed.arrayBuffer())]))]));
     }
+    if (kind.exif) writer.parts.push(new Blob([chunk("eXIf", kind.exif)]));
     return writer;
   }
 
-  /** Appends rows with four values per pixel; writes those that the file has. */
-  async append(data: Uint8ClampedArray): Promise<void> {
-    const { channels, rowLength, kind } = this;
-    const height = (data.length / 4 / rowLength) * channels;
+  async append(strip: Pixels): Promise<void> {
+    const { rowLength, width, depth } = this;
+    const { data, height } = inDepth(strip, depth);
+    const stride = (this.channels * depth) / 8;
     const filtered = new Uint8Array(height * (rowLength + 1));
-    for (let y = 0, from = 0; y < height; y++) {
-      const row = new Uint8Array(rowLength);
-      for (let at = 0; at < rowLength; at += channels, from += 4) {
-        row[at] = data[from];
-        if (!kind.gray) {
-          row[at + 1] = data[from + 1];
-          row[at + 2] = data[from + 2];
-        }
-        if (kind.alpha) row[at + channels - 1] = data[from + 3];
-      }
-      filter(row, this.above, channels, filtered.subarray(y * (rowLength + 1), (y + 1) * (rowLength + 1)));
+    for (let y = 0; y < height; y++) {
+      const row = this.packedRow(data.subarray(4 * width * y, 4 * width * (y + 1)));
+      filter(row, this.above, stride, filtered.subarray(y * (rowLength + 1), (y + 1) * (rowLength + 1)));
       this.above = row;
     }
     await this.rows.write(filtered);
+  }
+
+  /** Returns those of the four values per pixel that the file has, as bytes. */
+  private packedRow(data: Pixels["data"]): Uint8Array {
+    const { gray, alpha } = this.kind;
+    const places = [0, ...(gray ? [] : [1, 2]), ...(alpha ? [3] : [])];
+    const row = new Uint8Array(this.rowLength);
+    let at = 0;
+    for (let from = 0; from < data.length; from += 4) {
+      for (const place of places) {
+        const value = data[from + place];
+        if (this.depth === 16) row[at++] = value >> 8;
+        row[at++] = value & 255;
+      }
+    }
+    return row;
   }
 
   /** Returns the file. */
@@ -76,7 +92,7 @@ export class PngWriter {
     let pending: Uint8Array[] = [];
     let length = 0;
     const flush = () => {
-      if (length > 0) this.parts.push(chunk("IDAT", joined(pending)));
+      if (length > 0) this.parts.push(new Blob([chunk("IDAT", joined(pending))]));
       pending = [];
       length = 0;
     };
@@ -115,7 +131,7 @@ function filter(row: Uint8Array, above: Uint8Array, stride: number, out: Uint8Ar
   }
 }
 
-function chunk(type: string, content: Uint8Array): Uint8Array<ArrayBuffer> {
+function chunk(type: string, content: Uint8Array): Bytes {
   const bytes = new Uint8Array(content.length + 12);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, content.length);
@@ -124,15 +140,5 @@ function chunk(type: string, content: Uint8Array): Uint8Array<ArrayBuffer> {
   let crc = 0xffffffff;
   for (let i = 4; i < bytes.length - 4; i++) crc = CRC[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
   view.setUint32(bytes.length - 4, ~crc >>> 0);
-  return bytes;
-}
-
-function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
   return bytes;
 }

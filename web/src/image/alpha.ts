@@ -1,6 +1,6 @@
 // Transparency: fills in colors under transparent pixels so that edges get no halo, as in `wdsr_tf/inference/alpha.py`.
 
-import type { Pixels } from "./pixels";
+import { rounded, type Pixels } from "./pixels";
 
 /** Several values per pixel, row by row. */
 interface Field {
@@ -24,7 +24,7 @@ export function bleed(image: Pixels): void {
   for (let i = 0; i < known.length; i++) for (let c = 0; c < 3; c++) values[3 * i + c] = data[4 * i + c];
   const filled = fill({ width, height, values }, known).values;
   for (let i = 0; i < known.length; i++) {
-    if (!known[i]) for (let c = 0; c < 3; c++) data[4 * i + c] = filled[3 * i + c]; // rounds
+    if (!known[i]) for (let c = 0; c < 3; c++) data[4 * i + c] = rounded(filled[3 * i + c]);
   }
 }
 

@@ -4,8 +4,8 @@
 // both sides of a seam, and end exactly where the image ends. So nothing is padded, and the part of a tile that is kept
 // equals that part of the untiled result.
 
-/** The radius of a network's receptive field in LR pixels, and the number that its tiles' starts are multiples of. */
-export interface ReceptiveField {
+/** The part of a network's receptive field that decides about tiles. */
+export interface Field {
   radius: number;
   multiple: number;
 }
@@ -27,7 +27,7 @@ export interface Plan {
 const CALL = 1000; // LR pixels that take as long as starting a tile
 
 /** Returns the plan with the least work in tiles of up to `pixels`, or with the smallest tiles if all are larger. */
-export function plan(height: number, width: number, receptiveField: ReceptiveField, pixels: number): Plan {
+export function plan(height: number, width: number, receptiveField: Field, pixels: number): Plan {
   const heights = lengths(height, receptiveField);
   const widths = lengths(width, receptiveField);
   let best = [heights.at(-1)!, widths.at(-1)!];
@@ -45,7 +45,7 @@ export function plan(height: number, width: number, receptiveField: ReceptiveFie
 }
 
 /** Returns useful tile lengths, descending: the shortest for one tile, for two tiles, and so on. */
-export function lengths(length: number, receptiveField: ReceptiveField): number[] {
+export function lengths(length: number, receptiveField: Field): number[] {
   const { radius, multiple } = receptiveField;
   const fit = (tile: number) => Math.min(length, tile + modulo(length - tile, multiple));
   const found: number[] = [];
@@ -65,13 +65,13 @@ export function lengths(length: number, receptiveField: ReceptiveField): number[
 }
 
 /** Returns the number of tiles of this length. */
-function count(length: number, tile: number, receptiveField: ReceptiveField): number {
+function count(length: number, tile: number, receptiveField: Field): number {
   if (tile >= length) return 1;
   const step = stride(tile, receptiveField);
   return step > 0 ? 1 + Math.ceil((length - tile) / step) : Infinity;
 }
 
-function spans(length: number, tile: number, receptiveField: ReceptiveField): Span[] {
+function spans(length: number, tile: number, receptiveField: Field): Span[] {
   const found: Span[] = [];
   let low = 0;
   for (let i = 0; i < count(length, tile, receptiveField); i++) {
@@ -84,7 +84,7 @@ function spans(length: number, tile: number, receptiveField: ReceptiveField): Sp
   return found;
 }
 
-function stride(tile: number, { radius, multiple }: ReceptiveField): number {
+function stride(tile: number, { radius, multiple }: Field): number {
   return Math.max(0, Math.floor((tile - 2 * radius) / multiple) * multiple);
 }
 

@@ -1,33 +1,38 @@
 // Messages between the page and its workers.
 
-import type { Piece } from "./upscale";
-import type { Pixels } from "./pixels";
-import type { ReceptiveField } from "./tiling";
+import type { Message } from "../i18n";
+import type { Pixels, Shallow } from "../image/pixels";
+import type { Output } from "../image/writer";
 import type { Engine } from "./engine";
+import type { Request } from "./routes";
+import type { Piece } from "./upscale";
 
 /** To the upscaling worker. */
 export interface Order {
   file: Blob;
-  network: { url: string; scale: number; receptiveField: ReceptiveField };
+  request: Request;
+  output: Output;
   engine: Engine;
 }
 
 /** From the upscaling worker. `seconds` is the time since the order. */
 export type Report =
-  | { type: "started"; width: number; height: number }
+  | { type: "started"; width: number; height: number; work: number }
   | { type: "piece"; piece: Piece }
+  | { type: "progress"; done: number }
   | { type: "finished"; result: Blob; seconds: number }
-  | { type: "refused"; message: string }
+  | { type: "refused"; message: Message }
   | { type: "failed"; error: string };
 
 /** To the bicubic worker. */
 export interface Comparison {
   file: Blob;
-  scale: number;
+  width: number;
+  height: number;
 }
 
 /** From the bicubic worker: the rows from `y` on. */
 export interface Rows {
   y: number;
-  pixels: Pixels;
+  pixels: Pixels<Shallow>;
 }

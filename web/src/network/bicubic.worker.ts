@@ -1,0 +1,23 @@
+// Bicubic resizing, with which the result is compared.
+
+import { bleed } from "../image/alpha";
+import { decode } from "../image/decode";
+import { readHeader } from "../image/header";
+import { checkSize } from "../image/limits";
+import { inDepth } from "../image/pixels";
+import { resized } from "../image/resize";
+import type { Comparison, Rows } from "./messages";
+
+self.onmessage = async ({ data: { file, width, height } }: MessageEvent<Comparison>) => {
+  const header = await readHeader(file);
+  checkSize(header, { width, height });
+  const { pixels, kind } = await decode(file, header);
+  const image = inDepth(pixels, 8);
+  if (kind.alpha) bleed(image);
+  let y = 0;
+  for (const strip of resized(image, width, height, 8)) {
+    const rows: Rows = { y, pixels: inDepth(strip, 8) };
+    y += strip.height;
+    self.postMessage(rows, { transfer: [rows.pixels.data.buffer] });
+  }
+};

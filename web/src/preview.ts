@@ -1,0 +1,51 @@
+// Shows one image of the queue before and after upscaling: while it is made, or when it is done.
+
+import { inDepth, type Pixels, type Shallow } from "./image/pixels";
+import { Comparer } from "./network/upscaler";
+import type { Piece } from "./network/upscale";
+import type { Item } from "./queue";
+import type { Viewer } from "./viewer";
+
+const ROWS = 512; // of a result that are copied at a time
+
+export class Preview {
+  item?: Item;
+  private readonly comparer = new Comparer();
+
+  constructor(private readonly viewer: Viewer) {}
+
+  /** Shows the image whose result begins to be made. */
+  started(item: Item, width: number, height: number): void {
+    this.item = item;
+    this.viewer.clear(width, height);
+    this.comparer.start({ file: item.file, width, height }, ({ y, pixels }) => this.viewer.putBefore(pixels, 0, y));
+  }
+
+  piece(item: Item, { x, y, pixels }: Piece): void {
+    if (item === this.item) this.viewer.putAfter(inDepth(pixels, 8), x, y);
+  }
+
+  /** Shows a finished image. */
+  async open(item: Item): Promise<void> {
+    if (!item.result) return;
+    const { blob, width, height } = item.result;
+    this.started(item, width, height);
+    const bitmap = await createImageBitmap(blob);
+    for (let y = 0; y < height && this.item === item; y += ROWS) {
+      this.viewer.putAfter(rowsOf(bitmap, y, Math.min(ROWS, height - y)), 0, y);
+    }
+    bitmap.close();
+  }
+
+  close(): void {
+    this.item = undefined;
+    this.comparer.stop();
+  }
+}
+
+function rowsOf(bitmap: ImageBitmap, y: number, height: number): Pixels<Shallow> {
+  const { width } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
+  context.drawImage(bitmap, 0, -y);
+  return { width, height, data: context.getImageData(0, 0, width, height).data as Shallow };
+}
