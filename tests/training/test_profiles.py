@@ -106,9 +106,12 @@ def test_a_profile_trains_and_its_checkpoint_is_ranked_and_upscales(profile, tra
 
     trained = train(profile, "--epochs=4", "--steps-per-epoch=5", "--precision=float32", "--warmup-steps=0")
     # On the same validation patches each time, because five random ones differ by more than is learned from five. After
-    # so few steps, the moving means of batch norm are far from those of the data: there the training loss tells.
-    column = "loss" if profile in BATCH_NORM else "val_loss"
-    assert trained.history[-1][column] < trained.history[0][column]
+    # so few steps, the moving means of batch norm are far from those of the data: there the training loss tells, of
+    # fifteen steps beside five, because those are random patches.
+    if profile in BATCH_NORM:
+        assert np.mean([row["loss"] for row in trained.history[1:]]) < trained.history[0]["loss"]
+    else:
+        assert trained.history[-1]["val_loss"] < trained.history[0]["val_loss"]
     pairs = [f"--dataset={dataset}"] if scale_of(profile) > 1 else noisy_pair(tmp_path)
     ranked = run(bench.COMMAND, *pairs, f"--indir={trained.models}", f"--outfile={tmp_path / 'bench.json'}")
     assert ranked.splitlines()[-1].startswith("Best PSNR = ")
