@@ -10,7 +10,7 @@ from tests.conftest import REPOSITORY
 from tests.helpers import weight_files as made
 from wdsr_tf.errors import InputError
 from wdsr_tf.importers import formats
-from wdsr_tf.importers.formats import pytorch_writer
+from wdsr_tf.importers.formats import limits, pytorch_writer
 
 
 @pytest.mark.parametrize("write", made.WRITERS.values(), ids=made.WRITERS)
@@ -27,6 +27,23 @@ def test_every_format_is_recognized_by_its_bytes(tmp_path, write):
 def test_the_suffix_does_not_matter_if_the_bytes_are_unambiguous(tmp_path, name):
     path = made.WRITERS[name](tmp_path).rename(tmp_path / "weights.bin")
     made.assert_same(dict(sorted(formats.read(path).arrays.items())), dict(sorted(made.ARRAYS.items())))
+
+
+@pytest.mark.parametrize("name", sorted(made.WRITERS.keys() & {"pytorch", "legacy", "npz", "safetensors", "hdf5"}))
+def test_only_arrays_with_the_wanted_names_are_returned(tmp_path, name):
+    path = made.WRITERS[name](tmp_path)
+    assert [array.shape for array in formats.read(path, r"conv\.bias$").arrays.values()] == [(4,)]
+    with pytest.raises(InputError, match=r"of another network: its 3 tensors are '.*conv\.weight'"):
+        formats.read(path, "features")
+
+
+@pytest.mark.parametrize("name", sorted(made.WRITERS.keys() & {*formats.SELECTIVE, "legacy"}))
+def test_what_is_not_wanted_is_not_read(tmp_path, monkeypatch, name):
+    path = made.WRITERS[name](tmp_path)
+    monkeypatch.setattr(limits, "MAX_BYTES", 100)  # conv.weight has 432
+    with pytest.raises(InputError, match="more than 0 MiB"):
+        formats.read(path)
+    assert [array.shape for array in formats.read(path, r"conv\.bias$").arrays.values()] == [(4,)]
 
 
 def test_an_unknown_format_is_refused_with_the_supported_ones(tmp_path):
