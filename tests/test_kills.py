@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -54,6 +55,11 @@ def train(sources, out):
     return ["train.py", f"--dataset={sources / 'dataset'}", f"--outdir={out}", *resume]
 
 
+def train_adversary(sources, out):
+    words = train(sources, out)
+    return words if "--resume" in words else [*words, "--adversarial=vanilla", "--discriminator-filters=4"]
+
+
 def arrays_in(out, _):
     """The files of a conversion, and the lines of its manifest in any order."""
     found = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
@@ -88,6 +94,8 @@ def run_in(out, tmp_path):
     run = run_of(out)
     assert (out / "models").samefile(run / "models")
     state = {name: values.tobytes() for name, values in numbers(run / "state.keras", tmp_path).items()}
+    with zipfile.ZipFile(run / "state.keras") as archive:  # a discriminator
+        state |= {name: archive.read(name) for name in archive.namelist() if name.endswith(".npy")}
     (tmp_path / "model.weights.h5").unlink()
     return state, (run / "history.csv").read_text(), sorted(path.name for path in (run / "models").iterdir())
 
@@ -98,6 +106,7 @@ JOBS = {
     "sqlite": (store, patches_in),
     "demo": (demo, results_in),
     "train": (train, run_in),
+    "adversarial": (train_adversary, run_in),
 }
 
 

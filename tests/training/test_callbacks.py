@@ -47,6 +47,14 @@ def test_with_best_only_and_a_first_epoch_the_best_counts_from_that_epoch_on(run
     assert found == ["epoch-002-psnr-30.0000.keras", "epoch-004-psnr-31.0000.keras"]
 
 
+def test_every_nth_checkpoint_is_kept_and_where_psnr_does_not_tell_the_newest_is_the_best(run):
+    found = after_epochs(run, [35.0, 30.0, 29.0, 28.0, 27.0], every=2, by_psnr=False)
+    assert found == ["epoch-0002.keras", "epoch-0004.keras"]
+    assert run.best.name == "epoch-0004.keras"
+    (run.models / "epoch-0004-ema.keras").write_bytes(b"")
+    assert run.best.name == "epoch-0004-ema.keras"
+
+
 def test_an_epoch_that_is_not_finite_is_neither_kept_nor_resumed_from(run):
     assert after_epochs(run, [float("nan")]) == []
     assert not run.state.exists()

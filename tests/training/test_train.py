@@ -1,9 +1,11 @@
 """Training from Python, several times in one process."""
 
+import io
 import random
 import subprocess
 import sys
 import textwrap
+import zipfile
 
 import keras
 import numpy as np
@@ -101,6 +103,40 @@ def test_a_training_that_fails_restores_the_policy_and_leaves_nothing(dataset, t
     with pytest.raises(InputError, match="wdsr-a"):
         train(TrainingConfig(model="wdsr-aa", dataset=dataset, lr_patch_size=12, outdir=tmp_path / "out"), log=None)
     assert keras.config.dtype_policy().name == "mixed_float16"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_adversarial_run_resumes_to_the_bit_and_publishes_generators(dataset, tmp_path):
+    settings = {"model": "edsr", "scale": 2, "dataset": dataset, "num_filters": 4, "num_res_blocks": 1, "ema": 0.9}
+    settings |= {"steps_per_epoch": 2, "validation_steps": 1, "batch_size": 2, "lr_patch_size": 12}
+    settings |= {"adversarial": "vanilla", "discriminator_filters": 4, "r1": 1.0, "gradient_penalty": 1.0}
+    lines = []
+    whole = train(TrainingConfig(**settings, epochs=2, outdir=tmp_path / "whole"), log=lines.append)
+    assert [line for line in lines if line.startswith("Adversarial training from fresh weights seldom")]
+    train(TrainingConfig(**settings, epochs=1, outdir=tmp_path / "part"), log=None)
+    resumed = train(TrainingConfig(**settings, epochs=2, outdir=tmp_path / "part"), resume=True, log=None)
+    ours, theirs = ({**numbers(run.state, tmp_path), **discriminator_in(run.state)} for run in (resumed, whole))
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not np.array_equal(ours[name], theirs[name])] == []
+    assert resumed.history == whole.history
+    assert resumed.best.name == "epoch-0002-ema.keras"
+    assert discriminator_in(resumed.state) and not discriminator_in(resumed.models / "epoch-0002.keras")
+    with pytest.raises(InputError, match="another discriminator"):
+        more = settings | {"discriminator_filters": 8, "epochs": 3, "outdir": tmp_path / "part"}
+        train(TrainingConfig(**more), resume=True, log=None)
+
+
+def discriminator_in(path):
+    """{member: array} of the discriminator in a checkpoint."""
+    with zipfile.ZipFile(path) as archive:
+        members = [name for name in archive.namelist() if name.startswith("discriminator/")]
+        return {name: np.load(io.BytesIO(archive.read(name))) for name in members}
+
+
+def test_a_discriminator_that_does_not_take_such_patches_is_refused_before_the_first_step(dataset, tmp_path):
+    settings = {"model": "edsr", "scale": 2, "dataset": dataset, "adversarial": "vanilla", "outdir": tmp_path / "out"}
+    with pytest.raises(InputError, match=r"must be exactly 128; it is 24\. At x2, choose the LR patch size 64\."):
+        train(TrainingConfig(**settings, discriminator="vgg-128", lr_patch_size=12, batch_size=2), log=None)
     assert not (tmp_path / "out").exists()
 
 

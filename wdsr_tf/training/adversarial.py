@@ -114,7 +114,8 @@ class Adversary:
 
     def train_step(self, *arguments):
         """A step of `keras.Model.fit`, on TensorFlow or JAX."""
-        *state, (lr, hr) = arguments
+        *state, batch = arguments
+        lr, hr, _ = keras.utils.unpack_x_y_sample_weight(batch)
         if not state:
             return self._step(lr, hr)
         model = self.model  # JAX has a state: the values of four lists of variables
