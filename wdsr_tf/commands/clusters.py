@@ -21,7 +21,9 @@ def define(flags, shard=False):
             "write to one folder; 'wdsr-tf report' joins their journals.",
         )
     flags.string(
-        "ray", None, "Use workers of a Ray cluster: local starts one here, auto finds one; or its address. Needs ray."
+        "ray",
+        None,
+        "Use workers of a Ray cluster: local starts one here, auto finds this machine's; or HOST:PORT. Needs ray.",
     )
     flags.integer("workers", 1, "Workers, with --ray; each opens the model once.", minimum=1)
     flags.number("cpus_per_worker", 1, "CPU cores that each worker uses.", minimum=0.01)

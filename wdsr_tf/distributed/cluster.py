@@ -34,7 +34,7 @@ class Cluster:
     """Which Ray cluster, and what of it.
 
     Args:
-        address: "local" starts one on this machine and ends it; "auto" finds one; or its address.
+        address: "local" starts one on this machine and ends it; "auto" finds the one of this machine; or HOST:PORT.
         workers: how many.
         cpus: cores that each of them uses.
         gpus: that each of them is given.
@@ -184,6 +184,11 @@ def _connected(cluster):
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    if cluster.address.startswith("ray://"):
+        raise InputError(
+            f"--ray {cluster.address}: Ray's client isn't supported. Run the command on a machine of the cluster, with "
+            "--ray auto; or hand it to 'ray job submit'."
+        )
     if ray.is_initialized():
         yield ray
         return
