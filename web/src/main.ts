@@ -205,7 +205,11 @@ async function showFacts(): Promise<void> {
 }
 
 async function facts({ file, result }: Item): Promise<Message> {
-  if (!headers.has(file)) headers.set(file, readHeader(file).catch(() => undefined));
+  if (!headers.has(file))
+    headers.set(
+      file,
+      readHeader(file).catch(() => undefined),
+    );
   const header = await headers.get(file);
   if (!header) return choice.hint;
   const size = result ?? sizeOf(header, choice.request.wish);

@@ -104,7 +104,8 @@ export class Queue {
   restart(states: State[] = ["working", "done", "failed", "stopped"]): void {
     if (states.includes("working")) this.stopCurrent("waiting");
     for (const item of this.items) {
-      if (states.includes(item.state)) Object.assign(item, { state: "waiting", done: 0, result: undefined, message: undefined });
+      if (states.includes(item.state))
+        Object.assign(item, { state: "waiting", done: 0, result: undefined, message: undefined });
     }
     this.next();
   }
