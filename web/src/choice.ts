@@ -94,7 +94,10 @@ export class Choice {
   private get sizes(): string[] {
     const { scale } = this.method.routes;
     if (scale === 1) return ["1"];
-    return [...new Set([...FACTORS, scale])].sort((a, b) => a - b).map(String).concat("width");
+    return [...new Set([...FACTORS, scale])]
+      .sort((a, b) => a - b)
+      .map(String)
+      .concat("width");
   }
 
   private pickMethod(id: string): void {
@@ -130,7 +133,10 @@ export class Choice {
 
   private show(): void {
     const { method, width, denoise, format, quality } = this.controls;
-    method.replaceChildren(...this.methods.map(({ id, title }) => option(id, title)), option(OWN, { key: "method.own" }));
+    method.replaceChildren(
+      ...this.methods.map(({ id, title }) => option(id, title)),
+      option(OWN, { key: "method.own" }),
+    );
     method.value = this.method.id;
     this.showSizes();
     width.parentElement!.hidden = this.size !== "width";

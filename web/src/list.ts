@@ -43,7 +43,7 @@ export class List {
     const percent = Math.floor(100 * item.done);
     if (item.message) say(state, item.message.key, item.message.values);
     else say(state, WORDS[item.state], { percent });
-    name.disabled = item.state !== "done" && item.state !== "working";
+    name.disabled = item.state !== "done";
     stop.hidden = item.state !== "waiting" && item.state !== "working";
     save.hidden = item.state !== "done";
   }

@@ -4,7 +4,7 @@ import sampleImage from "../../demo/harbour.png?url";
 import { Choice } from "./choice";
 import { saveAll, saveResult } from "./download";
 import { label, say, type Message } from "./i18n";
-import { readHeader, Refusal } from "./image/header";
+import { readHeader, Refusal, type Header } from "./image/header";
 import { checkSize } from "./image/limits";
 import { receiveFiles, type Received } from "./input";
 import { offerLanguages } from "./language";
@@ -30,10 +30,13 @@ const viewer = new Viewer(element("stage"), element("divider"), (percent, fittin
 });
 const preview = new Preview(viewer);
 const list = new List(element("list"), {
-  show: (item) => (item.result ? open(item) : undefined),
+  show: open,
   stop: (item) => queue.stop(item),
   save: saveResult,
 });
+
+const headers = new WeakMap<File, Promise<Header | undefined>>();
+let unfinished = true; // whether "Start again" is for the images that aren't finished, or for all
 
 const methods = await loadMethods().catch((): Method[] => []);
 if (methods.length === 0) {
@@ -61,11 +64,12 @@ const queue = new Queue(engine, await chooseEngine("processor"), () => choice.qu
   changed(item) {
     list.update(item);
     meter.update(item);
-    if (item.state === "working") show();
+    if (item.state === "working" && item.done === 0) show();
   },
   started(item, width, height) {
-    preview.started(item, width, height);
     meter.begin(item.work!);
+    if (preview.isPinned) return;
+    preview.started(item, width, height);
     list.mark(item);
     showFacts();
   },
@@ -85,7 +89,7 @@ element("sample").onclick = async () => {
   take([{ file: new File([await (await fetch(sampleImage)).blob()], "harbour.png"), path: "harbour.png" }]);
 };
 element("cancel").onclick = () => queue.stop();
-element("again").onclick = () => queue.restart(["failed", "stopped"]);
+element("again").onclick = () => queue.restart(unfinished ? ["failed", "stopped"] : undefined);
 element("all").onclick = () => saveAll(queue.finished);
 element("in").onclick = () => viewer.zoomIn();
 element("out").onclick = () => viewer.zoomOut();
@@ -125,12 +129,14 @@ function enqueue(images: Received[]): void {
 
 /** The user picked something else: a single image starts again, and of several those that wait. */
 function changed(): void {
+  unfinished = false;
   if (queue.items.length === 1) queue.restart();
-  else if (queue.items.length > 1 && !queue.isBusy) explain({ key: "batch.changed" }, true);
   show();
+  if (queue.items.length > 1 && !queue.isBusy) explain({ key: "batch.changed" }, true);
 }
 
 function finished(): void {
+  unfinished = true;
   const [only, ...others] = queue.items;
   show();
   if (!only) return;
@@ -151,8 +157,10 @@ function finished(): void {
   }
 }
 
+/** Shows a finished image; if it's shown already, the images that are being upscaled are shown again. */
 function open(item: Item): void {
-  preview.open(item);
+  if (preview.isPinned && preview.item === item) preview.isPinned = false;
+  else preview.open(item);
   list.mark(item);
   showFacts();
 }
@@ -196,10 +204,15 @@ async function showFacts(): Promise<void> {
   if (item === (preview.item ?? queue.items[0])) say(element("facts"), key, values);
 }
 
-async function facts({ file }: Item): Promise<Message> {
-  const header = await readHeader(file).catch(() => undefined);
+async function facts({ file, result }: Item): Promise<Message> {
+  if (!headers.has(file))
+    headers.set(
+      file,
+      readHeader(file).catch(() => undefined),
+    );
+  const header = await headers.get(file);
   if (!header) return choice.hint;
-  const size = sizeOf(header, choice.request.wish);
+  const size = result ?? sizeOf(header, choice.request.wish);
   const values = { width: header.width, height: header.height, newWidth: size.width, newHeight: size.height };
   const [first] = routeOf(header, choice.request);
   const [usual] = routeOf({ ...header, quality: undefined }, choice.request);

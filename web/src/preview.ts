@@ -10,6 +10,8 @@ const ROWS = 512; // of a result that are copied at a time
 
 export class Preview {
   item?: Item;
+  /** Whether the user looks at a finished image, so that the next one must not take its place. */
+  isPinned = false;
   private readonly comparer = new Comparer();
 
   constructor(private readonly viewer: Viewer) {}
@@ -28,6 +30,7 @@ export class Preview {
   /** Shows a finished image. */
   async open(item: Item): Promise<void> {
     if (!item.result) return;
+    this.isPinned = true;
     const { blob, width, height } = item.result;
     this.started(item, width, height);
     const bitmap = await createImageBitmap(blob);
@@ -39,6 +42,7 @@ export class Preview {
 
   close(): void {
     this.item = undefined;
+    this.isPinned = false;
     this.comparer.stop();
   }
 }

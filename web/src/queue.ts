@@ -102,9 +102,10 @@ export class Queue {
 
   /** Upscales all images, or those in one of the given states, again. */
   restart(states: State[] = ["working", "done", "failed", "stopped"]): void {
-    this.stopCurrent(states.includes("working") ? "waiting" : "working");
+    if (states.includes("working")) this.stopCurrent("waiting");
     for (const item of this.items) {
-      if (states.includes(item.state)) Object.assign(item, { state: "waiting", done: 0, result: undefined, message: undefined });
+      if (states.includes(item.state))
+        Object.assign(item, { state: "waiting", done: 0, result: undefined, message: undefined });
     }
     this.next();
   }

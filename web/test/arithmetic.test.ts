@@ -92,13 +92,16 @@ test.each([
   expect([header.width, header.height]).toEqual([16, 16]);
 });
 
-test.each(reference.encoded)("a JPEG file has the package's bytes: quality $quality, $size, gray $gray", async (given) => {
-  const image = pixels(given.size, given.values, 8);
-  const writer = new JpegWriter(image.width, image.height, { gray: given.gray, alpha: false }, given.quality);
-  for await (const strip of inStrips(image, 5)) await writer.append(strip);
-  const file = Buffer.from(await (await writer.finish()).arrayBuffer());
-  expect(file.equals(Buffer.from(given.file, "base64"))).toBe(true);
-});
+test.each(reference.encoded)(
+  "a JPEG file has the package's bytes: quality $quality, $size, gray $gray",
+  async (given) => {
+    const image = pixels(given.size, given.values, 8);
+    const writer = new JpegWriter(image.width, image.height, { gray: given.gray, alpha: false }, given.quality);
+    for await (const strip of inStrips(image, 5)) await writer.append(strip);
+    const file = Buffer.from(await (await writer.finish()).arrayBuffer());
+    expect(file.equals(Buffer.from(given.file, "base64"))).toBe(true);
+  },
+);
 
 describe("routes", () => {
   const { index, passes, widths } = reference.routing;
@@ -128,7 +131,9 @@ describe("routes", () => {
 
 test("a ZIP file gets as many images as it can hold", () => {
   const entry = (size: number) => ({ path: "a.png", blob: { size } as Blob });
-  const sizes = groups([5000, 5000, 5000, 20_000, 100].map(entry), 11_000).map((group) => group.map(({ blob }) => blob.size));
+  const sizes = groups([5000, 5000, 5000, 20_000, 100].map(entry), 11_000).map((group) =>
+    group.map(({ blob }) => blob.size),
+  );
   expect(sizes).toEqual([[5000, 5000], [5000], [20_000], [100]]);
 });
 

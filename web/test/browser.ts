@@ -67,7 +67,10 @@ export async function pick(page: Page, { method, size, width, denoise, format, q
   if (size) await page.check(`#scales input[value="${size}"]`, { force: true });
   if (denoise !== undefined) await page.setChecked("#denoise", denoise);
   if (format) await page.selectOption("#format", format);
-  for (const [id, value] of [["#width", width], ["#quality", quality]] as const) {
+  for (const [id, value] of [
+    ["#width", width],
+    ["#quality", quality],
+  ] as const) {
     if (value === undefined) continue;
     await page.fill(id, String(value));
     await page.locator(id).blur();

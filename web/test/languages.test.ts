@@ -29,7 +29,10 @@ describe.each(codes)("%s", (code) => {
       const needed = placeholders(texts.en[key]);
       for (const form of forms(text)) {
         const found = placeholders(form);
-        expect(found.filter((name) => !needed.includes(name)), key).toEqual([]);
+        expect(
+          found.filter((name) => !needed.includes(name)),
+          key,
+        ).toEqual([]);
         if (typeof text === "string" || form === text.other) expect(found, key).toEqual(needed);
       }
     }
@@ -46,7 +49,11 @@ describe.each(codes)("%s", (code) => {
   test("has no empty text, no stray space, and no text left in English", () => {
     for (const [key, text] of Object.entries(texts[code])) {
       for (const form of forms(text)) expect(form, key).toMatch(/^\S(.*\S)?$/s);
-      const words = forms(text).join(" ").replace(/\{\w+\}|PNG|JPEG|WebP|AVIF|HEIC/g, "").match(/[a-z]{4,}/g) ?? [];
+      const words =
+        forms(text)
+          .join(" ")
+          .replace(/\{\w+\}|PNG|JPEG|WebP|AVIF|HEIC/g, "")
+          .match(/[a-z]{4,}/g) ?? [];
       if (code !== "en" && words.length > 1) expect(text, key).not.toEqual(texts.en[key]);
     }
   });
@@ -54,7 +61,9 @@ describe.each(codes)("%s", (code) => {
 
 test("the page uses every text", () => {
   const sources = readdirSync(join(ROOT, "src"), { withFileTypes: true, recursive: true });
-  const modules = sources.filter(({ name }) => name.endsWith(".ts")).map(({ parentPath, name }) => join(parentPath, name));
+  const modules = sources
+    .filter(({ name }) => name.endsWith(".ts"))
+    .map(({ parentPath, name }) => join(parentPath, name));
   const files = [join(ROOT, "index.html"), ...modules];
   const code = files.map((path) => readFileSync(path, "utf8")).join("\n");
   expect(Object.keys(texts.en).filter((key) => !code.includes(`"${key}"`))).toEqual([]);

@@ -12,7 +12,10 @@ test.runIf(process.env.SLOW)(
   "a result of 48 megapixels takes less than 2 GB",
   async () => {
     const image = join(scratch(), "large.png");
-    await python("-c", `from PIL import Image; Image.open("${PROJECT}/demo/poster.png").convert("RGB").resize((4000, 3000)).save("${image}")`);
+    await python(
+      "-c",
+      `from PIL import Image; Image.open("${PROJECT}/demo/poster.png").convert("RGB").resize((4000, 3000)).save("${image}")`,
+    );
     const [server, browser] = await Promise.all([serve(true), launch()]);
     const before = renderers();
     const page = await browser.newPage();

@@ -62,7 +62,11 @@ describe("several images", () => {
   test("from a folder keep their folders in the ZIP file, and other files are left out", async () => {
     const folder = join(scratch(), "holiday");
     mkdirSync(join(folder, "b"), { recursive: true });
-    for (const [path, source] of [["a.png", "pixel.png"], ["b/a.png", "pixel.png"], ["b/a.jpg", "q75.jpg"]]) {
+    for (const [path, source] of [
+      ["a.png", "pixel.png"],
+      ["b/a.png", "pixel.png"],
+      ["b/a.jpg", "q75.jpg"],
+    ]) {
       copyFileSync(image(source), join(folder, path));
     }
     writeFileSync(join(folder, "notes.txt"), "hello");
@@ -104,7 +108,11 @@ describe("says what is wrong with", () => {
   test.each([
     ["noise", () => Buffer.from("not a network at all"), /damaged, or it isn't an ONNX file/],
     ["a cut network", () => model.subarray(0, 200_000), /damaged, or it isn't an ONNX file/],
-    ["a network without our metadata", () => replaced("receptive_field", "receptive_fjeld"), /isn't a network that wdsr-tf exported/],
+    [
+      "a network without our metadata",
+      () => replaced("receptive_field", "receptive_fjeld"),
+      /isn't a network that wdsr-tf exported/,
+    ],
     ["an impossible radius", () => replaced('"radius": 6', '"radius":-6'), /isn't a network that wdsr-tf exported/],
     ["an impossible memory", () => replaced('"multiple": 1', '"multiple":.1'), /isn't a network that wdsr-tf exported/],
   ])("%s as network", async (_, bytes, message) => {
@@ -138,7 +146,10 @@ describe("says what is wrong with", () => {
       const path = join(scratch(), name);
       writeFileSync(path, bytes);
       await choose(page, path);
-      await page.waitForFunction((source) => new RegExp(source).test(document.getElementById("message")!.innerText), message.source);
+      await page.waitForFunction(
+        (source) => new RegExp(source).test(document.getElementById("message")!.innerText),
+        message.source,
+      );
     }
     expect(await state(page)).toBe("empty");
   });
@@ -175,6 +186,10 @@ function bomb(): Buffer {
     return Buffer.concat([length, Buffer.from(type), content, Buffer.alloc(4)]);
   };
   const header = Buffer.from([0, 0, 0, 8, 0, 0, 0, 8, 16, 2, 0, 0, 0]);
-  const chunks = [chunk("IHDR", header), chunk("IDAT", deflateSync(Buffer.alloc(2 ** 26))), chunk("IEND", Buffer.alloc(0))];
+  const chunks = [
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(Buffer.alloc(2 ** 26))),
+    chunk("IEND", Buffer.alloc(0)),
+  ];
   return Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), ...chunks]);
 }

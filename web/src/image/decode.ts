@@ -29,7 +29,9 @@ async function read(file: Blob, header: Header): Promise<Pixels> {
       imageOrientation: "from-image",
     });
   } catch {
-    throw format === "HEIC" || format === "AVIF" ? new Refusal("file.codec", { kind: format }) : new Refusal("file.damaged");
+    throw format === "HEIC" || format === "AVIF"
+      ? new Refusal("file.codec", { kind: format })
+      : new Refusal("file.damaged");
   }
   const pixels = values(bitmap, header.alpha);
   bitmap.close();

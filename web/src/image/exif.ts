@@ -12,8 +12,25 @@ const UNITS = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4]; // bytes of a value, b
 
 /** Tags that describe how values are stored in the file that was read: [first, last]. They'd be wrong in the new one. */
 const LAYOUT = [
-  ...[[254, 266], [273, 274], [277, 284], [288, 293], [296, 297], [301, 301], [317, 325], [330, 347], [512, 521]],
-  ...[[529, 532], [700, 700], [33723, 33723], [34377, 34377], [34675, 34675], [37724, 37724]],
+  ...[
+    [254, 266],
+    [273, 274],
+    [277, 284],
+    [288, 293],
+    [296, 297],
+    [301, 301],
+    [317, 325],
+    [330, 347],
+    [512, 521],
+  ],
+  ...[
+    [529, 532],
+    [700, 700],
+    [33723, 33723],
+    [34377, 34377],
+    [34675, 34675],
+    [37724, 37724],
+  ],
 ];
 
 interface Entry {
@@ -44,7 +61,9 @@ export function orientationOf(exif?: Bytes): number {
 export function exifFor(exif: Bytes, width: number, height: number): Bytes | undefined {
   const block = open(exif);
   if (!block) return undefined;
-  const kept = entriesAt(block, block.first).filter(({ tag }) => !LAYOUT.some(([low, high]) => tag >= low && tag <= high));
+  const kept = entriesAt(block, block.first).filter(
+    ({ tag }) => !LAYOUT.some(([low, high]) => tag >= low && tag <= high),
+  );
   if (kept.length === 0) return undefined;
   const bytes = exif.slice();
   const data: Block = { ...block, view: new DataView(bytes.buffer) };

@@ -126,7 +126,7 @@ function readWebp(bytes: Bytes): Found | undefined {
   const view = new DataView(bytes.buffer);
   const found: Found = { width: 0, height: 0, gray: null, alpha: false, depth: 8 };
   let complete = false;
-  for (let at = 12; at + 8 <= bytes.length; ) {
+  for (let at = 12; at + 8 <= bytes.length;) {
     const type = letters(bytes, at, 4);
     const content = at + 8;
     const length = view.getUint32(at + 4, true);

@@ -40,7 +40,7 @@ export function readJpeg(bytes: Bytes): Found | undefined {
 /** Returns the quality of the luma table, table 0, if the segment at `at` has it. */
 function lumaQuality(view: DataView, at: number): number | undefined {
   const end = at + 2 + view.getUint16(at + 2);
-  for (let table = at + 4; table < end; ) {
+  for (let table = at + 4; table < end;) {
     const [wide, id] = [view.getUint8(table) >> 4, view.getUint8(table) & 15];
     let sum = 0;
     for (let i = 0; i < 64; i++) sum += wide ? view.getUint16(table + 1 + 2 * i) : view.getUint8(table + 1 + i);

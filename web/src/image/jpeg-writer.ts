@@ -77,7 +77,8 @@ export class JpegWriter implements Writer {
 
   private encode(): void {
     for (let x = 0; x < this.stride; x += 8) {
-      for (const [i, component] of this.components.entries()) component.encode(this.lines[i], x, this.stride, this.bits);
+      for (const [i, component] of this.components.entries())
+        component.encode(this.lines[i], x, this.stride, this.bits);
     }
     this.filled = 0;
   }
@@ -232,7 +233,13 @@ function head(width: number, height: number, kind: Kind, tables: number[][]): By
     parts.push(segment(0xe2, new TextEncoder().encode("ICC_PROFILE\0"), Uint8Array.of(i + 1, count), part));
   }
   tables.forEach((table, i) => {
-    parts.push(segment(0xdb, Uint8Array.of(i), Uint8Array.from(ZIGZAG, (place) => table[place])));
+    parts.push(
+      segment(
+        0xdb,
+        Uint8Array.of(i),
+        Uint8Array.from(ZIGZAG, (place) => table[place]),
+      ),
+    );
   });
   const components = kind.gray ? [1] : [1, 2, 3];
   const size = [8, height >> 8, height & 255, width >> 8, width & 255, components.length];

@@ -12,7 +12,9 @@ interface Size {
 
 /** Throws a `Refusal` if the image or its result would be too large. */
 export function checkSize(image: Size, result: Size): void {
-  const fits = [image, result].every(({ width, height }) => width * height <= MAX_PIXELS && width <= MAX_SIDE && height <= MAX_SIDE);
+  const fits = [image, result].every(
+    ({ width, height }) => width * height <= MAX_PIXELS && width <= MAX_SIDE && height <= MAX_SIDE,
+  );
   if (fits) return;
   throw new Refusal("file.large", {
     width: image.width,

@@ -47,7 +47,8 @@ export function inDepth(image: Pixels, depth: Depth): Pixels {
   if (depthOf(image) === depth) return image;
   const { width, height, data } = image;
   const result = blank(width, height, depth);
-  if (depth === 8) for (let i = 0; i < data.length; i++) result.data[i] = data[i] / 257; // rounds
+  if (depth === 8)
+    for (let i = 0; i < data.length; i++) result.data[i] = data[i] / 257; // rounds
   else for (let i = 0; i < data.length; i++) result.data[i] = data[i] * 257;
   return result;
 }

@@ -12,8 +12,15 @@ export async function decodeDeepPng(file: Blob, { width, height }: Header): Prom
   const bytes = new Uint8Array(await file.arrayBuffer());
   const chunks = chunksOf(bytes);
   try {
-    await checkInflation(chunks.filter(({ type }) => type === "IDAT"), width, height);
-    const parts = [bytes.subarray(0, 8), ...chunks.filter(({ type }) => NEEDED.includes(type)).map(({ whole }) => whole)];
+    await checkInflation(
+      chunks.filter(({ type }) => type === "IDAT"),
+      width,
+      height,
+    );
+    const parts = [
+      bytes.subarray(0, 8),
+      ...chunks.filter(({ type }) => NEEDED.includes(type)).map(({ whole }) => whole),
+    ];
     const image = decode(await new Blob(parts).arrayBuffer(), { checkCrc: true });
     return pixelsOf(image.width, image.height, image.channels, image.data as Uint16Array, image.transparency);
   } catch {
@@ -24,7 +31,7 @@ export async function decodeDeepPng(file: Blob, { width, height }: Header): Prom
 function chunksOf(bytes: Bytes): { type: string; content: Bytes; whole: Bytes }[] {
   const view = new DataView(bytes.buffer);
   const chunks = [];
-  for (let at = 8; at + 12 <= bytes.length; ) {
+  for (let at = 8; at + 12 <= bytes.length;) {
     const end = at + 12 + view.getUint32(at);
     const type = letters(bytes, at + 4, 4);
     chunks.push({ type, content: bytes.subarray(at + 8, end - 4), whole: bytes.subarray(at, end) });

@@ -38,7 +38,9 @@ export class WebpWriter implements Writer {
     const options = this.quality === undefined ? { lossless: 1, exact: 1, quality: 80 } : { quality: this.quality };
     let encoded: Bytes;
     try {
-      await (ready ??= WebAssembly.compileStreaming(fetch(new URL(libwebp, import.meta.url))).then((module) => init(module)));
+      await (ready ??= WebAssembly.compileStreaming(fetch(new URL(libwebp, import.meta.url))).then((module) =>
+        init(module),
+      ));
       encoded = new Uint8Array(await encode(new ImageData(data, width, height), { ...options, method: 4 }));
     } catch {
       throw new Refusal("file.webp", { width, height });
@@ -76,7 +78,7 @@ function withMetadata(encoded: Bytes, width: number, height: number, { profile, 
 function chunksOf(bytes: Bytes): { type: string; bytes: Bytes }[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const chunks = [];
-  for (let at = 12; at + 8 <= bytes.length; ) {
+  for (let at = 12; at + 8 <= bytes.length;) {
     const length = view.getUint32(at + 4, true);
     const end = at + 8 + length + (length % 2);
     chunks.push({ type: letters(bytes, at, 4), bytes: bytes.slice(at, end) });

@@ -10,7 +10,7 @@ const MAX_BYTES = 2 ** 28; // of a file; the largest network that trains here ha
 const MAX_TEXT = 2 ** 16; // of what a file says about its receptive field
 const MAX_FACTS = 2 ** 23; // as in wdsr_tf/inference/engines/metadata.py
 const EXACT_RADIUS = 96; // LR pixels; beyond, tiles overlap by what the file records (wdsr_tf/inference/overlap.py)
-const METADATA_PROPS = 14; // a field of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, ModelProto
+const [GRAPH, METADATA_PROPS] = [7, 14]; // fields of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, ModelProto
 
 /** What `wdsr_tf` keeps with a model, as far as the page needs it. */
 interface Facts {
@@ -28,7 +28,12 @@ export async function ownMethod(file: Blob, fileName: string, jpegBelow: number)
   if (!network) throw new Refusal("network.foreign", { name: fileName });
   const facts = (said.facts?.length <= MAX_FACTS && parsed<Facts>(said.facts)) || {};
   const overlap = facts.tiles?.overlap ?? 0;
-  if (network.receptiveField.radius > EXACT_RADIUS && Number.isInteger(overlap) && overlap > 0 && overlap <= EXACT_RADIUS) {
+  if (
+    network.receptiveField.radius > EXACT_RADIUS &&
+    Number.isInteger(overlap) &&
+    overlap > 0 &&
+    overlap <= EXACT_RADIUS
+  ) {
     network.receptiveField.radius = overlap;
   }
   const routes = routesOf(network, Object.hasOwn(facts, "jpeg"), jpegBelow);
@@ -45,10 +50,11 @@ export async function ownMethod(file: Blob, fileName: string, jpegBelow: number)
 /** Returns what an ONNX file says about itself; `undefined` if it isn't one. */
 function metadataOf(bytes: Uint8Array): Record<string, string> | undefined {
   const said: Record<string, string> = {};
+  const file = new PbfReader(bytes);
   let graphs = 0;
   try {
-    new PbfReader(bytes).readFields((tag, _, reader) => {
-      if (tag === 7) graphs++;
+    file.readFields((tag, _, reader) => {
+      if (tag === GRAPH) graphs++;
       if (tag !== METADATA_PROPS) return;
       const entry = { key: "", value: "" };
       reader.readMessage((field, into, inner) => {
@@ -60,7 +66,7 @@ function metadataOf(bytes: Uint8Array): Record<string, string> | undefined {
   } catch {
     return undefined;
   }
-  return graphs === 1 ? said : undefined;
+  return graphs === 1 && file.pos === bytes.length ? said : undefined; // it also reads beyond the end of a cut file
 }
 
 function networkOf(said: Record<string, string>, file: Blob, fileName: string): Network | undefined {
@@ -68,7 +74,8 @@ function networkOf(said: Record<string, string>, file: Blob, fileName: string): 
   const { layout = "NHWC", range = "0..255", dtype = "float32", receptive_field: text = "" } = said;
   const receptiveField = text.length <= MAX_TEXT ? parsed<ReceptiveField>(text) : undefined;
   if (!receptiveField || !isPlausible(receptiveField, scale)) return undefined;
-  const known = ["NHWC", "NCHW"].includes(layout) && ["0..255", "0..1"].includes(range) && ["float32", "uint8"].includes(dtype);
+  const known =
+    ["NHWC", "NCHW"].includes(layout) && ["0..255", "0..1"].includes(range) && ["float32", "uint8"].includes(dtype);
   if (!known) return undefined;
   return {
     name: fileName.replace(/\.onnx$/i, ""),
@@ -80,7 +87,10 @@ function networkOf(said: Record<string, string>, file: Blob, fileName: string): 
   };
 }
 
-function isPlausible({ radius, multiple, bytes_per_pixel: bytes, global_mean: mean }: ReceptiveField, scale: number): boolean {
+function isPlausible(
+  { radius, multiple, bytes_per_pixel: bytes, global_mean: mean }: ReceptiveField,
+  scale: number,
+): boolean {
   const within = (value: number, low: number, high: number) => Number.isInteger(value) && low <= value && value <= high;
   const tiles = within(radius, 0, 2 ** 16) && within(multiple, 1, 2 ** 10) && within(bytes, 1, 2 ** 30);
   return tiles && within(scale, 1, MAX_FACTOR) && typeof mean === "boolean";

@@ -64,10 +64,16 @@ async function run(
   height: number,
   width: number,
 ): Promise<Float32Array> {
-  const [dims, tall, wide] = [form.planar ? [1, 3, height, width] : [1, height, width, 3], height * scale, width * scale];
+  const [dims, tall, wide] = [
+    form.planar ? [1, 3, height, width] : [1, height, width, 3],
+    height * scale,
+    width * scale,
+  ];
   if (form.white !== 255) for (let i = 0; i < tile.length; i++) tile[i] *= form.white / 255;
   const given = form.planar ? rearranged(tile, height * width, 3) : tile;
-  const lr = form.bytes ? new make("uint8", Uint8Array.from(given, Math.round), dims) : new make("float32", given, dims);
+  const lr = form.bytes
+    ? new make("uint8", Uint8Array.from(given, Math.round), dims)
+    : new make("float32", given, dims);
   const { sr } = await session.run({ lr });
   const data = (await sr.getData()) as Float32Array | Uint8Array;
   const expected = form.planar ? [1, 3, tall, wide] : [1, tall, wide, 3];
