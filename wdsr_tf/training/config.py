@@ -125,7 +125,9 @@ class TrainingConfig:
     )
     adversarial_weight: float = option(0.1, "Weight of the network's adversarial loss.", minimum=0)
     discriminator: str = option("unet-sn", "Network that judges HR and SR; see docs/training.md.")
-    discriminator_filters: int | None = option(None, "Width of its first layer. Default: as published.", minimum=1)
+    discriminator_filters: int | None = option(
+        None, "Width of its first layer. Default: 64, as published.", minimum=1, maximum=256
+    )
     discriminator_learning_rate: float | None = option(
         None, "Its initial learning rate, with the same schedule. Default: the network's.", minimum=0
     )

@@ -43,8 +43,8 @@ def restore(model, path):
     """
     facts = checkpoint.load_state(model, path)
     check_facts({"epoch": 0} | facts, path)
+    checkpoint.load_discriminator(path, adversarial.variables(model))
     try:
-        checkpoint.load_discriminator(path, adversarial.variables(model))
         callbacks.set_random_state(model, facts.get("random_state", []))
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"{path} isn't the state of a run: its random state is damaged.") from error
