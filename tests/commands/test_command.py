@@ -113,3 +113,15 @@ def test_sigterm_ends_a_command_like_ctrl_c(capsys):
     assert Command("act", "Does something.", define, wait).main([]) == 143
     assert capsys.readouterr().err == "\nTerminated.\n"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_sigterm_is_not_taken_for_ctrl_c_where_a_library_raises_an_interrupt_of_its_own(capsys):
+    def wait(flags, words):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        except BaseException:
+            raise KeyboardInterrupt from None
+
+    assert Command("act", "Does something.", define, wait).main([]) == 143
+    assert capsys.readouterr().err == "\nTerminated.\n"

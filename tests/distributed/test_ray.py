@@ -149,7 +149,7 @@ def echo():
 
 @with_ray
 def test_what_no_other_task_would_survive_ends_the_run_and_so_does_a_model_that_cannot_be_opened():
-    with pytest.raises(InputError, match=r"^The disk is full\. Stopped with 3 left\.$"):
+    with pytest.raises(InputError, match=r"^The disk is full\. Stopped with 4 left\.$"):
         list(cluster.run(lambda: failing, range(4), ONE))
     with pytest.raises(InputError, match=r"^The disk is full\.$"):
         list(cluster.run(failing, range(4), ONE))

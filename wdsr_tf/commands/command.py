@@ -61,10 +61,10 @@ class Command:
             program: how the user started the command, for messages; default: "wdsr-tf NAME".
         """
         prepare_process()
-        with guarded_output(), _terminable():
-            return self._main(argv, program or f"wdsr-tf {self.name}")
+        with guarded_output(), _terminable() as is_terminated:
+            return self._main(argv, program or f"wdsr-tf {self.name}", is_terminated)
 
-    def _main(self, argv, program):
+    def _main(self, argv, program, is_terminated):
         try:
             if any(word in ("-h", "--help") for word in _before_double_dash(argv)):
                 say(help_text(self, program))
@@ -82,10 +82,10 @@ class Command:
                 raise
             complain(f"{program}: {sentence(error)}")
             return 1
-        except Terminated:
-            complain("\nTerminated.")
-            return 143
         except KeyboardInterrupt:
+            if is_terminated():  # Ray raises an interrupt of its own in the place of ours
+                complain("\nTerminated.")
+                return 143
             complain("\nInterrupted.")
             return 130
 
@@ -114,7 +114,11 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def _terminable():
+    """Yields a function that tells whether SIGTERM has arrived."""
+    arrived = threading.Event()
+
     def terminate(number, frame):
+        arrived.set()
         raise Terminated
 
     is_ours = threading.current_thread() is threading.main_thread()
@@ -122,7 +126,7 @@ def _terminable():
     if is_ours:
         signal.signal(signal.SIGTERM, terminate)
     try:
-        yield
+        yield arrived.is_set
     finally:
         if is_ours:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
