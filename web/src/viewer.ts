@@ -221,6 +221,5 @@ function distance([x, y]: [number, number], [u, v]: [number, number]): number {
 }
 
 function put(canvas: HTMLCanvasElement, { data, width, height }: Pixels, x: number, y: number): void {
-  // Read often: so that browsers without a graphics card keep one copy of a canvas, not four.
-  canvas.getContext("2d", { willReadFrequently: true })!.putImageData(new ImageData(data, width, height), x, y);
+  canvas.getContext("2d")!.putImageData(new ImageData(data, width, height), x, y);
 }

@@ -1,7 +1,9 @@
 // Writes WebP files with libwebp, as the command line does; a canvas would change colors under transparency.
 
-import encode, { init } from "@jsquash/webp/encode";
-import libwebp from "@jsquash/webp/codec/enc/webp_enc_simd.wasm?url";
+import libwebp from "@jsquash/webp/codec/enc/webp_enc_simd.js"; // every browser that runs the networks has SIMD
+import { defaultOptions } from "@jsquash/webp/meta.js";
+import type { WebPModule } from "@jsquash/webp/codec/enc/webp_enc";
+import { initEmscriptenModule } from "@jsquash/webp/utils.js";
 import { beginsWith, joined, letters, type Bytes } from "./bytes";
 import { Refusal } from "./header";
 import { blank, inDepth, type Kind, type Pixels, type Shallow } from "./pixels";
@@ -36,20 +38,19 @@ export class WebpWriter implements Writer {
   async finish(): Promise<Blob> {
     const { width, height, data } = this.image;
     const options = this.quality === undefined ? { lossless: 1, exact: 1, quality: 80 } : { quality: this.quality };
-    let encoded: Bytes;
+    let encoded: Bytes | null;
     try {
-      await (ready ??= WebAssembly.compileStreaming(fetch(new URL(libwebp, import.meta.url))).then((module) =>
-        init(module),
-      ));
-      encoded = new Uint8Array(await encode(new ImageData(data, width, height), { ...options, method: 4 }));
+      const { encode } = await (library ??= initEmscriptenModule(libwebp));
+      encoded = encode(data, width, height, { ...defaultOptions, ...options }) as Bytes | null;
     } catch {
-      throw new Refusal("file.webp", { width, height });
+      encoded = null;
     }
+    if (!encoded) throw new Refusal("file.webp", { width, height });
     return new Blob(withMetadata(encoded, width, height, this.kind), { type: "image/webp" });
   }
 }
 
-let ready: Promise<unknown> | undefined;
+let library: ReturnType<typeof initEmscriptenModule<WebPModule>> | undefined;
 
 /** Returns the file with profile and EXIF, for which it needs the extended header. */
 function withMetadata(encoded: Bytes, width: number, height: number, { profile, exif }: Kind): Bytes[] {
