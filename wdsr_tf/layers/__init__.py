@@ -1,23 +1,34 @@
 """Layers that Keras doesn't have, or that its backends get wrong."""
 
-from wdsr_tf.layers.convolutions import BranchedConv2D, GroupedConv2D, WeightNormConv2D
+from wdsr_tf.layers.convolutions import GroupedConv2D, WeightNormConv2D
 from wdsr_tf.layers.elementwise import Channels, ClipThrough, ContrastPooling2D, LeakyReLU
 from wdsr_tf.layers.padding import CropToMatch, InferencePad, PadToMultiple
+from wdsr_tf.layers.reparameterized import (
+    REPARAMETERIZED,
+    BranchedConv2D,
+    CollapsibleConv2D,
+    EdgeOrientedConv2D,
+    ReparameterizedConv2D,
+)
 from wdsr_tf.layers.resampling import BicubicShrink, PixelShuffle, PixelUnshuffle, pixel_shuffle
 
 __all__ = [
+    "REPARAMETERIZED",
     "BicubicShrink",
     "BranchedConv2D",
     "Channels",
     "ClipThrough",
+    "CollapsibleConv2D",
     "ContrastPooling2D",
     "CropToMatch",
+    "EdgeOrientedConv2D",
     "GroupedConv2D",
     "InferencePad",
     "LeakyReLU",
     "PadToMultiple",
     "PixelShuffle",
     "PixelUnshuffle",
+    "ReparameterizedConv2D",
     "WeightNormConv2D",
     "pixel_shuffle",
 ]
