@@ -121,6 +121,13 @@ class TrainingConfig:
     epochs: int = option(300, "Number of epochs.", minimum=1, section="Optimization")
     steps_per_epoch: int = option(1000, "Steps per epoch.", minimum=1)
     loss: str = option("mae", "Loss: mae, mse, ...; see wdsr_tf/losses.py.")
+    teacher: str | os.PathLike | None = option(
+        None,
+        "Trained model whose output the loss includes as a target: a checkpoint or published weights file, or its URL.",
+    )
+    teacher_weight: float = option(
+        0.5, "Fraction of the loss that is to the teacher's output; the rest is to HR.", minimum=0, maximum=1
+    )
     optimizer: str = option("adam", "Optimizer.", choices=OPTIMIZERS)
     learning_rate: float = option(1e-3, "Initial learning rate.", minimum=0)
     schedule: str = option("step", "Learning rate schedule.", choices=SCHEDULES)
@@ -140,6 +147,10 @@ class TrainingConfig:
     )
     warmup_steps: int = option(0, "Steps over which the learning rate grows linearly from zero.", minimum=0)
     weight_decay: float = option(0.0, "L2 regularization in the gradient; decoupled for adamw.", minimum=0)
+    weight_decay_kernels_only: bool = option(
+        False, "Leave biases and other weights than kernels out of the weight decay."
+    )
+    last_layer_rate: float = option(1.0, "sgd: factor on the learning rate of the last layer.", minimum=0)
     momentum: float = option(0.9, "Momentum of sgd.", minimum=0, maximum=1)
     global_clipnorm: float = option(0.0, "Largest norm of all gradients together; 0 for no limit.", minimum=0)
     clipvalue: float = option(0.0, "Largest absolute value in a gradient; 0 for no limit.", minimum=0)
@@ -233,8 +244,10 @@ _CONDITIONS = [
     ),
     (["num_init_batches"], lambda c: not c.pretrained_model, "to fresh weights, without pretrained_model"),
     (["initial_epoch"], lambda c: c.pretrained_model, "to pretrained_model; to continue a run, resume it"),
+    (["teacher_weight"], lambda c: c.teacher, "with a teacher"),
     (["process_id", "coordinator"], lambda c: c.num_processes > 1, "to several processes, with num_processes"),
-    (["momentum", "adjustable_clip"], lambda c: c.optimizer == "sgd", "to optimizer sgd"),
+    (["momentum", "adjustable_clip", "last_layer_rate"], lambda c: c.optimizer == "sgd", "to optimizer sgd"),
+    (["weight_decay_kernels_only"], lambda c: c.weight_decay, "with weight_decay"),
     (["max_learning_rate"], lambda c: c.schedule == "triangular", "to schedule triangular"),
     (["learning_rate_boundaries"], lambda c: c.schedule == "multi-step", "to schedule multi-step"),
     (["learning_rate_step_size"], lambda c: c.schedule in ("step", "triangular"), "to schedules step and triangular"),

@@ -41,6 +41,8 @@ def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
     if config.pretrained_model and not is_url(config.pretrained_model):
         # args.txt outlives the link OUTDIR/models, which will point to the new run
         config = dataclasses.replace(config, pretrained_model=Path(config.pretrained_model).resolve())
+    if config.teacher and not is_url(config.teacher):
+        config = dataclasses.replace(config, teacher=Path(config.teacher).resolve())
     data, batches = _dataset(config, log)
     with _session(config, log) as (config, shared), contextlib.ExitStack() as held:
         return _train(config, shared, data, batches, resume, log, held)
@@ -226,7 +228,8 @@ def _done(config, resumed):
     steps_per_epoch = facts.get("steps_per_epoch", config.steps_per_epoch)
     steps = facts.get("steps", facts["epoch"] * steps_per_epoch)
     done = {"source": source, "epoch": facts["epoch"], "steps": steps, "steps_per_epoch": steps_per_epoch}
-    return done | {"validation": facts.get("validation", "").partition(":")[0], "history": facts.get("history", [])}
+    done |= {"validation": facts.get("validation", "").partition(":")[0], "history": facts.get("history", [])}
+    return done | {"teacher": facts.get("teacher")}
 
 
 def _check_recipe(config, source):
@@ -268,7 +271,7 @@ def _model(config):
 def _compiled_model(config, log=_silent, done=None):
     """The network with fresh weights, ready to train, with a schedule that continues after what is `done`."""
     from wdsr_tf import losses
-    from wdsr_tf.training import multi_scale, trainer
+    from wdsr_tf.training import multi_scale, teacher, trainer
     from wdsr_tf.training.rematerialize import rematerialize
 
     model = _model(config)
@@ -276,6 +279,8 @@ def _compiled_model(config, log=_silent, done=None):
         model.summary(line_length=120, print_fn=log)
     if config.rematerialize:
         log(f"Recomputing activations in {rematerialize(model)} segments.")
+    if config.teacher:
+        teacher.distill(model, config, log, (done or {}).get("teacher"))
     trainer.compile_model(model, _optimizer(config, done or {}), losses.get_loss(config.loss))
     if config.scales != [config.scale]:
         multi_scale.train_at(model, config.scales)
@@ -302,6 +307,8 @@ def _optimizer(config, done):
         config.optimizer,
         schedule,
         weight_decay=config.weight_decay,
+        kernels_only=config.weight_decay_kernels_only,
+        last_layer_rate=config.last_layer_rate,
         momentum=config.momentum,
         global_clipnorm=config.global_clipnorm,
         clipvalue=config.clipvalue,
