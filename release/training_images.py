@@ -106,7 +106,7 @@ def author_and_license(path):
             with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                     if row["file"] == path.relative_to(folder).as_posix():
-                        return row["author"], row.get("license") or row["licence"]
+                        return row["author"], row.get("license", row.get("licence", ""))
     return "", ""
 
 

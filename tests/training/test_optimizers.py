@@ -40,6 +40,36 @@ def test_optimizers_survive_a_checkpoint(name):
     assert again.use_ema
 
 
+def network():
+    """Two layers whose weights, biases and gradients are all one."""
+    model = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1, name="first"), keras.layers.Dense(1, name="last")]
+    )
+    model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
+    return model
+
+
+def moved(optimizer):
+    """How far a step of 0.1 moves [first's kernel, first's bias, last's kernel, last's bias]."""
+    model = network()
+    optimizer.build(model.trainable_variables)
+    optimizer.apply([keras.ops.ones_like(v) for v in model.trainable_variables])
+    return [float(1 - np.ravel(weight)[0]) for weight in model.get_weights()]
+
+
+def test_the_last_layer_has_a_rate_of_its_own():
+    optimizer = create_optimizer("sgd", 0.1, momentum=0.9, weight_decay=1.0, last_layer_rate=0.1)
+    assert moved(optimizer) == pytest.approx([0.2, 0.2, 0.02, 0.02], rel=1e-5)
+
+
+def test_weight_decay_can_leave_out_all_but_kernels():
+    sgd = create_optimizer("sgd", 0.1, momentum=0.0, weight_decay=1.0, kernels_only=True)
+    assert moved(sgd) == pytest.approx([0.2, 0.1, 0.2, 0.1], rel=1e-5)
+    plain, decayed = (moved(create_optimizer("adamw", 0.1, weight_decay=w, kernels_only=True)) for w in (0.0, 1.0))
+    extra = [after - before for before, after in zip(plain, decayed, strict=True)]
+    assert extra == pytest.approx([0.1, 0.0, 0.1, 0.0], abs=0.02)
+
+
 def test_a_misspelled_optimizer_is_refused():
     with pytest.raises(InputError, match="amsgrad"):
         create_optimizer("asmgrad", 0.1)

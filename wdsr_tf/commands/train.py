@@ -47,7 +47,8 @@ def run(flags, words):
         config = dataclasses.replace(config, outdir=resumed.folder.parent)
     else:
         pretrained = downloads.fetched(config.pretrained_model, flags, flags.sha256)
-        config = dataclasses.replace(config, pretrained_model=pretrained)
+        teacher = downloads.fetched(config.teacher, flags)
+        config = dataclasses.replace(config, pretrained_model=pretrained, teacher=teacher)
     from wdsr_tf.system.require import require_keras
 
     require_keras("Training")

@@ -27,7 +27,7 @@ class Export:
     """A model to be exported to several formats, each by `write`.
 
     Args:
-        model: any `SRModel`. It is exported in float32, with its weight normalization folded.
+        model: any `SRModel`. It is exported in float32, with its convolutions folded into plain ones.
         name: name of the files, without suffix.
         form: what the exported model takes and returns. Formats that need a fixed size get TILE if it has none.
         calibration: image or folder of images that int8 is calibrated on; None is this project's demo images.
@@ -112,7 +112,7 @@ class Export:
 
 
 def exact(model: SRModel) -> SRModel:
-    """Returns a copy of the model in float32 with its weight normalization folded."""
+    """Returns a copy of the model in float32 with its convolutions folded into plain ones."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:

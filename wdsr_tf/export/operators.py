@@ -88,9 +88,10 @@ def contrast(graph, layer, x):
     return graph.op("Add", mean, graph.op("Sqrt", graph.op("Max", variance, np.float32(1e-12))))
 
 
-def branched_conv(graph, layer, x):
+def reparameterized_conv(graph, layer, x):
     kernel, bias = (ops.convert_to_numpy(part) for part in layer.fused())
-    return _convolve(graph, layer.name, x, kernel.transpose(3, 2, 0, 1), bias, pads=[1, 1, 1, 1])
+    pads = [1 if layer.padding == "same" else 0] * 4
+    return _convolve(graph, layer.name, x, kernel.transpose(3, 2, 0, 1), bias, pads=pads)
 
 
 def bicubic_shrink(graph, layer, x):
@@ -307,7 +308,6 @@ WRITERS = {
     layers.UpSampling2D: nearest,
     layers.ZeroPadding2D: zero_padding,
     own.BicubicShrink: bicubic_shrink,
-    own.BranchedConv2D: branched_conv,
     own.Channels: channels,
     own.ClipThrough: clip_through,
     own.ContrastPooling2D: contrast,
@@ -319,6 +319,7 @@ WRITERS = {
     own.PixelShuffle: pixel_shuffle,
     own.PixelUnshuffle: pixel_unshuffle,
     own.WeightNormConv2D: conv,
+    **dict.fromkeys(own.REPARAMETERIZED.values(), reparameterized_conv),
     carn.Upsampler: upsampler,
     luma.PreUpscale: pre_upscale,
     luma.Luma: to_luma,

@@ -1,4 +1,4 @@
-"""A published weights file -> a checkpoint, and a checkpoint -> a weights file."""
+"""A published weights file -> a checkpoint, and a checkpoint -> a weights file or a plain checkpoint."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +80,33 @@ def to_weights(
             log(f"The file doesn't record {name}={value}: set it in the code that loads the file.")
         if network.architecture.startswith("wdsr") and network.hyperparameters["variant"] == "krasserm":
             log("wdsr_tf/weights/wdsr_pytorch.py runs it in PyTorch; see docs/export.md.")
+
+
+def to_plain(source: str | Path, target: str | Path, *, log: Callable[[str], None] | None = None) -> None:
+    """Writes a checkpoint whose weight-normalized or reparameterized convolutions are plain ones with equal output.
+
+    Args:
+        source: The checkpoint (.keras), or its URL.
+        target: The checkpoint to write, atomically.
+        log: Called with a line about what was written.
+
+    Raises:
+        InputError: The checkpoint can't be read, or has plain convolutions already; `target` isn't touched.
+    """
+    source, target, log = local(source), Path(target), log or (lambda line: None)
+    _check_files(source, target)
+    recipe = checkpoint.read_config(source)
+    require_keras(f"Reading {source}")
+    from wdsr_tf.models import fold, is_plain
+
+    if is_plain(recipe["hyperparameters"]):
+        raise InputError(
+            f"{source} has plain convolutions already, so there is nothing to fold. To write its weights for other "
+            f"programs: convert.py -i {source} -o {source.with_suffix('.npz').name} weights"
+        )
+    network = fold(checkpoint.load(source))
+    checkpoint.save(network, target)
+    log(f"{target}: {network.architecture} x{network.scale}, plain, {network.count_params():,} parameters")
 
 
 def _check_files(source, target):

@@ -115,6 +115,10 @@ def published(model: "SRModel") -> tuple["SRModel", dict[str, np.ndarray]]:
     For WDSR that mirrors the image at its border, that code is `wdsr_tf/weights/wdsr_pytorch.py`; for others it's the
     authors', or a widely used port, and includes its constants.
     """
+    if model.hyperparameters.get("reparameterize"):
+        from wdsr_tf.models import fold
+
+        model = fold(model)
     layout, model = _as_published(model)
     without = () if model.hyperparameters.get("branches", True) else (".sk.weight",)
     return model, recorded(layout, model, without)
@@ -134,7 +138,7 @@ def unrecorded(path: Path, model: "SRModel") -> dict[str, object]:
     from wdsr_tf.importers import formats, recognize
     from wdsr_tf.models import get_architecture
 
-    file, (_, model) = formats.read(path), _as_published(model)
+    file, model = formats.read(path), published(model)[0]
     defaults = get_architecture(model.architecture).hyperparameters
     missing = []
     for candidate in recognize.recognize(file.arrays, file.facts):

@@ -1,4 +1,4 @@
-"""Convolutions: weight-normalized, grouped, and in branches."""
+"""Convolutions: weight-normalized and grouped."""
 
 import keras
 from keras import layers, ops
@@ -89,55 +89,3 @@ class GroupedConv2D(layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         groups = zip(ops.split(inputs, self.groups, -1), ops.split(kernel, self.groups, -1), strict=True)
         return ops.concatenate([ops.conv(x, k, self.strides, self.padding) for x, k in groups], -1)
-
-
-@keras.saving.register_keras_serializable("wdsr_tf")
-class BranchedConv2D(layers.Layer):
-    """SPAN's training form of a 3x3 convolution: a 1x1 branch plus a chain of 1x1, 3x3 and 1x1, all with bias.
-
-    The chain is `gain` times as wide inside. As it pads with zeros before the first bias, the whole is a plain
-    convolution everywhere; `fused` computes its kernel, which is what runs, in training too.
-    """
-
-    def __init__(self, filters, gain=2, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.gain = gain
-
-    def build(self, input_shape):
-        channels, wide = input_shape[-1], (self.gain * input_shape[-1], self.gain * self.filters)
-        shapes = {
-            "skip": (1, 1, channels, self.filters),
-            "expand": (1, 1, channels, wide[0]),
-            "spread": (3, 3, *wide),
-            "project": (1, 1, wide[1], self.filters),
-        }
-        self.parts = {}
-        for name, shape in shapes.items():
-            start = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")  # PyTorch's
-            kernel = self.add_weight(shape=shape, initializer=start, name=f"{name}_kernel")
-            self.parts[name] = kernel, self.add_weight(shape=shape[-1:], initializer="zeros", name=f"{name}_bias")
-
-    def fused(self):
-        """(kernel, bias) of the equal 3x3 convolution, in float32."""
-        (skip, skip_bias), (expand, b0), (spread, b1), (project, b2) = (
-            [ops.convert_to_tensor(part, dtype="float32") for part in pair] for pair in self.parts.values()
-        )
-        chain = ops.matmul(ops.matmul(expand[0, 0], spread), project[0, 0])
-        bias = ops.matmul(ops.matmul(b0, ops.sum(spread, axis=(0, 1))) + b1, project[0, 0]) + b2
-        return chain + ops.pad(skip, [(1, 1), (1, 1), (0, 0), (0, 0)]), bias + skip_bias
-
-    @property
-    def kernel(self):
-        """The kernel of the equal 3x3 convolution."""
-        return self.fused()[0]
-
-    def call(self, inputs):
-        kernel, bias = (ops.cast(part, self.compute_dtype) for part in self.fused())
-        return ops.conv(inputs, kernel, padding="same") + bias
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.filters)
-
-    def get_config(self):
-        return super().get_config() | {"filters": self.filters, "gain": self.gain}

@@ -23,7 +23,7 @@ from wdsr_tf.models import (  # noqa: F401  (importing a network registers it)
     wdsr,
 )
 from wdsr_tf.models.registry import SRModel, create_model, get_architecture, list_models
-from wdsr_tf.models.weights import fold, initialize_from_data, transfer
+from wdsr_tf.models.weights import fold, initialize_from_data, is_plain, transfer
 
 __all__ = [
     "SRModel",
@@ -31,6 +31,7 @@ __all__ = [
     "fold",
     "get_architecture",
     "initialize_from_data",
+    "is_plain",
     "list_models",
     "transfer",
 ]

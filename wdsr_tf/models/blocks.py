@@ -7,8 +7,8 @@ import numpy as np
 from keras import layers, ops
 
 from wdsr_tf.div2k import DIV2K_MEAN
-from wdsr_tf.errors import InputError
-from wdsr_tf.layers import GroupedConv2D, PixelShuffle, WeightNormConv2D
+from wdsr_tf.errors import InputError, check_choice
+from wdsr_tf.layers import REPARAMETERIZED, GroupedConv2D, PixelShuffle, WeightNormConv2D
 
 STAGES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}  # scale -> factors of its pixel shuffles
 
@@ -54,6 +54,7 @@ def conv(
     weight_norm: bool = False,
     init: str = "keras",
     gain: float | None = None,
+    reparameterize: str | None = None,
     dtype: str | None = None,
 ):
     """A convolution with bias and without activation.
@@ -70,9 +71,13 @@ def conv(
             "zero-bias" (PyTorch's kernel, zero bias).
         gain: norm that each output channel's kernel starts with, instead of the one that `init` gives it. Not with
             "keras".
+        reparameterize: the branches that a 3x3 convolution is trained as, one of `REPARAMETERIZED`, with their own
+            initial weights; None for none.
         dtype: dtype policy of the layer; the global one if None.
     """
     kwargs = {"padding": padding, "name": name, "dtype": dtype}
+    if reparameterize and kernel_size == 3:
+        return REPARAMETERIZED[check_choice("reparameterize", reparameterize, REPARAMETERIZED)](filters, **kwargs)(x)
     if init != "keras":
         kwargs |= pytorch_init(x, kernel_size, groups)
     if init == "zero-bias":

@@ -143,8 +143,8 @@ def _weight_norm_convolution(layer, axis, i):
     return _window(layer, axis, layer.kernel_size, 1)
 
 
-def _branched_convolution(layer, axis, i):
-    return axis.after(lambda index: (index - 1, index + 1))
+def _reparameterized_convolution(layer, axis, i):
+    return _window(layer, axis, 3, 1)
 
 
 def _pooling(layer, axis, i):
@@ -252,7 +252,7 @@ RULES = {
     ),
     **dict.fromkeys((layers.Conv2D, layers.SeparableConv2D, layers.DepthwiseConv2D, own.GroupedConv2D), _convolution),
     **dict.fromkeys((layers.MaxPooling2D, layers.AveragePooling2D), _pooling),
-    own.BranchedConv2D: _branched_convolution,
+    **dict.fromkeys(own.REPARAMETERIZED.values(), _reparameterized_convolution),
     own.WeightNormConv2D: _weight_norm_convolution,
     own.PixelUnshuffle: _pixel_unshuffle,
     own.BicubicShrink: _shrunk,

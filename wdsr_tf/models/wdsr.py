@@ -51,10 +51,17 @@ def wdsr_a(
     res_scaling: float | None = None,
     weight_norm: bool = False,
     variant: str = "krasserm",
+    reparameterize: str | None = None,
 ) -> keras.Model:
-    """Builds WDSR-A. The published baseline has 16 blocks."""
-    block = block_a
-    return wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, variant)
+    """Builds WDSR-A. The published baseline has 16 blocks.
+
+    `reparameterize` trains the 3x3 convolutions as branches: "ecb" (ECBSR's), "sesr" (SESR's) or "span" (SPAN's).
+    """
+    if reparameterize and (weight_norm or variant == "reloaded"):
+        other = "weight_norm" if weight_norm else "the variant 'reloaded', whose kernels start with fixed norms"
+        raise InputError(f"reparameterize can't be combined with {other}. Leave one of them out.")
+    options = [num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, variant]
+    return wdsr(block_a, scale, *options, reparameterize)
 
 
 @register("wdsr-b", scales=(2, 3, 4))
@@ -75,10 +82,20 @@ def wdsr_b(
     return wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, variant)
 
 
-def wdsr(block, scale, num_filters, num_res_blocks, res_expansion, res_scaling, weight_norm, variant):
+def wdsr(
+    block,
+    scale,
+    num_filters,
+    num_res_blocks,
+    res_expansion,
+    res_scaling,
+    weight_norm,
+    variant,
+    reparameterize=None,
+):
     options = VARIANTS[check_choice("WDSR variant", variant, VARIANTS)]
     mean, std = np.array(options.mean), options.std
-    body_conv = partial(conv, weight_norm=weight_norm, init=options.init)
+    body_conv = partial(conv, weight_norm=weight_norm, init=options.init, reparameterize=reparameterize)
     end_conv = partial(body_conv, padding="valid" if options.unpadded else "same", gain=1.0 if options.gains else None)
     block_gains = (2.0, num_res_blocks**-0.5) if options.gains else (None, None)
 

@@ -1,25 +1,34 @@
 """Folding into plain convolutions, transferring weights between networks, and data-dependent initialization."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
 
-from wdsr_tf.layers import BranchedConv2D, WeightNormConv2D
+from wdsr_tf.layers import ReparameterizedConv2D, WeightNormConv2D
 from wdsr_tf.models.carn import Upsampler
 from wdsr_tf.models.registry import SRModel, create_model
 
+PLAIN = {"weight_norm": False, "branches": False, "reparameterize": None}  # hyperparameters of plain convolutions
+
+
+def is_plain(hyperparameters: Mapping[str, Any]) -> bool:
+    """Whether a network with these hyperparameters has plain convolutions already, so that `fold` changes nothing."""
+    return not any(hyperparameters.get(name) for name in PLAIN)
+
 
 def fold(model: SRModel) -> SRModel:
-    """Returns a network of plain convolutions with the same output as the weight-normalized or branched `model`.
+    """Returns a network of plain convolutions with the same output as the weight-normalized or reparameterized `model`.
 
     A model of plain convolutions is copied.
     """
-    recipe = model.recipe
-    recipe |= {name: False for name in ("weight_norm", "branches") if name in recipe}
-    plain = create_model(**recipe)
-    plain.facts = dict(model.facts)
-    transfer(model, plain)
-    return plain
+    plain = {name: value for name, value in PLAIN.items() if name in model.hyperparameters}
+    folded = create_model(**model.recipe | plain)
+    folded.facts = dict(model.facts)
+    transfer(model, folded)
+    return folded
 
 
 def transfer(source: keras.Model, target: keras.Model) -> tuple[list[str], list[str]]:
@@ -48,7 +57,7 @@ def _converted(source, target):
     weights = source.get_weights()
     if isinstance(source, Upsampler) and isinstance(target, Upsampler) and source.multi_scale > target.multi_scale:
         return [weight for layer in source.of(target.scale) for weight in layer.get_weights()]
-    if isinstance(source, BranchedConv2D) and isinstance(target, layers.Conv2D):
+    if isinstance(source, ReparameterizedConv2D) and isinstance(target, layers.Conv2D):
         return [ops.convert_to_numpy(part) for part in source.fused()]
     if isinstance(source, WeightNormConv2D) and isinstance(target, layers.Conv2D):
         return [ops.convert_to_numpy(source.kernel), weights[2]]

@@ -13,9 +13,9 @@ import os
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 
 from wdsr_tf.errors import InputError, line, suggestion
+from wdsr_tf.training.conditions import CONDITIONS, has_more_losses, is_store
 
 OPTIMIZERS = ("adam", "amsgrad", "adamw", "sgd")
 HYPERPARAMETERS = ("num_filters", "num_res_blocks", "res_expansion", "res_scaling", "weight_norm")  # with own fields
@@ -144,6 +144,13 @@ class TrainingConfig:
     epochs: int = option(300, "Number of epochs.", minimum=1, section="Optimization")
     steps_per_epoch: int = option(1000, "Steps per epoch.", minimum=1)
     loss: str = option("mae", "Loss: mae, mse, charbonnier, ms-ssim, ...; see docs/training.md.")
+    teacher: str | os.PathLike | None = option(
+        None,
+        "Trained model whose output the loss includes as a target: a checkpoint or published weights file, or its URL.",
+    )
+    teacher_weight: float = option(
+        0.5, "Fraction of the loss that is to the teacher's output; the rest is to HR.", minimum=0, maximum=1
+    )
     optimizer: str = option("adam", "Optimizer.", choices=OPTIMIZERS)
     learning_rate: float = option(1e-3, "Initial learning rate.", minimum=0)
     schedule: str = option("step", "Learning rate schedule.", choices=SCHEDULES)
@@ -163,6 +170,10 @@ class TrainingConfig:
     )
     warmup_steps: int = option(0, "Steps over which the learning rate grows linearly from zero.", minimum=0)
     weight_decay: float = option(0.0, "L2 regularization in the gradient; decoupled for adamw.", minimum=0)
+    weight_decay_kernels_only: bool = option(
+        False, "Leave biases and other weights than kernels out of the weight decay."
+    )
+    last_layer_rate: float = option(1.0, "sgd: factor on the learning rate of the last layer.", minimum=0)
     momentum: float = option(0.9, "Momentum of sgd.", minimum=0, maximum=1)
     global_clipnorm: float = option(0.0, "Largest norm of all gradients together; 0 for no limit.", minimum=0)
     clipvalue: float = option(0.0, "Largest absolute value in a gradient; 0 for no limit.", minimum=0)
@@ -224,12 +235,12 @@ class TrainingConfig:
     @property
     def is_store(self) -> bool:
         """Whether the dataset is a store of patches, not of images."""
-        return _is_store(self)
+        return is_store(self)
 
     @property
     def is_ranked_by_psnr(self) -> bool:
         """Whether a higher PSNR means a better network: not with perceptual and adversarial losses."""
-        return not _has_more_losses(self)
+        return not has_more_losses(self)
 
     def flag_lines(self) -> list[str]:
         """Returns the settings as sorted flags: the lines of args.txt, which is a profile that replays the run."""
@@ -247,47 +258,6 @@ def flag_name(field: dataclasses.Field) -> str:
     return field.metadata["option"].flag or field.name
 
 
-# Settings that have an effect only in some trainings: their names, the condition, and the condition in words.
-_CONDITIONS = [
-    (["downgrade"], lambda c: c.benchmark or not (c.degrade or _is_store(c)), "to LR images that the dataset has"),
-    (["degrade"], lambda c: not _is_store(c), "to images; a store of patches has LR already"),
-    (["training_scales"], lambda c: not _is_store(c), "to images; a store of patches has one scale"),
-    (
-        ["training_scales", "save_best_models_only", "benchmark"],
-        lambda c: not _has_more_losses(c),
-        "without perceptual and adversarial losses",
-    ),
-    (
-        ["adversarial_weight", "discriminator", "discriminator_filters", "discriminator_learning_rate"],
-        lambda c: c.adversarial,
-        "with adversarial",
-    ),
-    (["pretrained_discriminator", "r1", "gradient_penalty"], lambda c: c.adversarial, "with adversarial"),
-    (["perceptual_layers", "vgg_weights"], lambda c: c.perceptual, "with perceptual"),
-    (["pixel_weight"], lambda c: _has_more_losses(c), "with perceptual or adversarial"),
-    (["min_bytes", "active_cropping"], lambda c: c.degrade, "with degrade"),
-    (["memory_fraction"], lambda c: not _is_store(c), "to images, not to a store of patches"),
-    (["benchmark"], lambda c: c.validation != "crops", "to full-images, without validation=crops"),
-    (
-        ["validation_steps"],
-        lambda c: not c.benchmark and c.validation != "full-images",
-        "to validation on crops, without benchmark and validation=full-images",
-    ),
-    (["num_init_batches"], lambda c: not c.pretrained_model, "to fresh weights, without pretrained_model"),
-    (["initial_epoch"], lambda c: c.pretrained_model, "to pretrained_model; to continue a run, resume it"),
-    (["process_id", "coordinator"], lambda c: c.num_processes > 1, "to several processes, with num_processes"),
-    (["momentum", "adjustable_clip"], lambda c: c.optimizer == "sgd", "to optimizer sgd"),
-    (["max_learning_rate"], lambda c: c.schedule == "triangular", "to schedule triangular"),
-    (["learning_rate_boundaries"], lambda c: c.schedule == "multi-step", "to schedule multi-step"),
-    (["learning_rate_step_size"], lambda c: c.schedule in ("step", "triangular"), "to schedules step and triangular"),
-    (
-        ["learning_rate_decay"],
-        lambda c: c.schedule in ("step", "multi-step", "inverse-time"),
-        "to schedules step, multi-step and inverse-time",
-    ),
-]
-
-
 def without_effect(settings: Mapping[str, object]) -> dict[str, str]:
     """Returns {name: when it has an effect} for the settings that have none because of the others.
 
@@ -297,18 +267,10 @@ def without_effect(settings: Mapping[str, object]) -> dict[str, str]:
     config = types.SimpleNamespace(**defaults | settings)
     return {
         name: reason
-        for names, has_effect, reason in _CONDITIONS
+        for names, has_effect, reason in CONDITIONS
         for name in names
         if getattr(config, name) and getattr(config, name) != defaults[name] and not has_effect(config)
     }
-
-
-def _has_more_losses(config):
-    return bool(config.adversarial or config.perceptual)
-
-
-def _is_store(config):
-    return Path(config.dataset).is_file()
 
 
 def _checked(field, value):

@@ -13,6 +13,8 @@ from wdsr_tf.system.require import require_keras
 from wdsr_tf.training.config import HYPERPARAMETERS, TrainingConfig
 from wdsr_tf.training.run import Run, check_facts
 
+FILES = ("pretrained_model", "pretrained_discriminator", "vgg_weights", "teacher")  # settings that name one, or its URL
+
 
 def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
     """Trains a network and returns the run.
@@ -39,7 +41,7 @@ def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
     if resume and not isinstance(resume, Run):
         resume = Run.find(config.outdir, None if resume is True else resume, log)
     # args.txt outlives the link OUTDIR/models, which will point to the new run, and the working folder
-    files = {name: getattr(config, name) for name in ("pretrained_model", "pretrained_discriminator", "vgg_weights")}
+    files = {name: getattr(config, name) for name in FILES}
     resolved = {name: Path(path).resolve() for name, path in files.items() if path and not is_url(path)}
     config = dataclasses.replace(config, **resolved)
     data, batches = _dataset(config, log)
@@ -230,7 +232,8 @@ def _done(config, resumed):
     steps_per_epoch = facts.get("steps_per_epoch", config.steps_per_epoch)
     steps = facts.get("steps", facts["epoch"] * steps_per_epoch)
     done = {"source": source, "epoch": facts["epoch"], "steps": steps, "steps_per_epoch": steps_per_epoch}
-    return done | {"validation": facts.get("validation", "").partition(":")[0], "history": facts.get("history", [])}
+    done |= {"validation": facts.get("validation", "").partition(":")[0], "history": facts.get("history", [])}
+    return done | {"teacher": facts.get("teacher")}
 
 
 def _check_recipe(config, source):
@@ -272,7 +275,7 @@ def _model(config):
 def _compiled_model(config, log=_silent, done=None):
     """The network with fresh weights, ready to train, with a schedule that continues after what is `done`."""
     from wdsr_tf import losses
-    from wdsr_tf.training import multi_scale, trainer
+    from wdsr_tf.training import multi_scale, optimizers, teacher, trainer
     from wdsr_tf.training.rematerialize import rematerialize
 
     model = _model(config)
@@ -280,7 +283,9 @@ def _compiled_model(config, log=_silent, done=None):
         model.summary(line_length=120, print_fn=log)
     if config.rematerialize:
         log(f"Recomputing activations in {rematerialize(model)} segments.")
-    optimizer = _optimizer(config, done or {}, config.learning_rate, config.ema)
+    if config.teacher:
+        teacher.distill(model, config, log, (done or {}).get("teacher"))
+    optimizer = optimizers.for_training(config, config.learning_rate, done, config.ema)
     if config.is_ranked_by_psnr:
         trainer.compile_model(model, optimizer, losses.get_loss(config.loss))
     else:
@@ -289,45 +294,10 @@ def _compiled_model(config, log=_silent, done=None):
         rate = config.discriminator_learning_rate
         rate = config.learning_rate if rate is None else rate
         not_finite = trainer.compile_model(model, adversarial.guarded(optimizer), losses.get_loss(config.loss))
-        objective.attach(config, model, not_finite, _optimizer(config, done or {}, rate), log)
+        objective.attach(config, model, not_finite, optimizers.for_training(config, rate, done), log)
     if config.scales != [config.scale]:
         multi_scale.train_at(model, config.scales)
     return model
-
-
-def _optimizer(config, done, learning_rate, ema=None):
-    from wdsr_tf.training.optimizers import create_optimizer
-    from wdsr_tf.training.schedules import create_schedule
-
-    schedule = create_schedule(
-        config.schedule,
-        learning_rate,
-        steps=config.epochs * config.steps_per_epoch,
-        steps_per_epoch=config.steps_per_epoch,
-        step_size=config.learning_rate_step_size,
-        decay=_decay(config),
-        boundaries=sorted({*config.learning_rate_boundaries}),
-        maximum=config.max_learning_rate,
-        warmup_steps=config.warmup_steps,
-        ahead=done.get("epoch", 0) * config.steps_per_epoch - done.get("steps", 0),
-    )
-    return create_optimizer(
-        config.optimizer,
-        schedule,
-        weight_decay=config.weight_decay,
-        momentum=config.momentum,
-        global_clipnorm=config.global_clipnorm,
-        clipvalue=config.clipvalue,
-        adjustable_clip=config.adjustable_clip,
-        ema_momentum=ema,
-    )
-
-
-def _decay(config):
-    """The learning rate's decay, by default what is usual with the schedule: for inverse-time, waifu2x's."""
-    if config.learning_rate_decay is not None:
-        return config.learning_rate_decay
-    return 3e-7 * config.batch_size if config.schedule == "inverse-time" else 0.5
 
 
 def _first_weights(config, model, batches, resumed, done, log):

@@ -17,7 +17,8 @@ def define(flags):
     common.define_paths(
         flags,
         "Published weights file, or checkpoint (.keras); or its URL; or the name of a bundled model.",
-        "Checkpoint (.keras) to write, or weights file (.npz, .safetensors, .pth or .pt).",
+        "Checkpoint (.keras) to write, or weights file (.npz, .safetensors, .pth or .pt). From a checkpoint to a "
+        "checkpoint, convolutions that were trained in parts become plain ones.",
     )
     downloads.define(flags, "--indir")
     flags.section("From a published weights file")
@@ -42,19 +43,22 @@ def run(flags, words):
     source = weights.named(source) or local(downloads.fetched(source, flags, flags.sha256))
     target = Path(target)
     from_checkpoint = source.suffix == ".keras"
-    if from_checkpoint == (target.suffix == ".keras"):
-        what, suffix = ("a weights file", ".npz") if from_checkpoint else ("a checkpoint", ".keras")
+    to_checkpoint = target.suffix == ".keras"
+    if not (from_checkpoint or to_checkpoint):
         raise InputError(
-            f"One of -i and -o must be a checkpoint (.keras) and the other a weights file, not {source.name} and "
-            f"{target.name}. To make {what}: convert.py -i {source} -o {source.with_suffix(suffix).name} weights"
+            f"One of -i and -o must be a checkpoint (.keras), not {source.name} and {target.name}. To make one: "
+            f"convert.py -i {source} -o {source.with_suffix('.keras').name} weights"
         )
-    for name in TO_CHECKPOINT if from_checkpoint else TO_WEIGHTS:
+    vain = (TO_CHECKPOINT if from_checkpoint else ()) + (TO_WEIGHTS if to_checkpoint else ())
+    for name in vain:
         if flags[name].present:
-            other = "published weights are read" if from_checkpoint else "a checkpoint is read"
+            other = "published weights are read" if name in TO_CHECKPOINT else "a weights file is written"
             raise InputError(f"{hyphenated(name)} only has a meaning if {other}. Leave it out.")
     from wdsr_tf.importers import convert
 
-    if from_checkpoint:
+    if from_checkpoint and to_checkpoint:
+        convert.to_plain(source, target, log=say)
+    elif from_checkpoint:
         convert.to_weights(source, target, layout=flags.layout, log=say)
     else:
         hyperparameters = dict(map(setting, flags.set))

@@ -11,19 +11,19 @@ from wdsr_tf import checkpoint as checkpoints
 from wdsr_tf.errors import OutOfMemory
 from wdsr_tf.inference.engines import Engine
 from wdsr_tf.inference.engines.devices import AUTO, AUTOMATIC, check_found
-from wdsr_tf.models import fold, receptive_field
+from wdsr_tf.models import fold, is_plain, receptive_field
 from wdsr_tf.system import memory
 
 EXHAUSTED = ("MemoryError", "RESOURCE_EXHAUSTED", "ResourceExhaustedError", "Out of memory", "OOM when allocating")
 
 
 def load(path, precision="float32", *, log=None, device=AUTOMATIC):
-    """Opens the checkpoint at `path`, with weight normalization folded into the kernels."""
+    """Opens the checkpoint at `path`, with its convolutions folded into plain ones."""
     if device.is_gpu:
         check_found(device, gpus(), "keras")
     with _policy(precision), _on(device):
         model = checkpoints.load(path)
-        return of_model(fold(model) if model.hyperparameters.get("weight_norm") else model, device)
+        return of_model(model if is_plain(model.hyperparameters) else fold(model), device)
 
 
 def of_model(model, device=AUTOMATIC):
