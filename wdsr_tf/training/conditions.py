@@ -48,7 +48,7 @@ CONDITIONS = [
     (
         ["last_layer_rate"],
         lambda c: not c.adversarial,
-        "without adversarial, whose discriminator has a last layer, too",
+        "without adversarial: a discriminator has a last layer, too",
     ),
     (["weight_decay_kernels_only"], lambda c: c.weight_decay, "with weight_decay"),
     (["max_learning_rate"], lambda c: c.schedule == "triangular", "to schedule triangular"),
