@@ -42,7 +42,7 @@ def test_perceptual_and_style_losses_equal_the_reference(variant, narrow):
     weights = weights_of(arrays, normalization)
     terms = PerceptualLoss(weights, layers, criterion, style_weight=1.0).terms(hr, sr)
     assert float(terms.pop("style")) == pytest.approx(values[variant]["style"], rel=10 * TOLERANCE)
-    assert float(sum(terms.values())) == pytest.approx(values[variant]["perceptual"], rel=TOLERANCE)
+    assert float(sum(terms.values())) == pytest.approx(values[variant]["perceptual"], rel=2 * TOLERANCE)  # squares
 
 
 @pytest.mark.parametrize("variant", ["realesrgan_l1", "relu5_4_l2_over_12.75sq"])
