@@ -1,5 +1,6 @@
 """`--shard` and `--ray`: one command's images, or models, on several machines."""
 
+import contextlib
 import dataclasses
 import functools
 from pathlib import Path
@@ -54,8 +55,9 @@ def upscale_all(options, todo, cluster, jobs):
     jobs_of = {(source.absolute(), target.absolute()): (source, target) for source, target in todo}
     largest = sorted(jobs_of, key=lambda pair: -megapixels[jobs_of[pair]])
     records = {}
-    with tqdm(total=sum(megapixels.values()), bar_format=BAR) as bar:
-        for pair, record in upscale(largest, absolute, cluster, jobs, complain):
+    outcomes = contextlib.closing(upscale(largest, absolute, cluster, jobs, complain))
+    with tqdm(total=sum(megapixels.values()), bar_format=BAR) as bar, outcomes as records_of:
+        for pair, record in records_of:
             records[jobs_of[pair]] = record
             bar.update(min(megapixels[jobs_of[pair]], bar.total - bar.n))
     return judged(todo, [records[pair] for pair in todo])
