@@ -35,7 +35,7 @@ def chosen(flags):
     """Returns the `Cluster` of --ray, or None without it."""
     if flags.ray is None:
         if typed := [name for name in ONLY_RAY if flags.is_typed(name)]:
-            raise InputError(f"--{typed[0].replace('_', '-')} needs --ray local, --ray auto or --ray ADDRESS.")
+            raise InputError(f"--{typed[0].replace('_', '-')} needs --ray local, --ray auto or --ray HOST:PORT.")
         return None
     from wdsr_tf.distributed.cluster import Cluster, require_ray
 
@@ -65,7 +65,7 @@ def upscale_all(options, todo, cluster, jobs):
 
 def _absolute(options):
     """The options for processes in other folders."""
-    indir, model = options.indir and options.indir.absolute(), options.settings["model"]
+    indir, model = (options.indir or Path()).absolute(), options.settings["model"]
     if model and Path(model).exists():
         model = str(Path(model).absolute())
     settings = {**options.settings, "model": model}
