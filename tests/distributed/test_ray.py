@@ -210,3 +210,15 @@ def test_images_are_begun_in_the_order_of_their_size_and_quarantine_is_recorded(
     assert [row.outcome for row in rows] == ["done", "done", "quarantined", "done", "done"]
     expected = {Path(name).name: data for name, data in results(folder / "one").items() if name.startswith("0/")}
     assert results(tmp_path / "out") == {name: data for name, data in expected.items() if name != "4-sr.png"}
+
+
+def test_records_name_the_images_of_a_list_as_the_plain_loop_does(folder, tmp_path, run, monkeypatch):
+    monkeypatch.setattr(cluster, "require_ray", lambda: None)
+    monkeypatch.setattr(cluster, "run", Told({}))
+    monkeypatch.chdir(folder)
+    (tmp_path / "list").write_text("in/0/2.png\n")
+    sources = []
+    for name, more in (("plain", []), ("ray", ["--ray", "auto"])):
+        assert run("upscale", "--list", tmp_path / "list", "-o", tmp_path / name, *more).returncode == 0
+        sources += [(row.source, row.target) for row in lines(tmp_path / name)]
+    assert sources == [("in/0/2.png", "in/0/2-sr.png")] * 2

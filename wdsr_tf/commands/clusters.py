@@ -1,5 +1,6 @@
 """`--shard` and `--ray`: one command's images, or models, on several machines."""
 
+import contextlib
 import dataclasses
 import functools
 from pathlib import Path
@@ -34,7 +35,7 @@ def chosen(flags):
     """Returns the `Cluster` of --ray, or None without it."""
     if flags.ray is None:
         if typed := [name for name in ONLY_RAY if flags.is_typed(name)]:
-            raise InputError(f"--{typed[0].replace('_', '-')} needs --ray local, --ray auto or --ray ADDRESS.")
+            raise InputError(f"--{typed[0].replace('_', '-')} needs --ray local, --ray auto or --ray HOST:PORT.")
         return None
     from wdsr_tf.distributed.cluster import Cluster, require_ray
 
@@ -54,8 +55,9 @@ def upscale_all(options, todo, cluster, jobs):
     jobs_of = {(source.absolute(), target.absolute()): (source, target) for source, target in todo}
     largest = sorted(jobs_of, key=lambda pair: -megapixels[jobs_of[pair]])
     records = {}
-    with tqdm(total=sum(megapixels.values()), bar_format=BAR) as bar:
-        for pair, record in upscale(largest, absolute, cluster, jobs, complain):
+    outcomes = contextlib.closing(upscale(largest, absolute, cluster, jobs, complain))
+    with tqdm(total=sum(megapixels.values()), bar_format=BAR) as bar, outcomes as records_of:
+        for pair, record in records_of:
             records[jobs_of[pair]] = record
             bar.update(min(megapixels[jobs_of[pair]], bar.total - bar.n))
     return judged(todo, [records[pair] for pair in todo])
@@ -63,7 +65,7 @@ def upscale_all(options, todo, cluster, jobs):
 
 def _absolute(options):
     """The options for processes in other folders."""
-    indir, model = options.indir and options.indir.absolute(), options.settings["model"]
+    indir, model = (options.indir or Path()).absolute(), options.settings["model"]
     if model and Path(model).exists():
         model = str(Path(model).absolute())
     settings = {**options.settings, "model": model}

@@ -1,5 +1,6 @@
 """Upscales images with the workers of a Ray cluster; each reads and writes files itself, and keeps a journal."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator
@@ -34,11 +35,16 @@ def upscale(
     Raises:
         InputError: as `cluster.run`.
     """
-    make = functools.partial(Worker, dataclasses.replace(options, log=None))
-    for pair, outcome in ray_cluster.run(make, pairs, cluster, jobs, log):
-        if isinstance(outcome, GivenUp):
-            outcome = quarantine(*pair, options, f"{pair[0]}: its worker died {TRIES} times.")
-        yield pair, outcome
+    pairs, make = list(pairs), functools.partial(Worker, dataclasses.replace(options, log=None))
+    try:
+        with contextlib.closing(ray_cluster.run(make, pairs, cluster, jobs, log)) as outcomes:
+            for pair, outcome in outcomes:
+                if isinstance(outcome, GivenUp):
+                    outcome = quarantine(*pair, options, f"{pair[0]}: its worker died {TRIES} times.")
+                yield pair, outcome
+    finally:
+        for folder in {target.parent for _, target in pairs}:  # what workers that were stopped left on this machine
+            sweep(folder)
 
 
 class Worker:
