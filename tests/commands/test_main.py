@@ -31,7 +31,7 @@ def test_verbs_are_listed(run):
     done = run("--help")
     assert (done.returncode, done.stderr) == (0, "")
     listed = [line.split()[0] for line in done.stdout.splitlines() if line[:2] == "  " and line[2] != " "]
-    assert listed == ["upscale", "train", "bench", "convert", "export", "report", "doctor"]
+    assert listed == ["upscale", "train", "bench", "convert", "export", "interpolate", "report", "doctor"]
 
 
 def test_the_version_is_printed(run):
