@@ -55,7 +55,6 @@ def before(upscale_images):
 
 def _upscale(flags, films):
     """Upscales videos; returns the exit code."""
-    from wdsr_tf import video
     from wdsr_tf.inference.folder import plan
     from wdsr_tf.inference.journal import Journal
     from wdsr_tf.video import pyav
@@ -68,19 +67,11 @@ def _upscale(flags, films):
     outdir = file.parent if file else Path(flags.outdir)
     if outdir.is_file():
         raise InputError(f"The output folder {outdir} is a file; name a folder (-o), or a video such as large.mkv.")
-    options = video.VideoOptions(
-        codec=flags.codec,
-        crf=flags.crf,
-        preset=flags.preset,
-        pix_fmt=flags.pix_fmt,
-        deinterlace=flags.deinterlace,
-        sample=video.sample_of(flags.frames, flags.preview),
-        drop_unsupported=flags.drop_unsupported,
-    )
-    upscaler = _upscaler(flags)
+    options = options_of(flags)
+    upscaler = upscaler_of(flags, say)
     with Journal(outdir) as journal:
         pairs = [(films[0], file)] if file else []
-        for suffix, some in {} if file else _by_suffix(flags, films).items():
+        for suffix, some in {} if file else by_suffix(flags.container, films).items():
             pairs += plan(some, flags.indir, outdir, upscaler.result_size, suffix, journal, flags.suffix)
         todo = pairs if flags.overwrite else _missing(upscaler, journal, pairs, options)
         if flags.dry_run:
@@ -93,15 +84,30 @@ def _upscale(flags, films):
     return 1 if failures else 0
 
 
-def _upscaler(flags):
-    """An `Upscaler`, whose options are the flags of the same names."""
+def options_of(flags):
+    """Returns the `VideoOptions` that the flags name."""
+    from wdsr_tf import video
+
+    return video.VideoOptions(
+        codec=flags.codec,
+        crf=flags.crf,
+        preset=flags.preset,
+        pix_fmt=flags.pix_fmt,
+        deinterlace=flags.deinterlace,
+        sample=video.sample_of(flags.frames, flags.preview),
+        drop_unsupported=flags.drop_unsupported,
+    )
+
+
+def upscaler_of(flags, log):
+    """Returns an `Upscaler`, whose options are the flags of the same names."""
     from wdsr_tf.inference.upscaler import Upscaler
 
     options = {name: flags[name].value for name in inspect.signature(Upscaler).parameters if name in flags}
     options |= {
         "model": downloads.fetched(flags.model, flags, flags.sha256),
         "max_pixels": round(flags.max_pixels * 1e6),
-        "log": say,
+        "log": log,
     }
     return Upscaler(**options)
 
@@ -120,12 +126,12 @@ def _file_of(flags):
     return target
 
 
-def _by_suffix(flags, films):
-    """{suffix of the results: videos}."""
+def by_suffix(container, films):
+    """Returns {suffix of the results: videos}; `container` is that of --container, or None."""
     from wdsr_tf.video.fitting import default_suffix
 
-    if flags.container:
-        return {f".{flags.container}": films}
+    if container:
+        return {f".{container}": films}
     found = {}
     for film in films:
         try:
@@ -169,12 +175,17 @@ def _explain(upscaler, todo, options):
             complain_of("Would fail", source, error)
             failed = 1
             continue
-        old, new = job.source, job.encoding
-        say(
-            f"{one_line(source)} -> {one_line(target)}: about {options.sample.count(old.frames, old.rate)} frames, "
-            f"{old.width} x {old.height} -> {new.width} x {new.height}, {new.codec}, {new.layout.name}"
-        )
+        say(f"{one_line(source)} -> {one_line(target)}: {described(job)}")
     return failed
+
+
+def described(job):
+    """Returns what becomes of a video by its `Plan`, for a dry run."""
+    old, new = job.source, job.encoding
+    return (
+        f"about {job.options.sample.count(old.frames, old.rate)} frames, {old.width} x {old.height} -> "
+        f"{new.width} x {new.height}, {new.codec}, {new.layout.name}"
+    )
 
 
 def _upscale_one(flags, upscaler, journal, source, target, options):

@@ -123,7 +123,7 @@ def state(upscaler, journal, source, target):
     cause = None
     if os.path.lexists(target):
         with contextlib.suppress(InputError, OSError):  # reported when it's read
-            cause = _cause(upscaler, source)
+            cause = cause_of(upscaler, source)
     return journal.state(target, cause)
 
 
@@ -146,7 +146,7 @@ def upscale_one(
     Raises:
         InputError: as `Upscaler.upscale_file`, or `target` would be replaced.
     """
-    started, cause = time.perf_counter(), _cause(upscaler, source)
+    started, cause = time.perf_counter(), cause_of(upscaler, source)
     with atomic(target) as temporary:
         try:
             upscaler.upscale_file(source, temporary, progress)
@@ -180,7 +180,8 @@ def verdict(source, result, max_pixels):
     return "; ".join(compare_files(source, result, max_pixels)) or PASSED
 
 
-def _cause(upscaler, source):
+def cause_of(upscaler, source):
+    """Returns the `Record.cause` of the result for the image `source`."""
     models, options = upscaler.recipe(source)
     return sha256(source), models, options_hash(options)
 

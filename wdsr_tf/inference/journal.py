@@ -20,6 +20,7 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from wdsr_tf.errors import InputError
@@ -46,6 +47,9 @@ class Record:
         pixels: of the result's first frame.
         seconds: that it took.
         check: PASSED, or what a comparison with the image found; empty if there was none.
+        source_tag, target_tag: versions of both in an object store, empty for files.
+        facts, setup: of a source in a store: what the recipe depends on, and a checksum of what it was then; see
+            `wdsr_tf.storage`.
     """
 
     target: str
@@ -57,6 +61,10 @@ class Record:
     pixels: int = 0
     seconds: float = 0.0
     check: str = ""
+    source_tag: str = ""
+    target_tag: str = ""
+    facts: str = ""
+    setup: str = ""
 
     @property
     def cause(self):
@@ -65,6 +73,7 @@ class Record:
 
 
 FIELDS = {field.name for field in dataclasses.fields(Record)}
+OF_STORES = ("source_tag", "target_tag", "facts", "setup")
 
 
 class State(enum.Enum):
@@ -91,7 +100,7 @@ class Journal:
         self._descriptor, self._synced = None, 0.0
         self._records = {}
         for path in sorted(self._folder.glob("journal-*.jsonl")) if self._folder.is_dir() else ():
-            for record in _records(path):
+            for record in _read(path):
                 self._records.setdefault(record.target, {})[record.target_sha256, *record.cause] = record
 
     def __enter__(self):
@@ -103,6 +112,11 @@ class Journal:
     def __contains__(self, name: str) -> bool:
         """Whether a result with that path in the output folder was ever made; it may have been changed since."""
         return name in self._records
+
+    def records(self) -> Iterator[Record]:
+        """Yields every record, of results that are there or not."""
+        for records in self._records.values():
+            yield from records.values()
 
     def state(self, target: Path, cause=None) -> State:
         """Returns what is at `target` now; `cause` is the `Record.cause` of the result that would be made."""
@@ -128,7 +142,7 @@ class Journal:
 
     def add(self, record: Record) -> None:
         """Appends a record; call it when the result is complete, but before it gets its name."""
-        line = json.dumps(dataclasses.asdict(record)) + "\n"
+        line = written(record)
         try:
             if self._descriptor is None:
                 self._descriptor = self._open()
@@ -161,7 +175,7 @@ class Journal:
     def _open(self):
         """Opens the first file of this machine that no other process writes to, at the end of a line."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        host = re.sub(r"[^\w-]", "_", platform.node())[:64] or "host"
+        host = host_name()
         for number in itertools.count(1):
             path = self._folder / f"journal-{host}-{number}.jsonl"
             descriptor = open_lock(path, APPENDING)
@@ -175,6 +189,11 @@ class Journal:
         return descriptor
 
 
+def host_name() -> str:
+    """Returns the name of this machine, as names of journals have it."""
+    return re.sub(r"[^\w-]", "_", platform.node())[:64] or "host"
+
+
 def options_hash(options: dict) -> str:
     """Returns a checksum of options, whatever their order."""
     return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -186,22 +205,30 @@ def _last_byte(path, size):
         return file.read()
 
 
-def _records(path):
+def _read(path):
     if not path.is_file():
         return
     with path.open("rb") as file:
         while line := file.readline(LONGEST):
-            if record := _record(line):
+            if record := read_record(line):
                 yield record
 
 
-def _record(line):
-    """The record on a line, or None if it's cut, damaged or not ours."""
+def written(record: Record) -> str:
+    """Returns the line of a journal for a record."""
+    said = dataclasses.asdict(record)
+    return json.dumps({name: said[name] for name in said if said[name] or name not in OF_STORES}) + "\n"
+
+
+def read_record(line: bytes) -> Record | None:
+    """Returns the record on a line of a journal, or None if it's cut, damaged, too long or not ours."""
+    if len(line) > LONGEST:
+        return None
     try:
         said = json.loads(line)
         said |= {"models": tuple(map(sys.intern, said["models"])), "options": sys.intern(said["options"])}
         record = Record(**{name: said[name] for name in FIELDS & said.keys()})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    texts = (record.target, record.target_sha256, record.source, record.source_sha256, record.check)
+    texts = (getattr(record, name) for name in FIELDS - {"models", "pixels", "seconds"})
     return record if all(isinstance(text, str) for text in texts) else None
