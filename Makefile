@@ -10,13 +10,14 @@ JAX_TESTS ?=
 NO_KERAS = tests/benchmarks/test_document.py tests/benchmarks/test_one_file.py tests/commands/test_output.py \
     tests/data/test_cache.py tests/data/test_div2k.py tests/data/test_jpeg.py tests/data/test_pairs.py \
     tests/data/test_patches.py tests/data/test_sources.py tests/demo tests/evaluation/test_datasets.py tests/images \
-    tests/importers/formats/test_fuzz.py tests/release/test_leaks.py tests/release/test_reproduce.py tests/system
+    tests/importers/formats/test_fuzz.py tests/release/test_leaks.py tests/release/test_reproduce.py tests/storage \
+    tests/system
 # What one process has compiled, the others needn't, nor the next run.
 JAX_CACHE = JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 # Two processes, each of which takes whole files: what a file trains or converts for its tests is made once.
 PYTEST = -m pytest -n 2 --dist loadfile
 
-.PHONY: install help demo web web-serve test test-all test-wheel test-jax test-ray test-tfa test-web docs lint clean
+.PHONY: install help demo web web-serve test test-all test-cloud test-wheel test-jax test-ray test-tfa test-web docs lint clean
 
 install: .venv/installed
 
@@ -25,6 +26,7 @@ help:
 	@echo 'make demo       upscale the images in demo/ into out/'
 	@echo 'make test       run the tests in two processes (about 11 minutes on two cores)'
 	@echo 'make test-all   run the slow tests as well, such as every network at every scale'
+	@echo 'make test-cloud test object storage with an S3 server on loopback; a part of make test'
 	@echo 'make test-wheel build the wheel, install it into an empty environment and upscale with it'
 	@echo 'make test-jax   run the tests that need Keras with JAX, in an environment without TensorFlow; JAX_TESTS=... selects'
 	@echo 'make test-ray   run the tests that need a local Ray cluster, in an environment with the light install'
@@ -79,6 +81,10 @@ test: .venv/installed
 
 test-all: .venv/installed
 	.venv/bin/python $(PYTEST) -m 'slow or not slow'
+
+test-cloud: .venv/installed
+	.venv/bin/python -c 'import flask, flask_cors, moto, s3fs'
+	.venv/bin/python -m pytest -m 'slow or not slow' tests/storage tests/commands/test_remote.py
 
 test-wheel: .venv/installed
 	.venv/bin/python -m pytest -m 'slow or not slow' tests/test_wheel.py

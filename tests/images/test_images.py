@@ -92,6 +92,22 @@ def test_exif_orientation_is_applied_exactly_once(tmp_path, orientation, turned,
     np.testing.assert_array_equal(images.read(tmp_path / f"b.{suffix}"), turned)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "P", "I;16"])
+def test_an_uncompressed_tiff_is_turned_as_a_compressed_one(tmp_path, mode):
+    image = (
+        Image.fromarray(RGB[..., 0].astype("uint16") * 257) if mode == "I;16" else Image.fromarray(RGB).convert(mode)
+    )
+    for orientation in (5, 6, 7, 8):
+        for compression in ("raw", "tiff_lzw"):
+            image.save(
+                tmp_path / f"{compression}.tif", tiffinfo={images.ORIENTATION: orientation}, compression=compression
+            )
+        raw, compressed = (images.read_picture(tmp_path / f"{name}.tif") for name in ("raw", "tiff_lzw"))
+        assert raw.rgb.shape[:2] == RGB.shape[1::-1]
+        for name in ("rgb", "alpha"):
+            np.testing.assert_array_equal(getattr(raw, name), getattr(compressed, name))
+
+
 def test_profile_exif_and_resolution_are_kept(tmp_path):
     exif = Image.Exif()
     exif[images.ORIENTATION], exif[0x010F] = 6, "a camera"

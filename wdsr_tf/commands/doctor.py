@@ -15,7 +15,7 @@ from wdsr_tf.commands.command import Command, complain, say
 REQUIRED = ("numpy", "pillow", "absl-py", "tqdm", "onnxruntime")
 OPTIONAL = (
     *("tensorflow", "keras", "jax", "h5py", "onnx", "safetensors", "tensorboard", "openvino", "nncf"),
-    *("imagecodecs", "tifffile", "ai-edge-litert", "av"),
+    *("imagecodecs", "tifffile", "ai-edge-litert", "av", "fsspec", "s3fs", "gcsfs", "adlfs"),
 )
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "bf16")
 LITTLE_MEMORY, LITTLE_DISK = 2**30, 2**30  # bytes

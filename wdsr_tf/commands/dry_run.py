@@ -2,15 +2,16 @@
 
 from wdsr_tf import images
 from wdsr_tf.commands.output import complain_of, say
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, sentence
 from wdsr_tf.inference.forecast import Forecast
 from wdsr_tf.system.terminal import one_line
 
 
-def explain(upscaler, todo, self_ensemble):
-    """Says what would be done with the pairs (source, target); returns the exit code."""
-    forecast, total, failed = Forecast(upscaler, self_ensemble), 0.0, 0
+def explain(upscaler, todo, self_ensemble, shown=one_line):
+    """Says what would be done with the pairs (source, target) from any iterable, as `shown`; returns the exit code."""
+    forecast, total, failed, count = Forecast(upscaler, self_ensemble), 0.0, 0, 0
     for source, target in todo:
+        count += 1
         try:
             height, width = images.size(source, upscaler.max_pixels)
             result = upscaler.result_size(height, width)
@@ -20,16 +21,16 @@ def explain(upscaler, todo, self_ensemble):
                 f"; {times} pages like this" if times > 1 else "; each frame" if images.is_animated(source) else ""
             )
         except (InputError, OSError) as error:
-            complain_of("Would fail", source, error)
+            complain_of("Would fail", shown(source), InputError(shown(sentence(error))))
             failed = 1
             continue
         seconds = times * sum(each.seconds for each in passes)
         total += seconds
         steps = "; ".join(map(described, passes)) or "resized"
         sizes = f"{width} x {height} -> {result[1]} x {result[0]}"
-        say(f"{one_line(source)} -> {one_line(target)}: {sizes}, {steps}; {duration(seconds)}{repeats}")
-    if len(todo) > 1:
-        say(f"{len(todo)} images, {duration(total)}, without reading and writing files.")
+        say(f"{shown(source)} -> {shown(target)}: {sizes}, {steps}; {duration(seconds)}{repeats}")
+    if count > 1:
+        say(f"{count} images, {duration(total)}, without reading and writing files.")
     return failed
 
 

@@ -5,11 +5,12 @@ import dataclasses
 import threading
 from pathlib import Path
 
-from wdsr_tf.commands import clusters, downloads, limits, settings, videos
+from wdsr_tf.commands import clusters, downloads, limits, remote, settings, videos
 from wdsr_tf.commands.command import Command
 from wdsr_tf.commands.output import complain, complain_of, say
 from wdsr_tf.errors import InputError, sentence
 from wdsr_tf.system.terminal import one_line
+from wdsr_tf.system.url import is_remote
 
 OWN_MODELS = "output/models"  # where train.py keeps the checkpoints of the newest run
 JOBS = 2
@@ -26,14 +27,22 @@ image that fails is reported at the end, doesn't stop the others, and makes the 
 
 def define(flags):
     flags.section("Images")
-    flags.string("indir", "demo", "Image, or folder of images, which is searched recursively.", short="i")
+    flags.string(
+        "indir",
+        "demo",
+        "Image, or folder of images, which is searched recursively. Or a URL: s3://, gs:// or az:// with the cloud "
+        "extra, and https:// of one file.",
+        short="i",
+    )
     flags.string(
         "list",
         None,
-        "File with the paths of images, one per line, instead of -i; - is standard input. Relative paths start in the "
-        "current folder, and their subfolders are kept. If there is a zero byte, zero bytes end the paths.",
+        "File with the paths or URLs of images, one per line, instead of -i; - is standard input. Relative paths start "
+        "in the current folder, and their subfolders are kept. If there is a zero byte, zero bytes end the paths.",
     )
-    flags.string("outdir", "out", "Folder for the results; subfolders are kept. Or a file, for one image.", short="o")
+    flags.string(
+        "outdir", "out", "Folder for the results, or its URL; subfolders are kept. Or a file, for one image.", short="o"
+    )
     flags.string("suffix", "-sr", "Added to the names of the results.")
     flags.switch("overwrite", False, "Upscale again what is done already, and replace files of other origin.")
     flags.switch("dry_run", False, "Say what would be done, with models, tiles, memory and time; write no image.")
@@ -121,6 +130,8 @@ def run(flags, words):
     if file and suffix and suffix != file.suffix.lower():
         raise InputError(f"--format {flags.format} doesn't fit the name {file}. Leave it out: the name is enough.")
     sources, failures = chosen(flags, file.parent if file else flags.outdir)
+    if any(map(is_remote, sources)):
+        return remote.upscale(flags, (sources, failures))
     lines = OrderedLines(say)
     options = Options(
         outdir=Path(file.parent if file else flags.outdir),
@@ -350,5 +361,9 @@ def expected(upscaler, source, target):
 
 
 COMMAND = Command(
-    "upscale", "Upscales images and videos with a trained model.", define, videos.before(run), description=DESCRIPTION
+    "upscale",
+    "Upscales images and videos with a trained model.",
+    define,
+    remote.before(videos.before(run)),
+    description=DESCRIPTION,
 )

@@ -54,7 +54,6 @@ def before(upscale_images):
 
 def _upscale(flags, films):
     """Upscales videos; returns the exit code."""
-    from wdsr_tf import video
     from wdsr_tf.distributed.shards import Shard
     from wdsr_tf.inference.folder import below, plan
     from wdsr_tf.inference.journal import Journal
@@ -74,19 +73,11 @@ def _upscale(flags, films):
     outdir = file.parent if file else Path(flags.outdir)
     if outdir.is_file():
         raise InputError(f"The output folder {outdir} is a file; name a folder (-o), or a video such as large.mkv.")
-    options = video.VideoOptions(
-        codec=flags.codec,
-        crf=flags.crf,
-        preset=flags.preset,
-        pix_fmt=flags.pix_fmt,
-        deinterlace=flags.deinterlace,
-        sample=video.sample_of(flags.frames, flags.preview),
-        drop_unsupported=flags.drop_unsupported,
-    )
+    options = options_of(flags)
     upscaler = Upscaler(**settings.of_upscaler(flags), log=say)
     with Journal(outdir) as journal:
         pairs = [(films[0], file)] if file else []
-        for suffix, some in {} if file else _by_suffix(flags, films).items():
+        for suffix, some in {} if file else by_suffix(flags.container, films).items():
             pairs += plan(some, flags.indir, outdir, upscaler.result_size, suffix, journal, flags.suffix)
         pairs = [(source, target) for source, target in pairs if shard.has(below(source, flags.indir))]
         todo = pairs if flags.overwrite else _missing(upscaler, journal, pairs, options)
@@ -98,6 +89,21 @@ def _upscale(flags, films):
     for source, error in failures:
         complain_of("Failed", source, error)
     return 1 if failures else 0
+
+
+def options_of(flags):
+    """Returns the `VideoOptions` that the flags name."""
+    from wdsr_tf import video
+
+    return video.VideoOptions(
+        codec=flags.codec,
+        crf=flags.crf,
+        preset=flags.preset,
+        pix_fmt=flags.pix_fmt,
+        deinterlace=flags.deinterlace,
+        sample=video.sample_of(flags.frames, flags.preview),
+        drop_unsupported=flags.drop_unsupported,
+    )
 
 
 def _file_of(flags):
@@ -114,12 +120,12 @@ def _file_of(flags):
     return target
 
 
-def _by_suffix(flags, films):
-    """{suffix of the results: videos}."""
+def by_suffix(container, films):
+    """Returns {suffix of the results: videos}; `container` is that of --container, or None."""
     from wdsr_tf.video.fitting import default_suffix
 
-    if flags.container:
-        return {f".{flags.container}": films}
+    if container:
+        return {f".{container}": films}
     found = {}
     for film in films:
         try:
@@ -163,12 +169,17 @@ def _explain(upscaler, todo, options):
             complain_of("Would fail", source, error)
             failed = 1
             continue
-        old, new = job.source, job.encoding
-        say(
-            f"{one_line(source)} -> {one_line(target)}: about {options.sample.count(old.frames, old.rate)} frames, "
-            f"{old.width} x {old.height} -> {new.width} x {new.height}, {new.codec}, {new.layout.name}"
-        )
+        say(f"{one_line(source)} -> {one_line(target)}: {described(job)}")
     return failed
+
+
+def described(job):
+    """Returns what becomes of a video by its `Plan`, for a dry run."""
+    old, new = job.source, job.encoding
+    return (
+        f"about {job.options.sample.count(old.frames, old.rate)} frames, {old.width} x {old.height} -> "
+        f"{new.width} x {new.height}, {new.codec}, {new.layout.name}"
+    )
 
 
 def _upscale_one(flags, upscaler, journal, source, target, options):

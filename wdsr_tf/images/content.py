@@ -98,9 +98,13 @@ def kind_of(start: bytes) -> str | None:
 
 def other_kind(path: Path | str) -> str | None:
     """Returns the name of an image format that isn't read, from the file's first bytes or its suffix, or None."""
-    start = _start(path)
+    return other_kind_of(_start(path), Path(path).suffix.lower())
+
+
+def other_kind_of(start: bytes, suffix: str) -> str | None:
+    """As `other_kind`, from the first bytes of a file and its suffix in lower case."""
     names = (name for magic, name in OTHER_STARTS.items() if start.startswith(magic))
-    return next(names, None) or OTHER_SUFFIXES.get(Path(path).suffix.lower())
+    return next(names, None) or OTHER_SUFFIXES.get(suffix)
 
 
 def after_end(rest: bytes) -> list[str]:

@@ -255,6 +255,8 @@ def left_out(path: Path | str, image: Image.Image, dtype) -> list[str]:
 
 def _decode(image):
     """The upright `Picture` of an open Pillow image."""
+    if image.format == "TIFF":
+        image.filename = ""  # else Pillow maps uncompressed rows into memory, at the width that the turned image has
     before = image.size
     with without_pillows_limit():
         image.load()

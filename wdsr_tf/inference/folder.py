@@ -125,7 +125,7 @@ def state(upscaler, journal, source, target):
     cause = None
     if os.path.lexists(target) or journal.was_quarantined(target):
         with contextlib.suppress(InputError, OSError):  # reported when it's read
-            cause = _cause(upscaler, source)
+            cause = cause_of(upscaler, source)
     return journal.state(target, cause)
 
 
@@ -159,30 +159,12 @@ def upscale_one(source, target, options, watch: Watch | None = None) -> Record:
         OSError: the disk is full.
     """
     source, target, watch = Path(source), Path(target), watch or Watch()
-    upscaler, journal, started = options.upscaler, options.journal, time.perf_counter()
+    journal, started = options.journal, time.perf_counter()
     record = Record(journal.name(target), "", below(source, options.indir).as_posix(), "", (), "")
     try:
-        checksum, models, choices = _cause(upscaler, source)
+        checksum, models, choices = cause_of(options.upscaler, source)
         record = dataclasses.replace(record, source_sha256=checksum, models=models, options=choices)
-        with atomic(target) as temporary:
-            try:
-                upscaler.upscale_file(source, temporary, watch.progress)
-            except InputError as error:
-                raise InputError(str(error).replace(str(temporary), str(target))) from error
-            checked = verdict(source, temporary, upscaler.max_pixels) if options.check else ""
-            watch.turn()
-            if not options.overwrite and journal.state(target) is State.FOREIGN:
-                raise InputError(f"{target}: exists and isn't a result of this command, so it isn't replaced.")
-            height, width = images.size(temporary, float("inf"))
-            return journal.add(
-                dataclasses.replace(
-                    record,
-                    target_sha256=sha256(temporary),
-                    pixels=height * width,
-                    seconds=_since(started),
-                    check=checked,
-                )
-            )
+        return make(record, source, target, options, watch)
     except Exception as error:  # whatever is wrong with one image
         if is_disk_full(error):
             raise
@@ -191,11 +173,36 @@ def upscale_one(source, target, options, watch: Watch | None = None) -> Record:
         return journal.add(dataclasses.replace(record, outcome=Outcome.FAILED, error=why, seconds=_since(started)))
 
 
+def make(record, source, target, how, watch: Watch) -> Record:
+    """As `upscale_one`, but raises what is wrong with the image.
+
+    Args:
+        record: of the result, as far as it's known: its name, the image's name and its `cause_of`.
+        source: an image.
+        target: where its result goes.
+        how: has the `upscaler`, the `journal`, `overwrite` and `check`, as `Options` do.
+        watch: how the caller follows it.
+    """
+    journal, started = how.journal, time.perf_counter()
+    with atomic(target) as temporary:
+        try:
+            how.upscaler.upscale_file(source, temporary, watch.progress)
+        except InputError as error:
+            raise InputError(str(error).replace(str(temporary), str(target))) from error
+        checked = verdict(source, temporary, how.upscaler.max_pixels) if how.check else ""
+        watch.turn()
+        if not how.overwrite and journal.state(target) is State.FOREIGN:
+            raise InputError(f"{target}: exists and isn't a result of this command, so it isn't replaced.")
+        height, width = images.size(temporary, float("inf"))
+        made = {"target_sha256": sha256(temporary), "pixels": height * width}
+        return journal.add(dataclasses.replace(record, **made, seconds=_since(started), check=checked))
+
+
 def quarantine(source, target, options, reason) -> Record:
     """Records that an image isn't to be tried again until it, the model or an option changes; returns the `Record`."""
     cause = ("", (), "")
     with contextlib.suppress(InputError, OSError):
-        cause = _cause(options.upscaler, source)
+        cause = cause_of(options.upscaler, source)
     journal, name = options.journal, below(source, options.indir).as_posix()
     record = Record(journal.name(target), "", name, *cause, outcome=Outcome.QUARANTINED, error=reason)
     return journal.add(record)
@@ -220,7 +227,8 @@ def verdict(source, result, max_pixels):
     return "; ".join(compare_files(source, result, max_pixels)) or PASSED
 
 
-def _cause(upscaler, source):
+def cause_of(upscaler, source):
+    """Returns the `Record.cause` of the result for the image `source`."""
     models, options = upscaler.recipe(source)
     return sha256(source), models, options_hash(options)
 

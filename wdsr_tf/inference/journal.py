@@ -66,6 +66,9 @@ class Record:
         error: why there is no result.
         run: identifies the run; all its writers have the same. `Journal.add` sets it.
         time: when it was recorded, in seconds since 1970. `Journal.add` sets it.
+        source_tag, target_tag: versions of both in an object store, empty for files.
+        facts, setup: of a source in a store: what the recipe depends on, and a checksum of what it was then; see
+            `wdsr_tf.storage`.
     """
 
     target: str
@@ -81,6 +84,10 @@ class Record:
     error: str = ""
     run: str = ""
     time: float = 0.0
+    source_tag: str = ""
+    target_tag: str = ""
+    facts: str = ""
+    setup: str = ""
 
     @property
     def cause(self):
@@ -90,6 +97,8 @@ class Record:
 
 OUTCOMES = set(map(str, Outcome))
 FIELDS = {field.name for field in dataclasses.fields(Record)}
+NUMBERS = ("pixels", "seconds", "time")
+OF_STORES = ("source_tag", "target_tag", "facts", "setup")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -156,6 +165,11 @@ class Journal:
         """Whether a result with that path in the output folder was ever made; it may have been changed since."""
         return name in self._results[0]
 
+    def records(self) -> Iterator[Record]:
+        """Yields every record of a result, which may be there or not."""
+        for records in self._results[0].values():
+            yield from records.values()
+
     def state(self, target: Path, cause=None) -> State:
         """Returns what is at `target` now; `cause` is the `Record.cause` of the result that would be made."""
         if not os.path.lexists(target):
@@ -195,7 +209,7 @@ class Journal:
         if not record.time:
             record = dataclasses.replace(record, run=self.run, time=round(time.time(), 3))
         with self._lock:
-            self._append(dataclasses.asdict(record))
+            self._append(written(record))
             if "_results" in self.__dict__:  # else it's read when it's needed
                 _put(self._results, record)
         return record
@@ -203,10 +217,10 @@ class Journal:
     def begin(self, shard: str, images: int, kept: int) -> None:
         """Notes how many images a run of a shard is responsible for, and how many of them have their results."""
         with self._lock:
-            self._append(dataclasses.asdict(Run(self.run, shard, images, kept, round(time.time(), 3))))
+            run = Run(self.run, shard, images, kept, round(time.time(), 3))
+            self._append(json.dumps(dataclasses.asdict(run)) + "\n")
 
-    def _append(self, row):
-        line = json.dumps(row) + "\n"
+    def _append(self, line):
         try:
             if self._descriptor is None:
                 self._descriptor = self._open()
@@ -238,7 +252,7 @@ class Journal:
     def _open(self):
         """Opens the first file of this machine that no other process writes to, at the end of a line."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        host = re.sub(r"[^\w-]", "_", platform.node())[:64] or "host"
+        host = host_name()
         for number in itertools.count(1):
             path = self._folder / f"journal-{host}-{number}.jsonl"
             descriptor = open_lock(path, APPENDING)
@@ -250,6 +264,11 @@ class Journal:
         if size and _last_byte(path, size) != b"\n":  # a kill cut the line
             os.write(descriptor, b"\n")
         return descriptor
+
+
+def host_name() -> str:
+    """Returns the name of this machine, as names of journals have it."""
+    return re.sub(r"[^\w-]", "_", platform.node())[:64] or "host"
 
 
 def options_hash(options: dict) -> str:
@@ -287,6 +306,18 @@ def _put(results, record):
         quarantined.setdefault(record.target, set()).add(record.cause)
 
 
+def written(record: Record) -> str:
+    """Returns the line of a journal for a record."""
+    said = dataclasses.asdict(record)
+    return json.dumps({name: said[name] for name in said if said[name] or name not in OF_STORES}) + "\n"
+
+
+def read_record(line: bytes) -> Record | None:
+    """Returns the record on a line of a journal, or None if it's cut, damaged, too long, not ours, or of a run."""
+    found = _row(line) if len(line) <= LONGEST else None
+    return found if isinstance(found, Record) else None
+
+
 def _row(line):
     try:
         said = json.loads(line)
@@ -303,11 +334,9 @@ def _run(said):
 def _record(said):
     said |= {"models": tuple(map(sys.intern, said["models"])), "options": sys.intern(said["options"])}
     record = Record(**{name: said[name] for name in FIELDS & said.keys()})
-    texts = (record.target, record.target_sha256, record.source, record.source_sha256, record.check)
-    texts += record.outcome, record.error, record.run
-    numbers = record.pixels, record.seconds, record.time
+    texts = (getattr(record, name) for name in FIELDS - {"models", *NUMBERS})
     is_sound = all(isinstance(text, str) for text in texts) and record.outcome in OUTCOMES
-    return record if is_sound and all(_is_number(number) for number in numbers) else None
+    return record if is_sound and all(_is_number(getattr(record, name)) for name in NUMBERS) else None
 
 
 def _is_number(value):

@@ -1,4 +1,4 @@
-"""A list of images: a text file, or standard input, with one path per line."""
+"""A list of images: a text file, or standard input, with one path or URL per line."""
 
 import codecs
 import os
@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from wdsr_tf.errors import InputError
+from wdsr_tf.system.url import is_remote
 
 STANDARD_INPUT = "-"
 
 
-def read_list(source: str | os.PathLike) -> tuple[list[Path], list[tuple[Path, InputError]]]:
-    """Returns (images, failures) of a list; each path once, in the order of the list.
+def read_list(source: str | os.PathLike) -> tuple[list[Path | str], list[tuple[Path, InputError]]]:
+    """Returns (images, failures) of a list; each path once, in the order of the list. URLs stay text.
 
     Paths are relative to the current folder and may hold any bytes. They end with a newline, or with a zero byte if
     there is one (`find -print0`). Empty lines are skipped; there are no comments, because a name may begin with `#`.
@@ -27,12 +28,12 @@ def read_list(source: str | os.PathLike) -> tuple[list[Path], list[tuple[Path, I
         content = sys.stdin.buffer.read() if source == STANDARD_INPUT else Path(source).read_bytes()
     except (OSError, AttributeError) as error:  # without a console there is no stdin
         raise InputError(f"The list {shown} can't be read: {getattr(error, 'strerror', None) or error}") from error
-    paths = list(dict.fromkeys(map(Path, _names(content))))
+    paths = list(dict.fromkeys(name if is_remote(name) else Path(name) for name in _names(content)))
     if not paths:
         raise InputError(f"The list {shown} has no paths; it needs one per line.")
     images, failures = [], []
     for path in paths:
-        if wrong := _unusable(path):
+        if wrong := "" if is_remote(path) else _unusable(path):
             failures.append((path, InputError(f"{path}: {wrong}")))
         else:
             images.append(path)

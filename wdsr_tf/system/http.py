@@ -58,6 +58,15 @@ def fetch(
     part.finish()
 
 
+def version(url: str) -> str:
+    """Returns what identifies the version of a file at `url`, its ETag or date, or "" if the server doesn't tell."""
+    try:
+        with _opened(url, {}, "HEAD") as answer:
+            return _version(answer.headers)
+    except InputError:  # not every server knows HEAD
+        return ""
+
+
 def shown(url: str) -> str:
     """Returns the URL without its query and fragment, which may hold a secret."""
     return line(re.split(r"[?#]", url)[0])
@@ -161,8 +170,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(request, file, code, message, headers, target)
 
 
-def _opened(url, ranges):
-    request = urllib.request.Request(url, headers={"User-Agent": f"wdsr-tf/{__version__}", **ranges})
+def _opened(url, ranges, method="GET"):
+    headers = {"User-Agent": f"wdsr-tf/{__version__}", **ranges}
+    request = urllib.request.Request(url, headers=headers, method=method)
     try:
         return urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:

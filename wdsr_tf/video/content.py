@@ -28,6 +28,11 @@ def is_video(path: Path | str) -> bool:
             start = file.read(LONGEST_START)
     except OSError:
         return False
+    return starts_video(start)
+
+
+def starts_video(start: bytes) -> bool:
+    """As `is_video`, from the first `LONGEST_START` bytes of a file."""
     if start.startswith(STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"AVI "):
         return True
     if start[4:8] == b"ftyp":

@@ -15,8 +15,13 @@ def state(upscaler, journal, source, target, options) -> State:
     found = None
     if os.path.lexists(target):
         with contextlib.suppress(InputError, OSError):  # reported when it's made
-            found = _hashed(cause(upscaler, plan(upscaler, source, target, options)))
+            found = cause_of(upscaler, source, target, options)
     return journal.state(target, found)
+
+
+def cause_of(upscaler, source, target, options) -> tuple:
+    """Returns the `Record.cause` of the result at `target` for the video `source`; raises as `plan` does."""
+    return _hashed(cause(upscaler, plan(upscaler, source, target, options)))
 
 
 def upscale_one(upscaler, journal, source, target, name, options, *, overwrite=False, **how) -> Record:

@@ -155,6 +155,15 @@ def test_a_conversion_that_fails_leaves_nothing(tiny):
     assert list(tiny.with_name("tiny.engines").iterdir()) == []
 
 
+def test_a_program_that_cannot_be_started_is_named_and_no_cache_is_blamed(tiny):
+    def fails(folder):
+        raise PermissionError(13, "Permission denied", "/usr/bin/python3")
+
+    with pytest.raises(InputError) as raised:
+        cache.converted(tiny, "float32", fails)
+    assert str(raised.value) == "tiny.keras: can't be converted: /usr/bin/python3: Permission denied"
+
+
 def _convert_slowly(path, text, start):
     def convert(folder):
         (folder / "network").write_text(text)

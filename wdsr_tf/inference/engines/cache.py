@@ -13,10 +13,11 @@ that doesn't match them is made again.
 import contextlib
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from wdsr_tf import checkpoint as checkpoints
-from wdsr_tf.errors import InputError
+from wdsr_tf.errors import InputError, sentence
 from wdsr_tf.files import is_plain, owned, sha256, sweep
 from wdsr_tf.inference.engines.metadata import Description, describe
 from wdsr_tf.system import caches, extras
@@ -151,7 +152,8 @@ def _made(root, name, convert, origin):
     sweep(root)
     with owned(root) as aside, owned(root) as replaced:
         aside.mkdir()
-        facts = convert(aside) | origin
+        with _blaming_others(aside, origin["checkpoint"]):
+            facts = convert(aside) | origin
         described = facts | {"files": _files(aside)}
         described["checksum"] = _checksum(described)
         (aside / SIDECAR).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
@@ -163,6 +165,18 @@ def _made(root, name, convert, origin):
             folder.replace(replaced)
             aside.replace(folder)
     return folder, facts
+
+
+@contextlib.contextmanager
+def _blaming_others(folder, model):
+    """Lets an OSError pass if it's about writing to `folder`; raises InputError for any other, such as of a program."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename
+        if not isinstance(named, str | bytes) or Path(os.fsdecode(named)).is_relative_to(folder):
+            raise
+        raise InputError(f"{model}: can't be converted: {sentence(error)}") from error
 
 
 def _files(folder):
