@@ -104,6 +104,18 @@ def test_results_are_those_of_local_files_wherever_both_are(place, bucket, upsca
     assert in_bucket(bucket, "uploaded/") == expected
 
 
+def test_shards_of_a_bucket_together_make_what_one_process_makes(place, bucket, upscale):
+    pictures(place / "in")
+    fill(bucket, place / "in")
+    upscale("-i", f"{bucket.url}/in", "-o", f"{bucket.url}/out")
+    shards = [upscale("-i", f"{bucket.url}/in", "-o", f"{bucket.url}/shared", "--shard", f"{i}/3") for i in range(3)]
+    assert in_bucket(bucket, "shared/") == in_bucket(bucket)
+    written = [int(line.split()[1]) for each in shards for line in each.stdout.splitlines() if line[:6] == "Wrote "]
+    assert sum(written) == 6 and "".join(each.stderr for each in shards).count("Failed") == 1
+    refused = upscale("-i", f"{bucket.url}/in", "-o", "local", "--ray", "local")
+    assert refused.returncode == 1 and "--shard" in refused.stderr
+
+
 @pytest.mark.parametrize("outdir", ["out", "{bucket}/out"])
 def test_what_is_up_to_date_is_not_even_read(place, bucket, upscale, outdir, monkeypatch):
     outdir = outdir.format(bucket=bucket.url)
