@@ -16,7 +16,7 @@ from tests.evaluation.test_measure import save_network
 from tests.helpers import published
 from wdsr_tf import images
 
-FUNCTIONS = ["create_model", "evaluate", "export", "list_models", "load", "train", "upscale"]
+FUNCTIONS = ["create_model", "evaluate", "export", "interpolate", "list_models", "load", "train", "upscale"]
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 

@@ -5,8 +5,9 @@ import pytest
 
 from wdsr_tf.training import curve
 
-COLORS = {column: color for *_, lines in curve.PANELS for column, (_, color) in lines.items()}
-SIZE = (curve.WIDTH, sum(height for _, height, *_ in curve.PANELS))
+USUAL = [panel for panel in curve.PANELS if panel[0] not in curve.OPTIONAL]
+COLORS = {column: color for *_, lines in USUAL for column, (_, color) in lines.items()}
+SIZE = (curve.WIDTH, sum(height for _, height, *_ in USUAL))
 
 
 def row(epoch, **columns):
@@ -17,7 +18,7 @@ def pixels(image, color):
     """(y, x) of the pixels of this color, without those in the headings."""
     rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
     near = (np.abs(np.asarray(image).astype(int) - rgb).max(axis=-1) <= 2).nonzero()
-    tops = np.cumsum([0, *(height for _, height, *_ in curve.PANELS[:-1])])
+    tops = np.cumsum([0, *(height for _, height, *_ in USUAL[:-1])])
     inside = [(y, x) for y, x in zip(*near, strict=True) if all(not 0 <= y - top < curve.TOP - 4 for top in tops)]
     return np.array(inside).reshape(-1, 2)
 
@@ -41,6 +42,12 @@ def test_any_number_of_epochs_can_be_drawn(count):
     image = curve.draw([row(epoch) for epoch in range(7, 7 + count)])
     assert image.size == SIZE
     assert len(pixels(image, COLORS["val_psnr"])) > 20
+
+
+def test_an_adversarial_run_has_panels_of_its_own():
+    image = curve.draw([row(epoch, real_logit=1.0, fake_logit=-1.0) for epoch in range(1, 4)])
+    logits = next(height for title, height, *_ in curve.PANELS if title == "discriminator's logits")
+    assert image.size == (curve.WIDTH, SIZE[1] + logits)
 
 
 def test_missing_and_infinite_values_leave_a_gap():
