@@ -91,6 +91,7 @@ web/node_modules/installed: web/package.json
 
 web: .venv/installed web/node_modules/installed
 	.venv/bin/python web/networks.py $(NETWORKS) web/public/networks
+	.venv/bin/python web/notices.py web/notices
 	cd web && npm run build
 
 web-serve: web
@@ -107,5 +108,5 @@ lint: .venv/installed
 	.venv/bin/python -m ruff format --check .
 
 clean:
-	rm -rf build web/dist web/public/networks .pytest_cache .ruff_cache *.egg-info
+	rm -rf build web/dist web/notices web/public/networks .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -2,20 +2,22 @@
 
 import { say, type Message } from "./i18n";
 import type { Method, Network } from "./networks";
+import type { Settings } from "./settings";
 
 export class Choice {
   private current: Method;
   private size: Method["sizes"][number];
 
-  /** `first` is the name of the network to begin with. */
+  /** `network` is the name of the network to begin with. */
   constructor(
     private readonly select: HTMLSelectElement,
     private readonly scales: HTMLElement,
     private readonly methods: Method[],
     private readonly changed: () => void,
-    first?: string | null,
+    network: string | null,
+    settings: Settings,
   ) {
-    const sizeOf = ({ sizes }: Method) => sizes.find(({ clean }) => clean.name === first);
+    const sizeOf = ({ sizes }: Method) => sizes.find(({ clean }) => clean.name === network);
     this.current = methods.find(sizeOf) ?? methods[0];
     this.size = sizeOf(this.current) ?? this.current.sizes[0];
     for (const { id, title } of methods) {
@@ -27,7 +29,18 @@ export class Choice {
     scales.addEventListener("change", (event) =>
       this.pick(this.current, Number((event.target as HTMLInputElement).value)),
     );
+    this.apply(settings);
+  }
+
+  /** Changes to the method and the scale of a link, as far as they exist. */
+  apply({ method, scale }: Settings): void {
+    this.current = this.methods.find(({ id }) => id === method) ?? this.current;
+    this.size = this.current.sizes.find((size) => String(size.scale) === scale) ?? this.sizeLike(this.scale);
     this.show();
+  }
+
+  get settings(): Settings {
+    return { method: this.current.id, scale: String(this.scale) };
   }
 
   get scale(): number {
@@ -45,9 +58,14 @@ export class Choice {
 
   private pick(method: Method, scale: number): void {
     this.current = method;
-    this.size = method.sizes.find((size) => size.scale === scale) ?? method.sizes[0];
+    this.size = this.sizeLike(scale);
     this.show();
     this.changed();
+  }
+
+  private sizeLike(scale: number): Method["sizes"][number] {
+    const { sizes } = this.current;
+    return sizes.find((size) => size.scale === scale) ?? sizes[0];
   }
 
   private show(): void {

@@ -1,6 +1,6 @@
 // The page: what the user can do, and what they see.
 
-import sampleImage from "../../demo/harbour.png?url";
+import sampleImage from "../../docs/lighthouse.png?url";
 import { chooseEngine, type Engine } from "./engine";
 import { Upscaler } from "./upscaler";
 import { readHeader, Refusal } from "./header";
@@ -11,7 +11,10 @@ import { checkSize } from "./limits";
 import { Choice } from "./choice";
 import { loadMethods, type Method, type Routes } from "./networks";
 import { inWords, Progress } from "./progress";
-import { Viewer } from "./viewer";
+import { workOffline } from "./offline/register";
+import { linkTo, readSettings, writeSettings } from "./settings";
+import { control } from "./viewer/controls";
+import { Viewer } from "./viewer/viewer";
 
 type State = "empty" | "working" | "done" | "stopped";
 
@@ -20,7 +23,8 @@ const bar = document.querySelector("progress")!;
 const download = element<HTMLAnchorElement>("download");
 const address = new URLSearchParams(location.search); // ?engine=..., ?network=...
 
-await offerLanguages(element("language"), null, () => {});
+const { language, ...settings } = readSettings(location.hash);
+await offerLanguages(element("language"), language, remember);
 
 const viewer = new Viewer(element("stage"), element("divider"), (percent, fitting) => {
   say(element("zoom"), "zoom.percent", { percent });
@@ -39,8 +43,13 @@ const choice = new Choice(
   element<HTMLSelectElement>("method"),
   element("scales"),
   methods,
-  () => (image ? begin() : show("empty")),
+  () => {
+    remember();
+    if (image) begin();
+    else show("empty");
+  },
   address.get("network"),
+  settings,
 );
 const engine = await chooseEngine(address.get("engine") ?? undefined);
 showEngine(engine);
@@ -64,9 +73,11 @@ const upscaler = new Upscaler(engine, await chooseEngine("processor"), {
   },
 });
 
+control(viewer, element("compare"));
 receiveImages(element("file"), take, complain);
 element("choose").onclick = element("another").onclick = () => element("file").click();
-element("sample").onclick = async () => take(await (await fetch(sampleImage)).blob(), "harbour.png");
+element("sample").onclick = async () => take(await (await fetch(sampleImage)).blob(), "lighthouse.png");
+element("share").onclick = share;
 element("cancel").onclick = stop;
 element("again").onclick = begin;
 element("in").onclick = () => viewer.zoomIn();
@@ -75,8 +86,19 @@ element("zoom").onclick = () => viewer.toggle();
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && document.body.dataset.state === "working") stop();
 });
+addEventListener("hashchange", () => {
+  choice.apply(readSettings(location.hash));
+  if (image) begin();
+});
 show("empty");
 setInterval(tick, 200);
+workOffline(
+  () => document.body.dataset.state === "empty",
+  (takeOver) => {
+    element("update").hidden = false;
+    element("update").querySelector("button")!.onclick = takeOver;
+  },
+);
 
 /** Takes a new image. Until it is known to be one, the page doesn't change. */
 async function take(file: Blob, name: string): Promise<void> {
@@ -104,6 +126,7 @@ function begin(): void {
   show("working");
   announce("work.started", { name: image.name });
   tick();
+  viewer.putOriginal(file);
   upscaler.start(file, { url: network.url, scale: network.scale, receptiveField: network.receptiveField });
 }
 
@@ -158,6 +181,26 @@ function complain(key: Key, values?: Values): void {
 
 function explain({ key, values }: Message): void {
   complain(key, values);
+}
+
+/** Keeps the settings in the address, so that a reload or a bookmark has them. */
+function remember(): void {
+  const language = element<HTMLSelectElement>("language").value;
+  history.replaceState(null, "", location.pathname + location.search + writeSettings({ ...choice.settings, language }));
+}
+
+/** Copies a link with the method and the scale. */
+async function share(): Promise<void> {
+  const link = linkTo(choice.settings);
+  try {
+    await navigator.clipboard.writeText(link);
+    say(element("share"), "share.copied");
+    announce("share.copied");
+    setTimeout(() => say(element("share"), "share.copy"), 2000);
+  } catch {
+    history.replaceState(null, "", link); // no access to the clipboard
+    complain("share.address");
+  }
 }
 
 let announced = 0;

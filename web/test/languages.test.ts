@@ -53,8 +53,8 @@ describe.each(codes)("%s", (code) => {
 });
 
 test("the page uses every text", () => {
-  const sources = readdirSync(join(ROOT, "src"), { withFileTypes: true }).filter((entry) => entry.isFile());
-  const files = [join(ROOT, "index.html"), ...sources.map(({ name }) => join(ROOT, "src", name))];
+  const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+  const files = [join(ROOT, "index.html"), ...sources.map((path) => join(ROOT, "src", path))];
   const code = files.map((path) => readFileSync(path, "utf8")).join("\n");
   expect(Object.keys(texts.en).filter((key) => !code.includes(`"${key}"`))).toEqual([]);
 });
