@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
-import { licenses } from "./build/licenses.ts";
-import { offline } from "./build/offline.ts";
+import { licenses } from "./plugins/licenses.ts";
+import { offline } from "./plugins/offline.ts";
 import { HEADERS } from "./src/offline/headers.ts";
 
 export default defineConfig({

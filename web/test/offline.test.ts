@@ -4,7 +4,7 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { stamp } from "../build/offline";
+import { stamp } from "../plugins/offline";
 import { HEADERS, META_POLICY } from "../src/offline/headers";
 import { launch, open, pick, ROOT, scratch } from "./browser";
 import { Host } from "./host";

@@ -206,8 +206,9 @@ test.each(Object.keys(LANGUAGES))("on a 320-pixel screen, everything is within r
     width: document.documentElement.scrollWidth,
     outside: [...document.querySelectorAll("button, select, a, #stage")].flatMap((element) => {
       const { left, right, width, height } = element.getBoundingClientRect();
-      const cut = element.matches("button, a") && element.scrollWidth > element.clientWidth + 1;
-      const bad = width > 0 && (left < 0 || right > innerWidth || height < 20 || cut);
+      const cut = element.matches("select") ? width < 60 : element.scrollWidth > element.clientWidth + 1;
+      const shown = (element as HTMLElement).offsetParent !== null;
+      const bad = shown && (left < 0 || right > innerWidth || height < 20 || (cut && element.id !== "stage"));
       return bad ? [element.outerHTML.slice(0, 80)] : [];
     }),
     stage: document.getElementById("stage")!.clientHeight,
