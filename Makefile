@@ -30,7 +30,7 @@ help:
 	@echo 'make test-tfa   compare weight normalization with tensorflow-addons (needs Python 3.11)'
 	@echo 'make web        build the browser page into web/dist (needs Node.js 20.19 or newer)'
 	@echo 'make web-serve  build and serve the browser page; web/README.md describes deployment'
-	@echo 'make test-web   test the browser page in Chromium (Debian: apt install chromium; or CHROMIUM=/path/to/it)'
+	@echo 'make test-web   test the browser page in Chromium (Debian: apt install chromium; or CHROMIUM=/path/to/it), Firefox, and WebKit'
 	@echo 'make docs       build the documentation into build/docs; a broken link is an error'
 	@echo 'make lint       check style and formatting'
 	@echo 'make clean      remove build outputs and caches; .venv*, out/ and output/ are kept'

@@ -1,6 +1,7 @@
-"""Writes the licenses that npm's packages of ONNX Runtime lack, from the Python package: `python web/notices.py FOLDER`.
+"""Writes the licenses that npm's packages of ONNX Runtime lack: `python web/notices.py FOLDER`.
 
-ONNX Runtime's WebAssembly contains code of other projects; ThirdPartyNotices.txt has their licenses.
+The Python package has them. ONNX Runtime's WebAssembly contains code of other projects, whose licenses are in
+ThirdPartyNotices.txt.
 """
 
 import sys

@@ -1,6 +1,5 @@
 """Makes and compares images for the page's tests: `python images.py make FOLDER`, `... compare A B`."""
 
-import io
 import json
 import sys
 from pathlib import Path
@@ -55,14 +54,6 @@ def compare(a, b):
     return {"alike": alike, "off": off, "size": a.size, "mode": a.mode}
 
 
-def shrink(path):
-    """Reduces a screenshot to a PNG of 256 colors, a third of its size."""
-    small = io.BytesIO()
-    image = Image.open(path).convert("RGB")
-    image.quantize(palette=image.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(small, "PNG", optimize=True)
-    Path(path).write_bytes(small.getvalue())
-
-
 if __name__ == "__main__":
     command, *words = sys.argv[1:]
-    print(json.dumps({"make": make, "compare": compare, "shrink": shrink}[command](*words)))
+    print(json.dumps({"make": make, "compare": compare}[command](*words)))

@@ -117,10 +117,9 @@ test("a new version takes over when the user wants it, loads only what changed, 
   writeFileSync(index, readFileSync(index, "utf8").replace("<body", '<body data-version="2"'));
   stamp(folder);
   host.folder = folder;
+  host.asked.length = 0;
   const before = await page.evaluate(() => caches.keys());
   await open(page, host.url);
-  await page.reload();
-  host.asked.length = 0;
   await page.evaluate(async () => (await navigator.serviceWorker.ready).update());
   await page.waitForSelector("#update:not([hidden])");
   expect(await page.getAttribute("body", "data-version")).toBeNull(); // still the old one
