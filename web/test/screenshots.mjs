@@ -1,9 +1,10 @@
-// Writes the screenshots in docs/: node web/test/screenshots.mjs, after `make web`
+// Writes the screenshots in docs/: node web/test/screenshots.mjs [light] [dark] [narrow], after `make web`
 
 import { statSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { preview } from "vite";
 
+const wanted = process.argv.slice(2);
 const docs = new URL("../../docs/", import.meta.url).pathname;
 const server = await preview({
   root: new URL("..", import.meta.url).pathname,
@@ -19,6 +20,7 @@ for (const [name, width, height, colorScheme, keys, language] of [
   ["dark", 1120, 700, "dark", "s+", "de"], // side by side, at 150%
   ["narrow", 390, 844, "light", "", "en"],
 ]) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
   const page = await browser.newPage({ viewport: { width, height }, colorScheme, serviceWorkers: "block" });
   await page.goto(`${server.resolvedUrls.local[0]}#language=${language}`);
   await page.waitForFunction(() => document.getElementById("engine").textContent);
