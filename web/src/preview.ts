@@ -4,7 +4,7 @@ import { inDepth, type Pixels, type Shallow } from "./image/pixels";
 import { Comparer } from "./network/upscaler";
 import type { Piece } from "./network/upscale";
 import type { Item } from "./queue";
-import type { Viewer } from "./viewer";
+import type { Viewer } from "./viewer/viewer";
 
 const ROWS = 512; // of a result that are copied at a time
 
@@ -20,7 +20,10 @@ export class Preview {
   started(item: Item, width: number, height: number): void {
     this.item = item;
     this.viewer.clear(width, height);
-    this.comparer.start({ file: item.file, width, height }, ({ y, pixels }) => this.viewer.putBefore(pixels, 0, y));
+    this.comparer.start({ file: item.file, width, height }, (compared) => {
+      if (compared.type === "rows") this.viewer.putBefore(compared.pixels, 0, compared.y);
+      else this.viewer.putOriginal(compared.pixels);
+    });
   }
 
   piece(item: Item, { x, y, pixels }: Piece): void {

@@ -25,7 +25,7 @@ export interface Item {
 }
 
 /** How to upscale, and how to store. */
-export interface Settings {
+export interface Options {
   request: Request;
   output: Output;
   /** Returns the path of the result. */
@@ -53,7 +53,7 @@ export class Queue {
   constructor(
     engine: Engine,
     fallback: Engine,
-    private readonly settings: () => Settings,
+    private readonly options: () => Options,
     private readonly watch: Watch,
   ) {
     this.upscaler = new Upscaler(engine, fallback, {
@@ -65,7 +65,7 @@ export class Queue {
       piece: (piece) => this.watch.piece(this.current!, piece),
       progress: (done) => this.update({ done }),
       finished: (blob, seconds) => {
-        const path = this.settings().rename(this.current!.path);
+        const path = this.options().rename(this.current!.path);
         this.end({ state: "done", done: 1, result: { blob, ...this.size, path, seconds } });
       },
       failed: (message) => this.end({ state: "failed", message }),
@@ -137,7 +137,7 @@ export class Queue {
       return;
     }
     this.update({ state: "working" });
-    const { request, output } = this.settings();
+    const { request, output } = this.options();
     this.upscaler.start(this.current.file, request, output);
   }
 

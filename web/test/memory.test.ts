@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { choose, download, launch, open, pick, scratch, serve } from "./browser";
+import { choose, download, launch, ONLINE, open, pick, scratch, serve } from "./browser";
 import { PROJECT, python } from "./commands";
 
 const LIMIT = 2 * 2 ** 30;
@@ -18,7 +18,7 @@ test.runIf(process.env.SLOW)(
     );
     const [server, browser] = await Promise.all([serve(true), launch()]);
     const before = renderers();
-    const page = await browser.newPage();
+    const page = await browser.newPage(ONLINE);
     await open(page, server.url);
     const own = renderers().filter((pid) => !before.includes(pid));
     await pick(page, { method: "Fast" });
