@@ -69,6 +69,7 @@ const queue = new Queue(engine, await chooseEngine("processor"), () => choice.op
     list.update(item);
     meter.update(item);
     if (item.state === "working" && item.done === 0) show();
+    if (item.state === "done") preview.finished(item);
   },
   started(item, width, height) {
     meter.begin(item.work!);

@@ -1,6 +1,7 @@
 // The images to upscale: one after another, each with its state and result.
 
 import type { Message } from "./i18n";
+import { LARGE } from "./image/limits";
 import type { Output } from "./image/writer";
 import type { Engine } from "./network/engine";
 import type { Request } from "./network/routes";
@@ -133,6 +134,7 @@ export class Queue {
     if (this.current) return;
     this.current = this.items.find(({ state }) => state === "waiting");
     if (!this.current) {
+      if (this.size.width * this.size.height > LARGE) this.upscaler.rest();
       this.watch.finished();
       return;
     }

@@ -24,6 +24,10 @@ test.runIf(process.env.SLOW)(
     await pick(page, { method: "Fast" });
     await choose(page, image);
     const path = await download(page, 1_500_000);
+    await page.waitForFunction(() => {
+      const before = document.querySelector<HTMLCanvasElement>("#stage canvas")!;
+      return before.getContext("2d")!.getImageData(before.width - 1, before.height - 1, 1, 1).data[3] === 255;
+    });
     const peak = Math.max(...own.map(peakOf));
     console.log(`The tab's peak was ${(peak / 2 ** 20).toFixed(0)} MiB.`);
     await Promise.all([browser.close(), server.close()]);

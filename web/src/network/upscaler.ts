@@ -42,7 +42,11 @@ export class Upscaler {
 
   /** Stops the work, if there is any, even within a tile. */
   stop(): void {
-    if (!this.busy) return;
+    if (this.busy) this.rest();
+  }
+
+  /** Frees the networks' memory; the next image opens them again. */
+  rest(): void {
     this.worker?.terminate();
     this.worker = undefined;
     this.busy = false;
