@@ -122,6 +122,7 @@ describe("says what is wrong with", () => {
     await page.waitForSelector("#message:not([hidden])");
     expect(await page.innerText("#message")).toMatch(message);
     await choose(page, image("pixel.png"));
+    await page.waitForSelector("#message", { state: "hidden" });
     await download(page);
   });
 
