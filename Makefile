@@ -107,7 +107,7 @@ web-serve: web
 	cd web && npm run serve
 
 test-web: web
-	cd web && NETWORKS=$(NETWORKS) npm test
+	cd web && npm test
 
 docs: .venv/installed
 	.venv/bin/python -m mkdocs build --quiet --strict --site-dir build/docs

@@ -18,7 +18,7 @@ const browser = await chromium.launch({
 for (const [name, width, height, colorScheme, keys, language] of [
   ["light", 1120, 700, "light", "", "en"],
   ["dark", 1120, 700, "dark", "s+", "de"], // side by side, at 150%
-  ["narrow", 390, 844, "light", "", "en"],
+  ["narrow", 430, 932, "light", "", "en"],
 ]) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const page = await browser.newPage({ viewport: { width, height }, colorScheme, serviceWorkers: "block" });
