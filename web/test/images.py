@@ -24,7 +24,7 @@ def make(folder):
     harbour, poster = (Image.open(DEMO / name).convert("RGB") for name in ("harbour.png", "poster.png"))
     harbour.save(folder / "harbour.png")
     harbour.crop((9, 7, 10, 8)).save(folder / "pixel.png")
-    poster.resize((997, 613), Image.Resampling.BICUBIC).save(folder / "large.png")
+    poster.resize((613, 401), Image.Resampling.BICUBIC).save(folder / "large.png")
     see_through = Image.merge("RGBA", [*poster.split(), Image.fromarray(opacity(320, 200))])
     see_through.save(folder / "see-through.png")
     see_through.crop((20, 10, 151, 110)).save(folder / "see-through.webp", lossless=True, exact=True)

@@ -86,41 +86,6 @@ test.each([
   expect(basename(await download(page))).toBe("pixel-2x.png");
 });
 
-test("the keyboard controls the divider and the zoom", async () => {
-  await pick(page, FAST);
-  await choose(page, join(images, "harbour.png"));
-  await download(page);
-  const divider = page.getByRole("slider", { name: "Before and after" });
-  await divider.focus();
-  const place = async () => (await divider.boundingBox())!.x;
-  const [at, value] = [await place(), Number(await divider.getAttribute("aria-valuenow"))];
-  await page.keyboard.press("ArrowRight");
-  expect(Number(await divider.getAttribute("aria-valuenow"))).toBe(value + 2);
-  expect(await place()).toBeGreaterThan(at);
-  await page.keyboard.press("Home");
-  expect(await divider.getAttribute("aria-valuenow")).toBe("0");
-  await page.keyboard.press("End");
-  expect(await divider.getAttribute("aria-valuetext")).toBe("100% before, 0% after");
-  await page.focus("#stage");
-  await page.keyboard.press("1");
-  expect(await page.innerText("#zoom")).toBe("100%");
-  await page.keyboard.press("+");
-  expect(await page.innerText("#zoom")).toBe("150%");
-});
-
-test("the divider can be dragged", async () => {
-  await pick(page, FAST);
-  await choose(page, join(images, "harbour.png"));
-  await download(page);
-  const box = (await page.locator("#divider").boundingBox())!;
-  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
-  await page.mouse.move(x, y);
-  await page.mouse.down();
-  await page.mouse.move(x - 200, y, { steps: 4 });
-  await page.mouse.up();
-  expect(Number(await page.getAttribute("#divider", "aria-valuenow"))).toBeLessThan(40);
-});
-
 test("an isolated page uses several threads, another page one, with the same result", async () => {
   expect(await page.innerText("#engine")).toMatch(/^Runs on [2-8] threads$/);
   const plain = await serve(false);

@@ -80,6 +80,39 @@ describe("the image before", () => {
   });
 });
 
+test("the keyboard controls the divider and the zoom", async () => {
+  const divider = page.getByRole("slider", { name: "Before and after" });
+  await divider.focus();
+  const place = async () => (await divider.boundingBox())!.x;
+  const [at, value] = [await place(), Number(await divider.getAttribute("aria-valuenow"))];
+  await page.keyboard.press("ArrowRight");
+  expect(Number(await divider.getAttribute("aria-valuenow"))).toBe(value + 2);
+  expect(await place()).toBeGreaterThan(at);
+  await page.keyboard.press("Home");
+  expect(await divider.getAttribute("aria-valuenow")).toBe("0");
+  await page.keyboard.press("End");
+  expect(await divider.getAttribute("aria-valuetext")).toBe("100% before, 0% after");
+  await page.focus("#stage");
+  await page.keyboard.press("1");
+  expect(await page.innerText("#zoom")).toBe("100%");
+  await page.keyboard.press("+");
+  expect(await page.innerText("#zoom")).toBe("150%");
+});
+
+test("the divider can be dragged", async () => {
+  await page.focus("#stage");
+  await page.keyboard.press("0");
+  await page.focus("#divider");
+  await page.keyboard.press("End");
+  const box = (await page.locator("#divider").boundingBox())!;
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x - 500, y, { steps: 4 });
+  await page.mouse.up();
+  expect(Number(await page.getAttribute("#divider", "aria-valuenow"))).toBeLessThan(40);
+});
+
 test("both images stand side by side, at one screen pixel per pixel, and move together", async () => {
   await page.click("#layout");
   expect(await page.getAttribute("#layout", "aria-pressed")).toBe("true");
