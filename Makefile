@@ -33,7 +33,7 @@ help:
 	@echo 'make test-tfa   compare weight normalization with tensorflow-addons (needs Python 3.11)'
 	@echo 'make web        build the browser page into web/dist (needs Node.js 20.19 or newer)'
 	@echo 'make web-serve  build and serve the browser page; web/README.md describes deployment'
-	@echo 'make test-web   test the browser page in Chromium (Debian: apt install chromium; or CHROMIUM=/path/to/it)'
+	@echo 'make test-web   test the browser page in Chromium (Debian: apt install chromium; or CHROMIUM=/path/to/it), Firefox, and WebKit'
 	@echo 'make docs       build the documentation into build/docs; a broken link is an error'
 	@echo 'make lint       check style and formatting'
 	@echo 'make clean      remove build outputs and caches; .venv*, out/ and output/ are kept'
@@ -106,13 +106,14 @@ web/node_modules/installed: web/package.json
 
 web: .venv/installed web/node_modules/installed
 	.venv/bin/python web/networks.py $(NETWORKS) web/public/networks
+	.venv/bin/python web/notices.py web/notices
 	cd web && npm run build
 
 web-serve: web
 	cd web && npm run serve
 
 test-web: web
-	cd web && NETWORKS=$(NETWORKS) npm test
+	cd web && npm test
 
 docs: .venv/installed
 	.venv/bin/python -m mkdocs build --quiet --strict --site-dir build/docs
@@ -122,5 +123,5 @@ lint: .venv/installed
 	.venv/bin/python -m ruff format --check .
 
 clean:
-	rm -rf build web/dist web/public/networks .pytest_cache .ruff_cache *.egg-info
+	rm -rf build web/dist web/notices web/public/networks .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

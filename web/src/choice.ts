@@ -2,12 +2,15 @@
 
 import { say, type Message } from "./i18n";
 import { JPEG_QUALITY, SUFFIXES, type Format, type Output } from "./image/writer";
+import { OWN_PREFIX } from "./network/own";
 import type { Method, Request, Wish } from "./network/routes";
-import type { Settings } from "./queue";
+import type { Options } from "./queue";
+import type { Settings } from "./settings";
 
 const FACTORS = [2, 3, 4];
 const WEBP_QUALITY = 90;
 const OWN = "own"; // the option that asks for a file
+const FORMATS = ["png", "jpeg", "webp", "webp-lossless"];
 
 interface Controls {
   method: HTMLSelectElement;
@@ -37,7 +40,7 @@ export class Choice {
     scales.addEventListener("change", (event) => this.pickSize((event.target as HTMLInputElement).value));
     for (const control of [width, denoise, quality]) control.addEventListener("change", () => this.update());
     format.addEventListener("change", () => {
-      quality.value = String(format.value === "jpeg" ? JPEG_QUALITY : WEBP_QUALITY);
+      quality.value = this.usualQuality;
       this.update();
     });
     this.show();
@@ -47,9 +50,22 @@ export class Choice {
     return this.method.hint;
   }
 
-  /** What a link says of it. */
-  get settings(): { method: string; scale: string } {
-    return { method: this.method.id, scale: this.size };
+  /** What a link says of it: the method and the size always, the rest if it isn't as usual. */
+  get settings(): Settings {
+    const { width, denoise, format, quality } = this.controls;
+    return {
+      method: this.isOwn ? undefined : this.method.id,
+      scale: this.size,
+      width: this.size === "width" ? width.value : undefined,
+      denoise: denoise.checked ? "1" : undefined,
+      format: format.value === FORMATS[0] ? undefined : format.value,
+      quality: quality.parentElement!.hidden ? undefined : quality.value,
+    };
+  }
+
+  /** Whether the method is a file of the user's, which no link can have. */
+  get isOwn(): boolean {
+    return this.method.id.startsWith(OWN_PREFIX);
   }
 
   get request(): Request {
@@ -62,7 +78,7 @@ export class Choice {
   }
 
   /** All that decides about results, as it is now. */
-  get queueSettings(): Settings {
+  get options(): Options {
     const { request, output } = this;
     const { wish } = request;
     const ending = "width" in wish ? `${wish.width}w` : `${wish.factor}x`;
@@ -70,10 +86,15 @@ export class Choice {
     return { request, output, rename };
   }
 
-  /** Changes to the method and the scale of a link, as far as they exist. */
-  apply({ method, scale }: { method?: string | null; scale?: string | null }): void {
+  /** Changes to the settings of a link, as far as they exist. */
+  apply({ method, scale, ...given }: Settings): void {
+    const { width, denoise, format, quality } = this.controls;
     this.method = this.methods.find(({ id }) => id === method) ?? this.method;
     this.size = this.sizes.find((size) => size === scale) ?? this.fitting(this.size);
+    width.value = given.width ?? width.value;
+    denoise.checked = given.denoise === "1";
+    format.value = FORMATS.find((name) => name === given.format) ?? FORMATS[0];
+    quality.value = given.quality ?? this.usualQuality;
     this.show();
   }
 
@@ -88,6 +109,10 @@ export class Choice {
 
   private get wish(): Wish {
     return this.size === "width" ? { width: this.bounded(this.controls.width) } : { factor: Number(this.size) };
+  }
+
+  private get usualQuality(): string {
+    return String(this.controls.format.value === "jpeg" ? JPEG_QUALITY : WEBP_QUALITY);
   }
 
   /** The sizes that the method has; one of another scale can begin with its own. */

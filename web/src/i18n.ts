@@ -54,6 +54,7 @@ export async function setLanguage(code: Language): Promise<void> {
   language = code;
   document.documentElement.lang = code === "zh" ? "zh-Hans" : code;
   translate(document);
+  document.dispatchEvent(new Event("translated")); // for what isn't the text of an element
 }
 
 /** Returns a text with its values filled in. */

@@ -1,28 +1,32 @@
 // The page: connects what the user can do to the queue, and the queue to what they see.
 
-import sampleImage from "../../demo/harbour.png?url";
+import sampleImage from "../../docs/lighthouse.png?url";
 import { Choice } from "./choice";
 import { saveAll, saveResult } from "./download";
 import { label, say, type Message } from "./i18n";
 import { readHeader, Refusal, type Header } from "./image/header";
 import { checkSize } from "./image/limits";
 import { receiveFiles, type Received } from "./input";
-import { offerLanguages } from "./language";
+import { offerLanguages, speak } from "./language";
 import { List } from "./list";
 import { chooseEngine } from "./network/engine";
 import { loadMethods } from "./network/methods";
 import { ownMethod } from "./network/own";
 import { routeOf, sizeOf, type Method } from "./network/routes";
+import { workOffline } from "./offline/register";
 import { Preview } from "./preview";
 import { Queue, type Item } from "./queue";
+import { linkTo, readSettings, writeSettings } from "./settings";
 import { announce, explain, Meter, showEngine } from "./status";
-import { Viewer } from "./viewer";
+import { control } from "./viewer/controls";
+import { Viewer } from "./viewer/viewer";
 
 const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-const address = new URLSearchParams(location.search); // ?engine=..., ?method=..., ?scale=...
+const address = new URLSearchParams(location.search); // ?engine=...
 const download = element<HTMLAnchorElement>("download");
 
-await offerLanguages(element("language"), null, () => {});
+const { language, ...settings } = readSettings(location.hash);
+await offerLanguages(element("language"), language, remember);
 
 const viewer = new Viewer(element("stage"), element("divider"), (percent, fitting) => {
   say(element("zoom"), "zoom.percent", { percent });
@@ -56,15 +60,16 @@ const choice = new Choice(
   changed,
   () => element("network").click(),
 );
-choice.apply({ method: address.get("method"), scale: address.get("scale") });
+choice.apply(settings);
 const engine = await chooseEngine(address.get("engine") ?? undefined);
 showEngine(engine);
 
-const queue = new Queue(engine, await chooseEngine("processor"), () => choice.queueSettings, {
+const queue = new Queue(engine, await chooseEngine("processor"), () => choice.options, {
   changed(item) {
     list.update(item);
     meter.update(item);
     if (item.state === "working" && item.done === 0) show();
+    if (item.state === "done") preview.finished(item);
   },
   started(item, width, height) {
     meter.begin(item.work!);
@@ -82,12 +87,14 @@ const queue = new Queue(engine, await chooseEngine("processor"), () => choice.qu
 });
 const meter = new Meter(queue);
 
+control(viewer, element("compare"));
 receiveFiles([element("file"), element("folder"), element("network")], take, (key) => explain({ key }));
 element("choose").onclick = element("another").onclick = () => element("file").click();
 element("choose-folder").onclick = () => element("folder").click();
 element("sample").onclick = async () => {
-  take([{ file: new File([await (await fetch(sampleImage)).blob()], "harbour.png"), path: "harbour.png" }]);
+  take([{ file: new File([await (await fetch(sampleImage)).blob()], "lighthouse.png"), path: "lighthouse.png" }]);
 };
+element("share").onclick = share;
 element("cancel").onclick = () => queue.stop();
 element("again").onclick = () => queue.restart(unfinished ? ["failed", "stopped"] : undefined);
 element("all").onclick = () => saveAll(queue.finished);
@@ -97,7 +104,22 @@ element("zoom").onclick = () => viewer.toggle();
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && queue.isBusy) queue.stop();
 });
+addEventListener("hashchange", async () => {
+  const { language, ...settings } = readSettings(location.hash);
+  const before = writeSettings(choice.settings);
+  await speak(element("language"), language);
+  choice.apply(settings);
+  if (writeSettings(choice.settings) === before) remember();
+  else changed();
+});
 show();
+workOffline(
+  () => queue.items.length === 0 && !choice.isOwn,
+  (takeOver) => {
+    element("update").hidden = false;
+    element("update").querySelector("button")!.onclick = takeOver;
+  },
+);
 
 /** Takes new files: networks, and images. Until a single one is known to be an image, the page doesn't change. */
 async function take(files: Received[]): Promise<void> {
@@ -129,6 +151,7 @@ function enqueue(images: Received[]): void {
 
 /** The user picked something else: a single image starts again, and of several those that wait. */
 function changed(): void {
+  remember();
   unfinished = false;
   if (queue.items.length === 1) queue.restart();
   show();
@@ -217,4 +240,24 @@ async function facts({ file, result }: Item): Promise<Message> {
   const [first] = routeOf(header, choice.request);
   const [usual] = routeOf({ ...header, quality: undefined }, choice.request);
   return { key: first !== usual ? "work.size.jpeg" : "work.size", values };
+}
+
+/** Keeps the settings in the address, so that a reload or a bookmark has them. */
+function remember(): void {
+  const language = element<HTMLSelectElement>("language").value;
+  history.replaceState(null, "", location.pathname + location.search + writeSettings({ ...choice.settings, language }));
+}
+
+/** Copies a link with the settings. */
+async function share(): Promise<void> {
+  const link = linkTo(choice.settings);
+  try {
+    await navigator.clipboard.writeText(link);
+    say(element("share"), "share.copied");
+    announce("share.copied");
+    setTimeout(() => say(element("share"), "share.copy"), 2000);
+  } catch {
+    history.replaceState(null, "", link); // no access to the clipboard
+    explain({ key: "share.address" });
+  }
 }

@@ -1,10 +1,11 @@
 // Shows one image of the queue before and after upscaling: while it is made, or when it is done.
 
+import { LARGE } from "./image/limits";
 import { inDepth, type Pixels, type Shallow } from "./image/pixels";
 import { Comparer } from "./network/upscaler";
 import type { Piece } from "./network/upscale";
 import type { Item } from "./queue";
-import type { Viewer } from "./viewer";
+import type { Viewer } from "./viewer/viewer";
 
 const ROWS = 512; // of a result that are copied at a time
 
@@ -16,11 +17,17 @@ export class Preview {
 
   constructor(private readonly viewer: Viewer) {}
 
-  /** Shows the image whose result begins to be made. */
+  /** Shows the image whose result begins to be made; if that's large, the comparison waits until the network is done. */
   started(item: Item, width: number, height: number): void {
     this.item = item;
     this.viewer.clear(width, height);
-    this.comparer.start({ file: item.file, width, height }, ({ y, pixels }) => this.viewer.putBefore(pixels, 0, y));
+    this.comparer.stop();
+    if (width * height <= LARGE || item.result) this.compare(item, width, height);
+  }
+
+  finished(item: Item): void {
+    const { width, height } = item.result!;
+    if (item === this.item && width * height > LARGE) this.compare(item, width, height);
   }
 
   piece(item: Item, { x, y, pixels }: Piece): void {
@@ -44,6 +51,13 @@ export class Preview {
     this.item = undefined;
     this.isPinned = false;
     this.comparer.stop();
+  }
+
+  private compare({ file }: Item, width: number, height: number): void {
+    this.comparer.start({ file, width, height }, (compared) => {
+      if (compared.type === "rows") this.viewer.putBefore(compared.pixels, 0, compared.y);
+      else this.viewer.putOriginal(compared.pixels);
+    });
   }
 }
 

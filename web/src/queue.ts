@@ -1,6 +1,7 @@
 // The images to upscale: one after another, each with its state and result.
 
 import type { Message } from "./i18n";
+import { LARGE } from "./image/limits";
 import type { Output } from "./image/writer";
 import type { Engine } from "./network/engine";
 import type { Request } from "./network/routes";
@@ -25,7 +26,7 @@ export interface Item {
 }
 
 /** How to upscale, and how to store. */
-export interface Settings {
+export interface Options {
   request: Request;
   output: Output;
   /** Returns the path of the result. */
@@ -53,7 +54,7 @@ export class Queue {
   constructor(
     engine: Engine,
     fallback: Engine,
-    private readonly settings: () => Settings,
+    private readonly options: () => Options,
     private readonly watch: Watch,
   ) {
     this.upscaler = new Upscaler(engine, fallback, {
@@ -65,7 +66,7 @@ export class Queue {
       piece: (piece) => this.watch.piece(this.current!, piece),
       progress: (done) => this.update({ done }),
       finished: (blob, seconds) => {
-        const path = this.settings().rename(this.current!.path);
+        const path = this.options().rename(this.current!.path);
         this.end({ state: "done", done: 1, result: { blob, ...this.size, path, seconds } });
       },
       failed: (message) => this.end({ state: "failed", message }),
@@ -133,11 +134,12 @@ export class Queue {
     if (this.current) return;
     this.current = this.items.find(({ state }) => state === "waiting");
     if (!this.current) {
+      if (this.size.width * this.size.height > LARGE) this.upscaler.rest();
       this.watch.finished();
       return;
     }
     this.update({ state: "working" });
-    const { request, output } = this.settings();
+    const { request, output } = this.options();
     this.upscaler.start(this.current.file, request, output);
   }
 

@@ -22,6 +22,9 @@ const SOFTWARE = ["--disable-gpu"];
 /** WebGPU on the CPU: slow, but the same code. */
 export const GRAPHICS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"];
 
+/** For pages without the service worker, which would load all files in each test. */
+export const ONLINE = { serviceWorkers: "block" } as const;
+
 /** Serves `dist/`, with the headers that allow threads if `isolated`. */
 export async function serve(isolated: boolean): Promise<{ url: string; close(): Promise<void> }> {
   const server: PreviewServer = await preview({

@@ -60,11 +60,10 @@ describe.each(codes)("%s", (code) => {
 });
 
 test("the page uses every text", () => {
-  const sources = readdirSync(join(ROOT, "src"), { withFileTypes: true, recursive: true });
-  const modules = sources
-    .filter(({ name }) => name.endsWith(".ts"))
-    .map(({ parentPath, name }) => join(parentPath, name));
-  const files = [join(ROOT, "index.html"), ...modules];
+  const files = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .map((path) => join(ROOT, "src", path))
+    .concat(join(ROOT, "index.html"));
   const code = files.map((path) => readFileSync(path, "utf8")).join("\n");
   expect(Object.keys(texts.en).filter((key) => !code.includes(`"${key}"`))).toEqual([]);
 });

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { choose, download, launch, open, pick, scratch, serve } from "./browser";
+import { choose, download, launch, ONLINE, open, pick, scratch, serve } from "./browser";
 import { PROJECT, python } from "./commands";
 
 const LIMIT = 2 * 2 ** 30;
@@ -18,12 +18,16 @@ test.runIf(process.env.SLOW)(
     );
     const [server, browser] = await Promise.all([serve(true), launch()]);
     const before = renderers();
-    const page = await browser.newPage();
+    const page = await browser.newPage(ONLINE);
     await open(page, server.url);
     const own = renderers().filter((pid) => !before.includes(pid));
     await pick(page, { method: "Fast" });
     await choose(page, image);
     const path = await download(page, 1_500_000);
+    await page.waitForFunction(() => {
+      const before = document.querySelector<HTMLCanvasElement>("#stage canvas")!;
+      return before.getContext("2d")!.getImageData(before.width - 1, before.height - 1, 1, 1).data[3] === 255;
+    });
     const peak = Math.max(...own.map(peakOf));
     console.log(`The tab's peak was ${(peak / 2 ** 20).toFixed(0)} MiB.`);
     await Promise.all([browser.close(), server.close()]);

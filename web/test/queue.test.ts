@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { choose, download, launch, open, pick, scratch, serve, state, unzipped } from "./browser";
+import { choose, download, launch, ONLINE, open, pick, scratch, serve, state, unzipped } from "./browser";
 import { check, IMAGES, PROJECT, python, type Case } from "./commands";
 
 const FAST = { method: "Fast" };
@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  page = await browser.newPage();
+  page = await browser.newPage(ONLINE);
   await open(page, server.url);
   await pick(page, FAST);
 });
@@ -95,7 +95,7 @@ describe("several images", () => {
     await page.getByRole("button", { name: "Show small.png" }).click();
     await page.waitForFunction(() => /120 × 80 → 240 × 160/.test(document.getElementById("facts")!.textContent));
     await page.waitForFunction(() => {
-      const canvas = document.querySelectorAll("canvas")[1];
+      const canvas = document.querySelector<HTMLCanvasElement>(".after canvas")!;
       return canvas.width === 240 && canvas.getContext("2d")!.getImageData(239, 159, 1, 1).data[3] === 255;
     });
   });
@@ -122,6 +122,7 @@ describe("says what is wrong with", () => {
     await page.waitForSelector("#message:not([hidden])");
     expect(await page.innerText("#message")).toMatch(message);
     await choose(page, image("pixel.png"));
+    await page.waitForSelector("#message", { state: "hidden" });
     await download(page);
   });
 

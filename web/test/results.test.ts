@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { choose, download, downloadAll, launch, open, pick, scratch, serve, type Picked } from "./browser";
+import { choose, download, downloadAll, launch, ONLINE, open, pick, scratch, serve, type Picked } from "./browser";
 import { check, IMAGES, PROJECT, python, type Case, type Found } from "./commands";
 
 const FAST = "wdsr-b-4-x2";
@@ -39,7 +39,7 @@ const ROUTES: Row[] = [
 
 const KINDS: Row[] = [
   ["pixel.png", 2, 2],
-  ["large.png", 1994, 1226],
+  ["large.png", 1226, 802],
   ["see-through.png", 640, 400],
   ["see-through.webp", 262, 200],
   ["gray.png", 202, 114],
@@ -91,7 +91,7 @@ describe.each([
     const cases: Case[] = [];
     for (const picked of new Set(rows.map(([picked]) => JSON.stringify(picked)))) {
       const group = rows.filter((row) => JSON.stringify(row[0]) === picked);
-      const page = await browser.newPage();
+      const page = await browser.newPage(ONLINE);
       await open(page, server.url);
       await pick(page, JSON.parse(picked));
       const sources = group.map(([, , name]) => join(images, name));
@@ -118,7 +118,7 @@ describe("a network of the user's own", () => {
     ["wdsr-a-8-x3.onnx", `${PROJECT}/wdsr_tf/weights/wdsr-a-8-x3.onnx`, "3", { scale: 3 }],
     ["in 0..1 and NCHW", join(own, "wdsr-b-4-x2.onnx"), "4", { model: FAST, scale: 4 }],
   ])("%s gives the command line's result", async (_, network, size, options) => {
-    const page = await browser.newPage();
+    const page = await browser.newPage(ONLINE);
     await open(page, server.url);
     await choose(page, network);
     await page.waitForFunction(() => (document.getElementById("method") as HTMLSelectElement).value.startsWith("own:"));

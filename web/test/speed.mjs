@@ -17,8 +17,8 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
 });
-const page = await browser.newPage();
-await page.goto(`${server.resolvedUrls.local[0]}?engine=${engine}&method=${METHODS[network]}`);
+const page = await browser.newPage({ serviceWorkers: "block" }); // which would load files meanwhile
+await page.goto(`${server.resolvedUrls.local[0]}?engine=${engine}#method=${METHODS[network]}`);
 await page.waitForFunction(() => document.getElementById("engine").textContent);
 console.log(await page.innerText("#engine"));
 

@@ -5,6 +5,9 @@ import { Refusal } from "./header";
 const MAX_PIXELS = 64e6; // of an image and of a result; 256 MB for each side of the comparison
 const MAX_SIDE = 16384; // larger canvases can't be drawn
 
+/** Pixels of a result above which the page frees memory before it takes more. */
+export const LARGE = 24e6;
+
 interface Size {
   width: number;
   height: number;

@@ -1,4 +1,4 @@
-// Bicubic resizing, with which the result is compared.
+// What the result is compared with: the image, resized by bicubic interpolation, and its own pixels.
 
 import { bleed } from "../image/alpha";
 import { decode } from "../image/decode";
@@ -6,7 +6,7 @@ import { readHeader } from "../image/header";
 import { checkSize } from "../image/limits";
 import { inDepth } from "../image/pixels";
 import { resized } from "../image/resize";
-import type { Comparison, Rows } from "./messages";
+import type { Compared, Comparison } from "./messages";
 
 self.onmessage = async ({ data: { file, width, height } }: MessageEvent<Comparison>) => {
   const header = await readHeader(file);
@@ -16,8 +16,13 @@ self.onmessage = async ({ data: { file, width, height } }: MessageEvent<Comparis
   if (kind.alpha) bleed(image);
   let y = 0;
   for (const strip of resized(image, width, height, 8)) {
-    const rows: Rows = { y, pixels: inDepth(strip, 8) };
+    send({ type: "rows", y, pixels: inDepth(strip, 8) });
     y += strip.height;
-    self.postMessage(rows, { transfer: [rows.pixels.data.buffer] });
   }
+  send({ type: "original", pixels: image });
 };
+
+/** The worker doesn't keep the pixels. */
+function send(compared: Compared): void {
+  self.postMessage(compared, { transfer: [compared.pixels.data.buffer] });
+}

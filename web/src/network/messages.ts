@@ -31,8 +31,7 @@ export interface Comparison {
   height: number;
 }
 
-/** From the bicubic worker: the rows from `y` on. */
-export interface Rows {
-  y: number;
-  pixels: Pixels<Shallow>;
-}
+/** From the bicubic worker: rows of the bicubic image from `y` on, and at last the image itself. */
+export type Compared =
+  | { type: "rows"; y: number; pixels: Pixels<Shallow> }
+  | { type: "original"; pixels: Pixels<Shallow> };

@@ -6,6 +6,9 @@ import { Refusal } from "../image/header";
 import { verbatim } from "./methods";
 import { MAX_FACTOR, type Method, type Network, type ReceptiveField, type Routes, type Table } from "./routes";
 
+/** What the names of these methods begin with. */
+export const OWN_PREFIX = "own:";
+
 const MAX_BYTES = 2 ** 28; // of a file; the largest network that trains here has 170 MB
 const MAX_TEXT = 2 ** 16; // of what a file says about its receptive field
 const MAX_FACTS = 2 ** 23; // as in wdsr_tf/inference/engines/metadata.py
@@ -39,7 +42,7 @@ export async function ownMethod(file: Blob, fileName: string, jpegBelow: number)
   const routes = routesOf(network, Object.hasOwn(facts, "jpeg"), jpegBelow);
   const { name } = network;
   return {
-    id: `own:${name}`,
+    id: OWN_PREFIX + name,
     title: verbatim(name),
     hint: { key: "method.own.hint", values: { scale: network.scale } },
     routes,

@@ -3,7 +3,7 @@
 import type { Message } from "../i18n";
 import type { Output } from "../image/writer";
 import type { Engine } from "./engine";
-import type { Comparison, Order, Report, Rows } from "./messages";
+import type { Compared, Comparison, Order, Report } from "./messages";
 import type { Request } from "./routes";
 import type { Piece } from "./upscale";
 
@@ -42,7 +42,11 @@ export class Upscaler {
 
   /** Stops the work, if there is any, even within a tile. */
   stop(): void {
-    if (!this.busy) return;
+    if (this.busy) this.rest();
+  }
+
+  /** Frees the networks' memory; the next image opens them again. */
+  rest(): void {
     this.worker?.terminate();
     this.worker = undefined;
     this.busy = false;
@@ -81,15 +85,15 @@ export class Upscaler {
   }
 }
 
-/** Computes the bicubic result, with which the network's is compared; the last one that was asked for. */
+/** Makes what the network's result is compared with, for the last image that was asked for. */
 export class Comparer {
   private worker?: Worker;
 
-  start(comparison: Comparison, take: (rows: Rows) => void): void {
+  start(comparison: Comparison, take: (compared: Compared) => void): void {
     this.stop();
     this.worker = new Worker(new URL("./bicubic.worker.ts", import.meta.url), { type: "module" });
-    this.worker.onmessage = ({ data }: MessageEvent<Rows>) => {
-      if (data.y + data.pixels.height === comparison.height) this.stop(); // it holds the image
+    this.worker.onmessage = ({ data }: MessageEvent<Compared>) => {
+      if (data.type === "original") this.stop(); // the last message
       take(data);
     };
     this.worker.postMessage(comparison);
