@@ -53,7 +53,7 @@ def moved(optimizer):
     """How far a step of 0.1 moves [first's kernel, first's bias, last's kernel, last's bias]."""
     model = network()
     optimizer.build(model.trainable_variables)
-    optimizer.apply([keras.ops.ones_like(v) for v in model.trainable_variables])
+    optimizer.apply([keras.ops.ones(v.shape) for v in model.trainable_variables])
     return [float(1 - np.ravel(weight)[0]) for weight in model.get_weights()]
 
 
