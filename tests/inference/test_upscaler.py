@@ -14,7 +14,7 @@ from tests.inference.test_routing import route, write, write_bundled, write_fact
 from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.resize import imresize
-from wdsr_tf.inference import upscaler as module
+from wdsr_tf.inference import opened as module
 from wdsr_tf.inference.engines import Engine
 from wdsr_tf.inference.routing import routes
 from wdsr_tf.inference.upscaler import Upscaler

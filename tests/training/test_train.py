@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.helpers.runs import numbers, write_dataset
 from wdsr_tf.errors import InputError
-from wdsr_tf.training import train as module
+from wdsr_tf.training import optimizers
 from wdsr_tf.training.config import TrainingConfig
 from wdsr_tf.training.run import Run
 from wdsr_tf.training.train import find_batch, train
@@ -142,7 +142,7 @@ def test_a_discriminator_that_does_not_take_such_patches_is_refused_before_the_f
 
 def test_inverse_time_has_a_decay_of_its_own():
     def decay(**settings):
-        return module._decay(TrainingConfig(batch_size=10, **settings))
+        return optimizers._decay(TrainingConfig(batch_size=10, **settings))
 
     assert [decay(schedule="step"), decay(schedule="multi-step")] == [0.5, 0.5]
     assert decay(schedule="inverse-time") == pytest.approx(3e-6)

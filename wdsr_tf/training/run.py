@@ -33,6 +33,7 @@ from wdsr_tf.training import curve
 MAX_EPOCH = 10**6
 MAX_ARGS = 2**20  # bytes of args.txt
 HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what systems say if another process has a lock
+UNRANKED = re.compile(r"epoch-\d{4,7}(-ema)?\.keras", re.ASCII)  # names of checkpoints that PSNR doesn't rank
 
 
 class Run:
@@ -63,8 +64,8 @@ class Run:
         With perceptual or adversarial losses, PSNR doesn't tell: it's the newest one, of averaged weights if there are.
         """
         found = [path for path in self.models.glob("epoch-*-psnr-*.keras") if _psnr(path) is not None]
-        newest = max(self.models.glob("epoch-[0-9]*.keras"), key=lambda path: path.stem, default=None)
-        return max(found, key=_psnr, default=newest)
+        unranked = [path for path in self.models.glob("epoch-*.keras") if UNRANKED.fullmatch(path.name)]
+        return max(found, key=_psnr, default=max(unranked, key=lambda path: path.stem, default=None))
 
     @property
     def history(self) -> list[dict[str, float]]:
