@@ -133,6 +133,8 @@ test("both images stand side by side, at one screen pixel per pixel, and move to
 });
 
 test("the wheel zooms around the pointer, and two fingers zoom as far as they part", async () => {
+  await page.focus("#divider");
+  await page.keyboard.press("Home"); // away from the fingers, which would drag it
   await page.focus("#stage");
   await page.keyboard.press("1");
   const stage = (await page.locator("#stage").boundingBox())!;
