@@ -3,7 +3,6 @@
 Each command is killed KILLS times; WDSR_TF_KILLS=20 kills it more often.
 """
 
-import json
 import os
 import random
 import shutil
@@ -19,6 +18,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.helpers.runs import TINY, numbers, run_of, write_dataset
 from wdsr_tf import files, images
+from wdsr_tf.inference.journal import Outcome, Run, read
 
 KILLS = int(os.environ.get("WDSR_TF_KILLS", "3"))
 IMAGES = 24
@@ -82,8 +82,10 @@ def patches_in(out, _):
 
 def results_in(out, _):
     """The results, and what the journal says of each."""
-    (journal,) = (out / ".wdsr-tf").iterdir()
-    records = {(line["target"], line["target_sha256"]) for line in map(json.loads, journal.read_text().splitlines())}
+    assert len([*(out / ".wdsr-tf").iterdir()]) == 1
+    lines = [line for line in read(out) if not isinstance(line, Run)]
+    assert None not in lines and {line.outcome for line in lines} == {Outcome.DONE}
+    records = {(line.target, line.target_sha256) for line in lines}
     found = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.suffix == ".png"}
     assert {(name, files.sha256(out / name)) for name in found} == records and len(found) == IMAGES
     return found
