@@ -34,7 +34,22 @@ def history(outdir):
     return np.genfromtxt(run_of(outdir) / "history.csv", delimiter=",", names=True)
 
 
-@pytest.mark.parametrize("settings", [SGD, ADAM, [*ADVERSARIAL, VALIDATION]], ids=["sgd", "adam", "adversarial"])
+ON_JAX = pytest.mark.skipif(keras.backend.backend() != "jax", reason="is refused on TensorFlow")
+SETTINGS = [
+    pytest.param(SGD, id="sgd"),
+    pytest.param(ADAM, id="adam"),
+    pytest.param([*ADVERSARIAL, VALIDATION], id="adversarial", marks=ON_JAX),
+]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX trains so")
+def test_tensorflow_refuses_adversarial_training_on_two_devices(train, tmp_path):
+    ended = train(tmp_path / "out", *SHORT, *ADVERSARIAL, VALIDATION, "--devices=2")
+    assert ended.code == 1 and "KERAS_BACKEND=jax" in ended.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
 def test_two_devices_make_the_updates_of_one(train, tmp_path, settings):
     one, two = tmp_path / "one", tmp_path / "two"
     for outdir, more in ((one, []), (two, ["--devices=2"])):

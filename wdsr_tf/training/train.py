@@ -116,6 +116,11 @@ def _session(config, log):
     from wdsr_tf.training import devices, precision
 
     shared = devices.choose(config.devices, config.coordinator, config.num_processes, config.process_id)
+    if shared.count > 1 and not config.is_ranked_by_psnr and keras.backend.backend() == "tensorflow":
+        raise InputError(
+            "With perceptual and adversarial losses, TensorFlow sometimes confuses what several devices exchange. "
+            "Train on one device, or on JAX (KERAS_BACKEND=jax)."
+        )
     if config.precision is None:
         policy, reason = precision.fastest()
         log(f"Precision: {policy}, because {reason}.")
