@@ -129,12 +129,13 @@ def run(flags, words):
         raise InputError(f"--suffix is a part of a file's name, such as -x2; it is {flags.suffix!r}.")
     if file and suffix and suffix != file.suffix.lower():
         raise InputError(f"--format {flags.format} doesn't fit the name {file}. Leave it out: the name is enough.")
-    sources, failures = chosen(flags, file.parent if file else flags.outdir)
+    outdir = Path(file.parent if file else flags.outdir)
+    sources, failures = chosen(flags, outdir)
     if any(map(is_remote, sources)):
         return remote.upscale(flags, (sources, failures))
     lines = OrderedLines(say)
     options = Options(
-        outdir=Path(file.parent if file else flags.outdir),
+        outdir=outdir,
         indir=indir and Path(indir),
         settings=settings.of_upscaler(flags),
         overwrite=flags.overwrite,
@@ -146,7 +147,7 @@ def run(flags, words):
         pairs = (
             [(sources[0], file)]
             if file
-            else plan(sources, indir, options.outdir, upscaler.result_size, suffix, journal, flags.suffix)
+            else plan(sources, indir, outdir, upscaler.result_size, suffix, journal, flags.suffix)
         )
         pairs = [(source, target) for source, target in pairs if shard.has(below(source, indir))]
         failures = [(source, error) for source, error in failures if shard.has(below(source, indir))]

@@ -138,8 +138,8 @@ class _Pool:
             self._ready.discard(worker)
             if self._deaths >= DEATHS:
                 raise InputError(
-                    "Workers die while they open the model, perhaps because memory runs out. Ray's logs say more: "
-                    "/tmp/ray/session_latest/logs on their machine."
+                    "Workers die while they open the model, perhaps because memory runs out. Ray's logs on "
+                    "their machine say more: session_latest/logs in Ray's temporary folder."
                 )
             self._log("A worker died and is replaced.")
             self._start()
