@@ -36,8 +36,9 @@ def run(flags, _words):
             images.write(folder / f"in/{number:04d}.png", rgb)
         ways = {"plain loop": [[]], "2 shards": [["--shard", "0/2"], ["--shard", "1/2"]]}
         if extras.is_installed("ray"):
-            for workers in (1, 2):
-                ways[f"Ray, {workers} worker{'s' * (workers > 1)}"] = [["--ray", "local", "--workers", str(workers)]]
+            for workers, cores in ((1, 1), (1, 2), (2, 1)):
+                name = f"Ray, {workers} worker{'s' * (workers > 1)} of {cores} core{'s' * (cores > 1)}"
+                ways[name] = [["--ray", "local", "--workers", str(workers), "--cpus-per-worker", str(cores)]]
         else:
             print("Ray isn't installed, so it isn't measured.\n")
         times = {way: [] for way in ways}
