@@ -9,7 +9,11 @@ GROUP = 64  # ... but not more, because the first one waits for all
 
 
 def training_dataset(sampler, start: int = 0) -> tf.data.Dataset:
-    """Returns the sampler's batches from number `start` on: endless, of its dtype and shapes, always in one order."""
+    """Returns the sampler's batches from number `start` on: endless, of its dtype and shapes, always in one order.
+
+    TensorFlow isn't told the number of patches in a batch: where it knows all sizes and expects more than 205 MB, its
+    memory optimizer adds up gradients in the order in which they arrive, and two equal trainings differ.
+    """
     dtype = tf.as_dtype(sampler.dtype)
     alike = all(None not in shape for shape in sampler.shapes)  # batches of several scales don't stack
     size = 1
@@ -18,7 +22,8 @@ def training_dataset(sampler, start: int = 0) -> tf.data.Dataset:
 
     def group(k):
         lr, hr = tf.numpy_function(lambda k: sampler.batches(int(k), size), [k], (dtype, dtype))
-        return tuple(tf.ensure_shape(x, (size, *shape)) for x, shape in zip((lr, hr), sampler.shapes, strict=True))
+        shapes = ((size, None, *patch) for _, *patch in sampler.shapes)
+        return tuple(tf.ensure_shape(x, shape) for x, shape in zip((lr, hr), shapes, strict=True))
 
     numbers = tf.data.Dataset.range(start, tf.int64.max, size)
     return numbers.map(group, num_parallel_calls=2, deterministic=True).unbatch().prefetch(4)
