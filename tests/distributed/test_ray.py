@@ -5,6 +5,8 @@ import importlib.util
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +174,26 @@ def test_a_cluster_without_room_for_a_worker_is_named_while_it_is_waited_for(mon
     with pytest.raises(KeyboardInterrupt):
         list(cluster.run(echo, range(2), Cluster("local", gpus=64), log=tell))
     assert told[0].startswith("Still waiting for a worker: each takes 1 CPUs and 64 GPUs, and the cluster has ")
+
+
+@with_ray
+def test_a_cluster_that_ends_ends_the_run():
+    """Ray itself would wait for new machines forever."""
+    program = """
+import os, signal
+from wdsr_tf.distributed import cluster
+from wdsr_tf.errors import InputError
+
+def kill_machine(task, again):
+    os.kill(os.getppid(), signal.SIGKILL)
+
+try:
+    list(cluster.run(lambda: kill_machine, range(4), cluster.Cluster("local")))
+except InputError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert "The Ray cluster has ended. Stopped with 4 left. Ray's logs say why: " in done.stdout, done.stderr
 
 
 @with_ray

@@ -23,7 +23,7 @@ from wdsr_tf.system import cores, extras
 
 LOCAL = "local"
 POLL = 0.5  # seconds, so that Ctrl-C is noticed
-PATIENCE = 30  # seconds until a cluster without room for a worker is named
+PATIENCE = 30  # seconds without a worker until it is said what the cluster lacks
 DEATHS = 3  # of workers that never opened their model, until that's the reason
 STORE = 100 * 2**20  # bytes of the local cluster's object store, which holds no pixels
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,20 +89,32 @@ class _Pool:
         self._class = ray.remote(_Worker).options(**options, max_restarts=0, max_task_retries=0)
         self._numbers, self._actors = itertools.count(1), {}
         self._calls = {}  # {reference of a result: (worker, task, or None while it opens)}
-        self._ready, self._deaths = set(), 0
+        self._ready, self._deaths, self._alone_since = set(), 0, None
 
     def run(self):
         for _ in range(min(self._cluster.workers, self._dispatch.left)):
             self._start()
-        patience = time.monotonic() + PATIENCE
         while not self._dispatch.is_finished:
             ended, _ = self._ray.wait(list(self._calls), timeout=POLL)
             for reference in ended:
                 yield from self._ended(reference)
-            if patience and (self._ready or time.monotonic() > patience):
-                patience = None
-                if not self._ready:
-                    self._log(f"Still waiting for a worker: {self._shortage()}")
+            if self._ready:
+                self._alone_since = None
+            else:
+                self._wait_for_worker()
+
+    def _wait_for_worker(self):
+        """Says once why no worker is ready; raises InputError if none can be any more, for which Ray would wait on."""
+        if not any(node["Alive"] for node in self._ray.nodes()):
+            raise InputError(
+                f"The Ray cluster has ended. Stopped with {self._dispatch.left} left. Ray's logs say why: "
+                "session_latest/logs in Ray's temporary folder."
+            )
+        if self._alone_since is None:
+            self._alone_since = time.monotonic()
+        elif time.monotonic() > self._alone_since + PATIENCE:
+            self._alone_since = math.inf
+            self._log(f"Still waiting for a worker: {self._shortage()}")
 
     def _start(self):
         worker = next(self._numbers)
