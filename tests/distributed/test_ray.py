@@ -180,12 +180,13 @@ def test_a_cluster_without_room_for_a_worker_is_named_while_it_is_waited_for(mon
 def test_a_cluster_that_ends_ends_the_run():
     """Ray itself would wait for new machines forever."""
     program = """
-import os, signal
+import os, signal, time
 from wdsr_tf.distributed import cluster
 from wdsr_tf.errors import InputError
 
 def kill_machine(task, again):
     os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(100)
 
 try:
     list(cluster.run(lambda: kill_machine, range(4), cluster.Cluster("local")))
