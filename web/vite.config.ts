@@ -19,9 +19,10 @@ export default defineConfig({
   preview: { headers: HEADERS },
   test: {
     include: ["test/*.test.ts"],
-    fileParallelism: false,
+    maxWorkers: 2, // files at once: while one waits for Python or loads the page, the other computes
     // For busy machines; normally a test takes seconds.
     testTimeout: 300_000,
     hookTimeout: 600_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

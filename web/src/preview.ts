@@ -1,7 +1,7 @@
 // Shows one image of the queue before and after upscaling: while it is made, or when it is done.
 
 import { LARGE } from "./image/limits";
-import { inDepth, type Pixels, type Shallow } from "./image/pixels";
+import type { Pixels, Shallow } from "./image/pixels";
 import { Comparer } from "./network/upscaler";
 import type { Piece } from "./network/upscale";
 import type { Item } from "./queue";
@@ -31,7 +31,7 @@ export class Preview {
   }
 
   piece(item: Item, { x, y, pixels }: Piece): void {
-    if (item === this.item) this.viewer.putAfter(inDepth(pixels, 8), x, y);
+    if (item === this.item) this.viewer.putAfter(pixels, x, y);
   }
 
   /** Shows a finished image. */

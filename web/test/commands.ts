@@ -32,8 +32,17 @@ export interface Found {
 }
 
 /** Upscales with the command line's code, and compares. */
-export async function check(cases: Case[]): Promise<Found[]> {
+export function check(cases: Case[]): Promise<Found[]> {
+  return compared("check", cases);
+}
+
+/** Encodes the pixels of the page's lossless files with the command line's code, and compares with its lossy files. */
+export function encode(cases: [lossless: string, lossy: string, quality: number | null][]): Promise<Found[]> {
+  return compared("encode", cases);
+}
+
+async function compared(command: string, cases: unknown[]): Promise<Found[]> {
   const path = join(mkdtempSync(join(tmpdir(), "wdsr-web-")), "cases.json");
   writeFileSync(path, JSON.stringify(cases));
-  return JSON.parse(await python(IMAGES, "check", path));
+  return JSON.parse(await python(IMAGES, command, path));
 }

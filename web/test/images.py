@@ -1,4 +1,4 @@
-"""Images for the page's tests: `python images.py make FOLDER`, `... check CASES.json`."""
+"""Images for the page's tests, and comparisons with its results: `python images.py make FOLDER`, and so on."""
 
 import json
 import sys
@@ -73,9 +73,51 @@ def check(cases):
     return found
 
 
+def encode(cases):
+    """Compares what the command line writes of the page's own pixels with the page's files.
+
+    `cases` is a JSON file: a list of [the page's lossless file, the page's lossy file, quality].
+    """
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for lossless, lossy, quality in json.loads(Path(cases).read_text()):
+            target = Path(folder) / f"expected{Path(lossy).suffix}"
+            images.write(target, images.read_picture(lossless), quality)
+            found.append(compare(lossy, target))
+    return found
+
+
 def own(folder):
     """Exports a bundled model in a form that isn't the page's own."""
     export(weights.named("wdsr-b-4-x2"), folder, formats=["onnx"], layout="nchw", value_range="0..1")
+
+
+def repeat(folder):
+    """Writes a network that repeats each pixel twice on both axes, and images of 0.1 and 12 megapixels."""
+    import onnx
+    from onnx import helper
+
+    weights = np.tile(np.eye(3, dtype="float32"), (4, 1))[:, :, None, None]
+    nodes = [
+        helper.make_node("Transpose", ["lr"], ["planar"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planar", "weights"], ["deep"]),
+        helper.make_node("DepthToSpace", ["deep"], ["wide"], blocksize=2),
+        helper.make_node("Transpose", ["wide"], ["sr"], perm=[0, 2, 3, 1]),
+    ]
+    lr, sr = (
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", height, width, 3])
+        for name, height, width in (("lr", "height", "width"), ("sr", "tall", "wide"))
+    )
+    graph = helper.make_graph(nodes, "repeat", [lr], [sr])
+    graph.initializer.append(onnx.numpy_helper.from_array(weights, "weights"))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    field = {"radius": 0, "multiple": 1, "global_mean": False, "bytes_per_pixel": 256}
+    said = {"architecture": "repeat", "scale": "2", "receptive_field": json.dumps(field), "facts": "{}"}
+    helper.set_model_props(model, said)
+    onnx.save(model, Path(folder) / "repeat.onnx")
+    poster = Image.open(DEMO / "poster.png").convert("RGB")
+    for name, size in (("tile", (320, 320)), ("large", (4000, 3000))):
+        poster.resize(size).save(Path(folder) / f"{name}.png", compress_level=1)
 
 
 def opacity(width, height):
@@ -120,5 +162,5 @@ def exif_of(path):
 
 if __name__ == "__main__":
     command, *words = sys.argv[1:]
-    functions = {"make": make, "check": check, "compare": compare, "own": own}
+    functions = {"make": make, "check": check, "encode": encode, "compare": compare, "own": own, "repeat": repeat}
     print(json.dumps(functions[command](*words)))

@@ -38,7 +38,7 @@ afterEach(() => page.close());
 
 test("the work can be stopped and started again", async () => {
   await pick(page, { method: "Photo, exact" });
-  await choose(page, join(images, "large.png"));
+  await choose(page, join(images, "harbour.png"));
   await page.waitForFunction(() => document.querySelector("progress")!.value > 0.02);
   await page.click("#cancel");
   expect(await state(page)).toBe("stopped");
@@ -46,7 +46,7 @@ test("the work can be stopped and started again", async () => {
   await page.waitForFunction(() => document.body.dataset.state === "working");
   await page.click("#cancel");
   await page.click("#again");
-  expect((await check([[FAST_MODEL, join(images, "large.png"), await download(page)]]))[0].off).toBeLessThanOrEqual(1);
+  expect((await check([[FAST_MODEL, join(images, "harbour.png"), await download(page)]]))[0].off).toBeLessThanOrEqual(1);
 });
 
 describe("explains", () => {

@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { choose, download, launch, ONLINE, open, pick, scratch, serve, state, unzipped } from "./browser";
 import { check, IMAGES, PROJECT, python, type Case } from "./commands";
 
@@ -15,12 +15,14 @@ const images = join(scratch(), "images");
 const image = (name: string) => join(images, name);
 
 let browser: Browser;
-let page: Page;
+let page: Page; // one for all, which compiles the runtime once
 let server: Awaited<ReturnType<typeof serve>>;
 
 beforeAll(async () => {
   await python(IMAGES, "make", images);
   [server, browser] = await Promise.all([serve(true), launch()]);
+  page = await browser.newPage(ONLINE);
+  await open(page, server.url);
 });
 
 afterAll(async () => {
@@ -28,12 +30,10 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  page = await browser.newPage(ONLINE);
-  await open(page, server.url);
-  await pick(page, FAST);
+  await pick(page, { ...FAST, format: "png" });
+  await page.waitForFunction(() => document.body.dataset.state !== "working"); // a single image starts again
+  await page.evaluate(() => (document.getElementById("message")!.hidden = true)); // of the test before
 });
-
-afterEach(() => page.close());
 
 describe("several images", () => {
   test("become one ZIP file, and each can be downloaded; one that fails doesn't stop the others", async () => {
@@ -129,7 +129,10 @@ describe("says what is wrong with", () => {
   test("a network that isn't what its metadata say, when it runs", async () => {
     const path = join(scratch(), "liar.onnx");
     writeFileSync(path, replacedScale(model));
+    await open(page, server.url); // without an image, which would start again
+    await pick(page, FAST);
     await choose(page, path);
+    await page.waitForSelector("#method option[value='own:liar']:checked", { state: "attached" });
     await choose(page, image("pixel.png"));
     await page.waitForSelector("#message:not([hidden])");
     expect(await page.innerText("#message")).toMatch(/isn't a network that wdsr-tf exported/);

@@ -114,8 +114,8 @@ test("the divider can be dragged", async () => {
 });
 
 test("both images stand side by side, at one screen pixel per pixel, and move together", async () => {
-  await page.click("#layout");
-  expect(await page.getAttribute("#layout", "aria-pressed")).toBe("true");
+  await page.click("#side-by-side");
+  expect(await page.getAttribute("#side-by-side", "aria-pressed")).toBe("true");
   expect(await page.innerText("#zoom")).toBe("100%");
   const [before, after] = await boxes(page);
   expect([before.width, after.width]).toEqual([640, 640]);
@@ -129,7 +129,50 @@ test("both images stand side by side, at one screen pixel per pixel, and move to
   expect(moved[0].x).toBeLessThan(before.x);
   expect(moved[1].x - moved[0].x).toBeCloseTo(after.x - before.x);
   await page.keyboard.press("s");
-  expect(await page.getAttribute("#layout", "aria-pressed")).toBe("false");
+  expect(await page.getAttribute("#side-by-side", "aria-pressed")).toBe("false");
+});
+
+test("the original stands at its own size beside the result, both at 100%, and shows the same place", async () => {
+  await page.click("#own-sizes");
+  expect(await page.getAttribute("#own-sizes", "aria-pressed")).toBe("true");
+  expect(await page.innerText(".tag.left")).toBe("Before: original size");
+  expect(await page.isDisabled("#compare select")).toBe(true);
+  expect(await page.innerText("#zoom")).toBe("100%");
+  const [original, result] = await boxes(page);
+  expect([original.width, original.height, result.width, result.height]).toEqual([320, 200, 640, 400]);
+  expect(await violations(page)).toEqual([]);
+  await page.focus("#stage");
+  for (const key of ["+", "+", "+", "ArrowRight", "ArrowDown"]) await page.keyboard.press(key);
+  const stage = (await page.locator("#stage").boundingBox())!;
+  const middle = async () => {
+    const found = await boxes(page);
+    return found.map(({ x, width }, i) => (stage.x + (stage.width * (1 + 2 * i)) / 4 - x) / width);
+  };
+  const [left, right] = await middle();
+  expect(left).toBeCloseTo(right, 2);
+  expect(left).toBeGreaterThan(0.5);
+  const [x, y] = [stage.x + 100, stage.y + 100];
+  const places = await boxes(page);
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + 40, y, { steps: 4 });
+  await page.mouse.up();
+  const moved = await boxes(page);
+  expect(moved.map((box, i) => Math.round(box.x - places[i].x))).toEqual([40, 80]); // it follows the pointer
+  const under = (box: { x: number; width: number }) => (x - box.x) / box.width;
+  await page.mouse.move(x, y);
+  await page.mouse.wheel(0, -200);
+  await expect.poll(async () => (await boxes(page))[0].width).toBeGreaterThan(moved[0].width);
+  expect(under((await boxes(page))[0])).toBeCloseTo(under(moved[0]), 2);
+  await page.keyboard.press("s");
+  expect(await page.getAttribute("#own-sizes", "aria-pressed")).toBe("false");
+  const [before, after] = await boxes(page);
+  expect(before.width).toBeCloseTo(after.width, 3);
+  await page.keyboard.press("o");
+  await page.keyboard.press("o");
+  expect(await page.getAttribute("#side-by-side", "aria-pressed")).toBe("false");
+  expect(await page.isDisabled("#compare select")).toBe(false);
+  expect(await page.innerText(".tag.left")).toBe("Before: bicubic");
 });
 
 test("the wheel zooms around the pointer, and two fingers zoom as far as they part", async () => {
@@ -299,7 +342,7 @@ test("the keyboard alone reaches every control, in the order of the page, and it
   await other.waitForSelector('body[data-state="done"]', { timeout: 100_000 });
   await other.evaluate(() => (document.activeElement as HTMLElement).blur());
   const all = await reached();
-  const viewer = ["stage", "divider", "out", "zoom", "in", "compare", "hold", "layout", "magnify"];
+  const viewer = ["stage", "divider", "out", "zoom", "in", "compare", "hold", "side-by-side", "own-sizes", "magnify"];
   const page = ["share", "language", "licenses", ...viewer, "method", "scales", "format", "another", "download"];
   expect([...all].sort()).toEqual([...page].sort()); // begins where the sample was
   await other.close();

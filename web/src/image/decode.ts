@@ -1,15 +1,17 @@
 // Decodes a file to its stored values: no conversion to the screen's colors, not premultiplied by alpha, upright.
 
-import { Refusal, type Header } from "./header";
+import { letters } from "./bytes";
 import { orientationOf } from "./exif";
+import type { Header } from "./header";
 import { upright } from "./orientation";
-import type { Kind, Pixels } from "./pixels";
+import { peakOf, type Kind, type Pixels } from "./pixels";
 import { decodeDeepPng } from "./png-reader";
+import { Refusal } from "./refusal";
 
 /** Decodes an image whose header has been read. */
 export async function decode(file: Blob, header: Header): Promise<{ pixels: Pixels; kind: Kind }> {
   const pixels = await read(file, header);
-  const space = profileSpace(header.profile);
+  const space = header.profile && letters(header.profile, 16, 4); // of its colors: "RGB ", "GRAY", "CMYK"
   const gray = header.gray ?? (space !== "RGB " && isGray(pixels));
   const fits = space === (gray ? "GRAY" : "RGB ") || (gray && space === "RGB ");
   const { alpha, exif } = header;
@@ -82,19 +84,15 @@ function throughWebGL(bitmap: ImageBitmap): Pixels {
   return { width, height, data: new Uint8ClampedArray(data.buffer) };
 }
 
-/** Returns the color space of a profile: "RGB ", "GRAY", "CMYK". */
-function profileSpace(profile?: Uint8Array): string {
-  return profile ? String.fromCharCode(...profile.subarray(16, 20)) : "";
-}
-
 function isGray({ data }: Pixels): boolean {
   for (let i = 0; i < data.length; i += 4) if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false;
   return true;
 }
 
 /** Whether every pixel is opaque. */
-export function isOpaque({ data }: Pixels): boolean {
-  const peak = data.BYTES_PER_ELEMENT === 1 ? 255 : 65535;
+export function isOpaque(image: Pixels): boolean {
+  const { data } = image;
+  const peak = peakOf(image);
   for (let i = 3; i < data.length; i += 4) if (data[i] !== peak) return false;
   return true;
 }

@@ -1,9 +1,10 @@
 // Reads an image's header before it is decoded: format, size, gray, transparency, depth, profile, EXIF, JPEG quality.
 
-import type { Key, Values } from "../i18n";
 import { beginsWith, inflate, joined, letters, type Bytes } from "./bytes";
+import { pngChunks, webpChunks } from "./chunks";
 import { orientationOf } from "./exif";
 import { readJpeg } from "./jpeg-header";
+import { Refusal } from "./refusal";
 
 export interface Header {
   format: "PNG" | "JPEG" | "WebP" | "HEIC" | "AVIF";
@@ -49,16 +50,6 @@ const OTHERS: [string, string][] = [
   ["%PDF", "PDF"],
 ];
 
-/** An error that is explained to the user. */
-export class Refusal extends Error {
-  constructor(
-    readonly key: Key,
-    readonly values?: Values,
-  ) {
-    super(key);
-  }
-}
-
 /** Reads the header of an image; throws a `Refusal` if it is something else, or damaged. */
 export async function readHeader(file: Blob): Promise<Header> {
   if (file.size > MAX_BYTES) throw new Refusal("file.unreadable");
@@ -94,19 +85,14 @@ async function readPng(bytes: Bytes): Promise<Found | undefined> {
     depth: view.getUint8(24) === 16 ? 16 : 8,
   };
   let complete = false;
-  for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
-    const type = letters(bytes, at + 4, 4);
-    const length = view.getUint32(at);
+  for (const { type, from, to, content } of pngChunks(bytes)) {
     if (type === "IDAT") complete = true;
     if (type === "tRNS") found.alpha = true;
     if (type === "eXIf" && !found.exif) {
-      found.exif = bytes.slice(at + 8, at + 8 + length);
-      found.exifChunk = { from: at, to: at + 12 + length };
+      found.exif = content.slice();
+      found.exifChunk = { from, to };
     }
-    if (type === "iCCP" && !found.profile) {
-      const content = bytes.slice(at + 8, at + 8 + length);
-      found.profile = await inflated(content.slice(content.indexOf(0) + 2));
-    }
+    if (type === "iCCP" && !found.profile) found.profile = await inflated(content.subarray(content.indexOf(0) + 2));
   }
   return complete ? found : undefined;
 }
@@ -123,37 +109,32 @@ async function inflated(packed: Bytes): Promise<Bytes | undefined> {
 }
 
 function readWebp(bytes: Bytes): Found | undefined {
-  const view = new DataView(bytes.buffer);
   const found: Found = { width: 0, height: 0, gray: null, alpha: false, depth: 8 };
   let complete = false;
-  for (let at = 12; at + 8 <= bytes.length;) {
-    const type = letters(bytes, at, 4);
-    const content = at + 8;
-    const length = view.getUint32(at + 4, true);
+  for (const { type, from, to, content } of webpChunks(bytes)) {
+    const view = new DataView(content.buffer, content.byteOffset, content.length);
     if (type === "VP8X") {
-      found.alpha = (view.getUint8(content) & 0x10) !== 0;
-      found.width = 1 + (view.getUint32(content + 3, true) >>> 8);
-      found.height = 1 + (view.getUint32(content + 6, true) >>> 8);
+      found.alpha = (view.getUint8(0) & 0x10) !== 0;
+      found.width = 1 + (view.getUint32(3, true) >>> 8);
+      found.height = 1 + (view.getUint32(6, true) >>> 8);
     } else if (type === "ICCP") {
-      found.profile = bytes.slice(content, content + length);
+      found.profile = content.slice();
     } else if (type === "EXIF") {
-      const prefix = beginsWith(bytes.subarray(content), "Exif\0\0") ? 6 : 0;
-      found.exif = bytes.slice(content + prefix, content + length);
-      found.exifChunk = { from: at, to: content + length };
+      found.exif = content.slice(beginsWith(content, "Exif\0\0") ? 6 : 0);
+      found.exifChunk = { from, to };
     } else if (type === "VP8L" && !complete) {
-      const packed = view.getUint32(content + 1, true);
+      const packed = view.getUint32(1, true);
       found.width ||= 1 + (packed & 0x3fff);
       found.height ||= 1 + ((packed >>> 14) & 0x3fff);
       found.alpha ||= ((packed >>> 28) & 1) !== 0;
       complete = true;
     } else if (type === "VP8 " && !complete) {
-      found.width ||= view.getUint16(content + 6, true) & 0x3fff;
-      found.height ||= view.getUint16(content + 8, true) & 0x3fff;
+      found.width ||= view.getUint16(6, true) & 0x3fff;
+      found.height ||= view.getUint16(8, true) & 0x3fff;
       complete = true;
     } else if (type === "ANMF") {
       complete = true;
     }
-    at = content + length + (length % 2);
   }
   return complete ? found : undefined;
 }

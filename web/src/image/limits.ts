@@ -1,17 +1,13 @@
 // Limits the size of images to what browsers can hold and show.
 
-import { Refusal } from "./header";
+import type { Size } from "./pixels";
+import { Refusal } from "./refusal";
 
 const MAX_PIXELS = 64e6; // of an image and of a result; 256 MB for each side of the comparison
 const MAX_SIDE = 16384; // larger canvases can't be drawn
 
 /** Pixels of a result above which the page frees memory before it takes more. */
 export const LARGE = 24e6;
-
-interface Size {
-  width: number;
-  height: number;
-}
 
 /** Throws a `Refusal` if the image or its result would be too large. */
 export function checkSize(image: Size, result: Size): void {

@@ -3,10 +3,13 @@ export type Shallow = Uint8ClampedArray<ArrayBuffer>;
 export type Deep = Uint16Array<ArrayBuffer>;
 export type Values = Shallow | Deep;
 
-/** An image in memory. */
-export interface Pixels<Data extends Values = Values> {
+export interface Size {
   width: number;
   height: number;
+}
+
+/** An image in memory. */
+export interface Pixels<Data extends Values = Values> extends Size {
   data: Data;
 }
 

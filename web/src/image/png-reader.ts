@@ -1,16 +1,18 @@
 // Decodes PNG files of 16 bits, of which browsers keep 8.
 
 import { decode } from "fast-png";
-import { inflate, letters, type Bytes } from "./bytes";
-import { Refusal, type Header } from "./header";
+import { inflate } from "./bytes";
+import { pngChunks, type Chunk } from "./chunks";
+import type { Header } from "./header";
 import { blank, type Pixels } from "./pixels";
+import { Refusal } from "./refusal";
 
 const NEEDED = ["IHDR", "tRNS", "IDAT", "IEND"]; // fast-png would also inflate profiles and texts, of any size
 
 /** Decodes all 16 bits; throws a `Refusal` if the file is damaged, or inflates to more than its size says. */
 export async function decodeDeepPng(file: Blob, { width, height }: Header): Promise<Pixels> {
   const bytes = new Uint8Array(await file.arrayBuffer());
-  const chunks = chunksOf(bytes);
+  const chunks = [...pngChunks(bytes)];
   try {
     await checkInflation(
       chunks.filter(({ type }) => type === "IDAT"),
@@ -19,7 +21,7 @@ export async function decodeDeepPng(file: Blob, { width, height }: Header): Prom
     );
     const parts = [
       bytes.subarray(0, 8),
-      ...chunks.filter(({ type }) => NEEDED.includes(type)).map(({ whole }) => whole),
+      ...chunks.filter(({ type }) => NEEDED.includes(type)).map(({ from, to }) => bytes.subarray(from, to)),
     ];
     const image = decode(await new Blob(parts).arrayBuffer(), { checkCrc: true });
     return pixelsOf(image.width, image.height, image.channels, image.data as Uint16Array, image.transparency);
@@ -28,19 +30,7 @@ export async function decodeDeepPng(file: Blob, { width, height }: Header): Prom
   }
 }
 
-function chunksOf(bytes: Bytes): { type: string; content: Bytes; whole: Bytes }[] {
-  const view = new DataView(bytes.buffer);
-  const chunks = [];
-  for (let at = 8; at + 12 <= bytes.length;) {
-    const end = at + 12 + view.getUint32(at);
-    const type = letters(bytes, at + 4, 4);
-    chunks.push({ type, content: bytes.subarray(at + 8, end - 4), whole: bytes.subarray(at, end) });
-    at = end;
-  }
-  return chunks;
-}
-
-async function checkInflation(chunks: { content: Bytes }[], width: number, height: number): Promise<void> {
+async function checkInflation(chunks: Chunk[], width: number, height: number): Promise<void> {
   const rows = 2 * (width + height) + 64; // filter types, also of Adam7's passes
   const packed = new Blob(chunks.map(({ content }) => content));
   for await (const _ of inflate(packed, 8 * width * height + rows)) continue;

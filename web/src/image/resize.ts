@@ -1,8 +1,9 @@
 // MATLAB's antialiased bicubic resizing to any size, as `imresize_rows` in `wdsr_tf/images/resize.py`. No library has it:
 // pica's nearest filter, for example, has other weights (Mitchell's), fixed-point arithmetic and repeated borders.
 
-import { blank, depthOf, inDepth, type Depth, type Pixels, type Values } from "./pixels";
+import { blank, depthOf, inDepth, type Depth, type Pixels, type Size, type Values } from "./pixels";
 
+const ROWS = 64; // of a strip
 const HALF_UP = 0.5 + 1e-9; // rounds a half up even if float64 is off by a last digit
 
 /** Rows of an image, four values per pixel. */
@@ -92,8 +93,8 @@ export function* resized(image: Pixels, width: number, height: number, depth: De
 /** Resizes an image that arrives in strips; keeps only those that are still needed. */
 export async function* resizedStrips(
   strips: AsyncIterable<Pixels>,
-  from: { width: number; height: number },
-  to: { width: number; height: number },
+  from: Size,
+  to: Size,
   depth: Depth,
 ): AsyncGenerator<Pixels> {
   const held: { top: number; strip: Pixels }[] = [];
@@ -118,8 +119,6 @@ export async function* resizedStrips(
     while (held.length > 0 && held[0].top + held[0].strip.height <= oldest) held.shift();
   }
 }
-
-const ROWS = 64;
 
 export function rowsOf({ width, height, data }: Pixels): Rows {
   return { width, height, row: (y) => data.subarray(4 * y * width, 4 * (y + 1) * width) };

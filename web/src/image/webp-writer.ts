@@ -4,9 +4,10 @@ import libwebp from "@jsquash/webp/codec/enc/webp_enc_simd.js"; // every browser
 import { defaultOptions } from "@jsquash/webp/meta.js";
 import type { WebPModule } from "@jsquash/webp/codec/enc/webp_enc";
 import { initEmscriptenModule } from "@jsquash/webp/utils.js";
-import { beginsWith, joined, letters, type Bytes } from "./bytes";
-import { Refusal } from "./header";
+import { beginsWith, joined, type Bytes } from "./bytes";
+import { webpChunks } from "./chunks";
 import { blank, inDepth, type Kind, type Pixels, type Shallow } from "./pixels";
+import { Refusal } from "./refusal";
 import type { Writer } from "./writer";
 
 export const MAX_SIDE = 16383;
@@ -56,9 +57,9 @@ let library: ReturnType<typeof initEmscriptenModule<WebPModule>> | undefined;
 function withMetadata(encoded: Bytes, width: number, height: number, { profile, exif }: Kind): Bytes[] {
   const color = profile && beginsWith(profile.subarray(16), "RGB ") ? profile : undefined; // WebP has no gray images
   if (!color && !exif) return [encoded];
-  const chunks = chunksOf(encoded).filter(({ type }) => type !== "VP8X");
+  const chunks = [...webpChunks(encoded)].filter(({ type }) => type !== "VP8X");
   const lossless = chunks.find(({ type }) => type === "VP8L");
-  const alpha = lossless ? (lossless.bytes[12] & 0x10) !== 0 : chunks.some(({ type }) => type === "ALPH");
+  const alpha = lossless ? (lossless.content[4] & 0x10) !== 0 : chunks.some(({ type }) => type === "ALPH");
   const extended = new Uint8Array(10);
   extended[0] = (color ? 0x20 : 0) | (alpha ? 0x10 : 0) | (exif ? 0x08 : 0);
   for (let i = 0; i < 3; i++) {
@@ -67,25 +68,13 @@ function withMetadata(encoded: Bytes, width: number, height: number, { profile, 
   }
   const parts = [chunk("VP8X", extended)];
   if (color) parts.push(chunk("ICCP", color));
-  parts.push(...chunks.map(({ bytes }) => bytes));
+  parts.push(...chunks.map(({ from, to }) => encoded.subarray(from, to)));
   if (exif) parts.push(chunk("EXIF", exif));
   const riff = new DataView(new ArrayBuffer(12));
   riff.setUint32(0, 0x52494646);
   riff.setUint32(4, 4 + parts.reduce((size, part) => size + part.length, 0), true);
   riff.setUint32(8, 0x57454250);
   return [new Uint8Array(riff.buffer), ...parts];
-}
-
-function chunksOf(bytes: Bytes): { type: string; bytes: Bytes }[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const chunks = [];
-  for (let at = 12; at + 8 <= bytes.length;) {
-    const length = view.getUint32(at + 4, true);
-    const end = at + 8 + length + (length % 2);
-    chunks.push({ type: letters(bytes, at, 4), bytes: bytes.slice(at, end) });
-    at = end;
-  }
-  return chunks;
 }
 
 function chunk(type: string, content: Uint8Array): Bytes {

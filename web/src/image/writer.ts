@@ -1,9 +1,9 @@
 // Opens a writer for the format of the result.
 
-import { Refusal } from "./header";
 import { JpegWriter } from "./jpeg-writer";
 import type { Depth, Kind, Pixels } from "./pixels";
 import { PngWriter } from "./png-writer";
+import { Refusal } from "./refusal";
 import { WebpWriter } from "./webp-writer";
 
 export type Format = "png" | "jpeg" | "webp";

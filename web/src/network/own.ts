@@ -2,7 +2,7 @@
 // `wdsr_tf/inference/engines/metadata.py`, this believes nothing that a network can't be.
 
 import { PbfReader } from "pbf";
-import { Refusal } from "../image/header";
+import { Refusal } from "../image/refusal";
 import { verbatim } from "./methods";
 import { MAX_FACTOR, type Method, type Network, type ReceptiveField, type Routes, type Table } from "./routes";
 

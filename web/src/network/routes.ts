@@ -2,7 +2,7 @@
 // `size.py`, whose choices `web/networks.py` wrote down.
 
 import type { Message } from "../i18n";
-import { rounded } from "../image/pixels";
+import { rounded, type Size } from "../image/pixels";
 
 export const MAX_FACTOR = 64;
 
@@ -66,11 +66,6 @@ export interface Request {
   method: Method;
   wish: Wish;
   denoise: boolean;
-}
-
-interface Size {
-  width: number;
-  height: number;
 }
 
 /** Returns the size that an image gets. */

@@ -1,7 +1,7 @@
 // Runs networks with ONNX Runtime, in the worker.
 
 import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
-import { Refusal } from "../image/header";
+import { Refusal } from "../image/refusal";
 import type { Engine } from "./engine";
 import type { Network } from "./routes";
 import type { Run } from "./upscale";

@@ -1,8 +1,19 @@
 // Upscales an image with a network, in tiles that give exactly the untiled result, and yields finished strips.
 
 import { bleed } from "../image/alpha";
-import { Refusal } from "../image/header";
-import { blank, depthOf, inDepth, peakOf, rounded, type Depth, type Kind, type Pixels } from "../image/pixels";
+import {
+  blank,
+  depthOf,
+  inDepth,
+  peakOf,
+  rounded,
+  type Depth,
+  type Kind,
+  type Pixels,
+  type Shallow,
+  type Size,
+} from "../image/pixels";
+import { Refusal } from "../image/refusal";
 import { Bicubic, rowsOf } from "../image/resize";
 import type { Network } from "./routes";
 import { plan, type Plan, type Span } from "./tiling";
@@ -15,18 +26,18 @@ const MOST_BYTES = 1.5 * TILE_BYTES; // if a network sees so far that smaller ti
 /** Runs a tile, RGB in 0..255, row by row; the result is `scale` times as large, not clipped or rounded. */
 export type Run = (tile: Float32Array, height: number, width: number) => Promise<Float32Array>;
 
-/** A finished rectangle of the result. */
+/** A finished rectangle of the result, for the screen. */
 export interface Piece {
   x: number;
   y: number;
-  pixels: Pixels;
+  pixels: Pixels<Shallow>;
 }
 
 /** The network returned NaN or infinity. */
 export class NotFinite extends Error {}
 
 /** Returns the tiles for an image; throws a `Refusal` if the network can't run on such an image. */
-export function tilesFor({ width, height }: Pixels, { name, receptiveField }: Network): Plan {
+export function tilesFor({ width, height }: Size, { name, receptiveField }: Network): Plan {
   const { bytes_per_pixel: bytes, global_mean: whole } = receptiveField;
   const pixels = whole ? MOST_BYTES / bytes : Math.min(TILE_PIXELS, TILE_BYTES / bytes);
   const tiles = plan(height, width, receptiveField, pixels);
@@ -115,7 +126,7 @@ function keep(sr: Float32Array, strip: Pixels, row: Span, column: Span, scale: n
 }
 
 /** Returns a column of a strip, with 8 bits for the screen. */
-function part(strip: Pixels, column: Span, scale: number): Pixels {
+function part(strip: Pixels, column: Span, scale: number): Pixels<Shallow> {
   const [left, right] = [4 * column.low * scale, 4 * column.high * scale];
   const piece = blank((right - left) / 4, strip.height, depthOf(strip));
   for (let y = 0; y < strip.height; y++) {

@@ -1,10 +1,11 @@
 // Upscales one image after another. To stop it, the page terminates the worker and starts a new one.
 
 import { decode, isOpaque } from "../image/decode";
-import { readHeader, Refusal } from "../image/header";
-import { checkSize } from "../image/limits";
 import { exifFor } from "../image/exif";
+import { readHeader } from "../image/header";
+import { checkSize } from "../image/limits";
 import { depthOf } from "../image/pixels";
+import { Refusal } from "../image/refusal";
 import { depthFor, openWriter } from "../image/writer";
 import type { Order, Report } from "./messages";
 import { upscaled } from "./passes";

@@ -1,15 +1,14 @@
 // Pointers, the wheel, and the keyboard on the viewer.
 
-import type { Viewer } from "./viewer";
+import type { Point, Viewer } from "./viewer";
 
 /** What keys on the stage do that buttons do, too. */
 export interface Keys {
   loupe(): void;
-  layout(): void;
+  sideBySide(): void;
+  ownSizes(): void;
   before(): void;
 }
-
-type Point = Pick<PointerEvent, "clientX" | "clientY">;
 
 export function listen(viewer: Viewer, keys: Keys): void {
   const { stage } = viewer;
@@ -17,7 +16,7 @@ export function listen(viewer: Viewer, keys: Keys): void {
     event.preventDefault();
     // Browsers report a pinch on a touchpad as a wheel with Ctrl.
     viewer.zoomBy(2 ** (-event.deltaY / (event.ctrlKey ? 100 : 400)), viewer.position(event));
-    if (viewer.magnifying) viewer.magnify(viewer.position(event));
+    if (viewer.magnifying) viewer.magnify(event);
   }, { passive: false });
   stage.addEventListener("dblclick", () => viewer.toggle());
   listenToKeys(viewer, keys);
@@ -41,7 +40,8 @@ function listenToKeys(viewer: Viewer, keys: Keys): void {
     " ": () => viewer.hold((held = true)),
     b: keys.before,
     l: keys.loupe,
-    s: keys.layout,
+    o: keys.ownSizes,
+    s: keys.sideBySide,
   };
   stage.addEventListener("keydown", (event) => {
     if (event.target !== stage || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -66,12 +66,12 @@ function listenToPointers(viewer: Viewer): void {
   });
   stage.addEventListener("pointermove", (event) => {
     // A finger would cover what it points at.
-    if (viewer.magnifying) viewer.magnify(event.pointerType === "touch" ? undefined : viewer.position(event));
+    if (viewer.magnifying) viewer.magnify(event.pointerType === "touch" ? undefined : event);
     const last = pointers.get(event.pointerId);
     if (!last) return;
     const other = [...pointers].find(([id]) => id !== event.pointerId)?.[1];
     if (other) viewer.zoomBy(distance(event, other) / distance(last, other), viewer.position(other));
-    else viewer.moveBy(event.clientX - last.clientX, event.clientY - last.clientY);
+    else viewer.drag(last, event);
     pointers.set(event.pointerId, event);
   });
   for (const end of ["pointerup", "pointercancel"] as const) {
@@ -85,7 +85,7 @@ function listenToDivider(viewer: Viewer): void {
     if (event.button === 0) divider.setPointerCapture(event.pointerId);
   });
   divider.addEventListener("pointermove", (event) => {
-    if (divider.hasPointerCapture(event.pointerId)) viewer.divideAt(viewer.position(event)[0]);
+    if (divider.hasPointerCapture(event.pointerId)) viewer.divideAt(event);
   });
   divider.addEventListener("keydown", (event) => {
     const step = event.shiftKey ? 0.1 : 0.02;

@@ -1,4 +1,7 @@
 // Shows an image before and after upscaling, on top of each other with a divider or side by side, and zooms both.
+//
+// Positions on a pane are those of the result. Only the original at its own size is elsewhere; the middle of its pane
+// shows the same point as the middle of the result's.
 
 import { say, text, type Key } from "../i18n";
 import type { Pixels as AnyPixels, Shallow } from "../image/pixels";
@@ -12,9 +15,21 @@ const STEP = 1.5; // per press of a zoom button
 
 /** What is shown as the image before: upscaled by bicubic interpolation, or its own pixels. */
 export type Before = "bicubic" | "nearest";
-export type Layout = "divided" | "side by side";
+/** How they are arranged; in "own sizes", the original is beside the result, both with the same screen pixels per pixel. */
+export type Layout = "divided" | "side by side" | "own sizes";
 
-export const BEFORE: Record<Before, Key> = { bicubic: "before.bicubic", nearest: "before.nearest" };
+const BEFORE: Record<Before, Key> = { bicubic: "before.bicubic", nearest: "before.nearest" };
+
+/** Where a pointer is. */
+export type Point = Pick<PointerEvent, "clientX" | "clientY">;
+
+/** A rectangle of a pane, in CSS pixels. */
+interface Area {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
 
 /** A drawn image, and its pixels per pixel of the result. */
 export interface Layer {
@@ -30,7 +45,7 @@ export class Viewer {
   private top = 0;
   private fitting = true;
   private divided = 0.5; // position of the divider within the visible part of the image
-  private shown: Before = "bicubic";
+  private chosen: Before = "bicubic";
   private arranged: Layout = "divided";
   private readonly canvases: Record<Before | "after", HTMLCanvasElement>;
   private readonly loupe: Loupe;
@@ -79,13 +94,12 @@ export class Viewer {
   }
 
   get before(): Before {
-    return this.shown;
+    return this.chosen;
   }
 
   set before(before: Before) {
-    this.shown = before;
-    for (const kind of ["bicubic", "nearest"] as const) this.canvases[kind].parentElement!.hidden = kind !== before;
-    say(this.stage.querySelector<HTMLElement>(".tag.left")!, BEFORE[before]);
+    this.chosen = before;
+    this.showBefore();
     this.draw();
   }
 
@@ -93,13 +107,17 @@ export class Viewer {
     return this.arranged;
   }
 
-  /** Side by side, both images begin with one screen pixel per image pixel. */
+  /** Beside each other, both images begin with one screen pixel per image pixel. */
   set layout(layout: Layout) {
     if (layout === this.arranged) return;
+    const [x, y] = this.center();
     this.arranged = layout;
-    this.stage.classList.toggle("side-by-side", layout === "side by side");
-    if (layout === "side by side") this.zoomTo(1 / devicePixelRatio);
-    else this.fit();
+    const [u, v] = this.center();
+    [this.left, this.top] = [this.left + u - x, this.top + v - y];
+    this.stage.classList.toggle("side-by-side", layout !== "divided");
+    this.showBefore();
+    if (layout === "divided") this.fit();
+    else this.actual();
   }
 
   /** Shows only the image before, as long as a key or a button is held. */
@@ -107,14 +125,13 @@ export class Viewer {
     this.stage.classList.toggle("holding", held);
   }
 
-  /** Shows both images magnified around a point of the stage, or its center; `null` closes the loupe. */
-  magnify(point?: [number, number] | null): void {
-    if (point === null) return this.loupe.close();
-    const [width, height] = this.pane();
-    const [x, y] = point ?? [width / 2, height / 2];
+  /** Shows both images magnified around a pointer, or the center of the pane; `null` closes the loupe. */
+  magnify(pointer?: Point | null): void {
+    if (pointer === null) return this.loupe.close();
+    const place = pointer ? this.onStage(pointer) : this.center();
+    const [x, y] = pointer ? this.position(pointer) : place;
     const at: [number, number] = [(x - this.left) / this.zoom, (y - this.top) / this.zoom];
     const layer = (canvas: HTMLCanvasElement): Layer => ({ canvas, density: canvas.width / this.width });
-    const place: [number, number] = [x, y];
     this.loupe.show(place, at, this.zoom, layer(this.canvases[this.shown]), layer(this.canvases.after));
   }
 
@@ -162,10 +179,16 @@ export class Viewer {
     this.draw();
   }
 
-  /** Moves the divider to a place of the stage, in CSS pixels. */
-  divideAt(x: number): void {
+  /** Moves both images, so that the one under a pointer follows it. */
+  drag(from: Point, to: Point): void {
+    const rate = this.isLeft(from) ? (this.width * this.zoom) / this.area(this.canvases[this.shown]).width : 1;
+    this.moveBy(rate * (to.clientX - from.clientX), rate * (to.clientY - from.clientY));
+  }
+
+  /** Moves the divider to a pointer. */
+  divideAt(pointer: Point): void {
     const [low, high] = this.visible();
-    this.divide((x - low) / (high - low));
+    this.divide((this.onStage(pointer)[0] - low) / (high - low));
   }
 
   divideBy(part: number): void {
@@ -177,12 +200,34 @@ export class Viewer {
     this.draw();
   }
 
-  /** Returns a pointer's position on the pane that it is over. */
-  position({ clientX, clientY }: { clientX: number; clientY: number }): [number, number] {
+  /** Returns the place on the result's pane of what is under a pointer. */
+  position(pointer: Point): [number, number] {
+    const [x, y] = this.onStage(pointer);
+    if (!this.isLeft(pointer)) return [x - this.pane()[0], y];
+    const { left, top, width, height } = this.area(this.canvases[this.shown]);
+    const [wide, tall] = [this.width * this.zoom, this.height * this.zoom];
+    return [this.left + ((x - left) * wide) / width, this.top + ((y - top) * tall) / height];
+  }
+
+  private onStage({ clientX, clientY }: Point): [number, number] {
     const box = this.stage.getBoundingClientRect();
-    const x = clientX - box.left - this.stage.clientLeft;
-    const [width] = this.pane();
-    return [x >= width ? x - width : x, clientY - box.top - this.stage.clientTop];
+    return [clientX - box.left - this.stage.clientLeft, clientY - box.top - this.stage.clientTop];
+  }
+
+  /** Whether a pointer is over the only pane, or the left one of two. */
+  private isLeft(pointer: Point): boolean {
+    return this.onStage(pointer)[0] < this.pane()[0];
+  }
+
+  /** The kind of image before that the layout shows. */
+  private get shown(): Before {
+    return this.arranged === "own sizes" ? "nearest" : this.chosen;
+  }
+
+  private showBefore(): void {
+    for (const kind of ["bicubic", "nearest"] as const) this.canvases[kind].parentElement!.hidden = kind !== this.shown;
+    const tag = this.stage.querySelector<HTMLElement>(".tag.left")!;
+    say(tag, this.arranged === "own sizes" ? "before.original" : BEFORE[this.chosen]);
   }
 
   private zoomTo(zoom: number, [x, y]: [number, number] = this.center()): void {
@@ -216,8 +261,9 @@ export class Viewer {
     this.left = bounded(this.left, this.width * this.zoom, width);
     this.top = bounded(this.top, this.height * this.zoom, height);
     for (const canvas of Object.values(this.canvases)) {
-      const [x, y] = [(this.zoom * this.width) / canvas.width, (this.zoom * this.height) / canvas.height];
-      canvas.style.transform = `translate(${this.left}px, ${this.top}px) scale(${x}, ${y})`;
+      const area = this.area(canvas);
+      const [x, y] = [area.width / canvas.width, area.height / canvas.height];
+      canvas.style.transform = `translate(${area.left}px, ${area.top}px) scale(${x}, ${y})`;
       const least = canvas === this.canvases.nearest ? 1 : 2;
       canvas.style.imageRendering = x * devicePixelRatio >= least ? "pixelated" : "auto";
     }
@@ -227,6 +273,22 @@ export class Viewer {
     this.divider.setAttribute("aria-valuenow", String(percent));
     this.divider.setAttribute("aria-valuetext", text("viewer.divided", { before: percent, after: 100 - percent }));
     this.zoomed(Math.round(100 * this.zoom * devicePixelRatio), this.fitting);
+  }
+
+  /** Returns where an image is on its pane. */
+  private area(canvas: HTMLCanvasElement): Area {
+    const { left, top, zoom } = this;
+    const [wide, tall] = [this.width * zoom, this.height * zoom];
+    if (this.arranged !== "own sizes" || canvas !== this.canvases.nearest) return { left, top, width: wide, height: tall };
+    const [width, height] = [canvas.width * zoom, canvas.height * zoom];
+    const pane = this.pane();
+    const [x, y] = this.center();
+    return {
+      left: bounded(x - ((x - left) * width) / wide, width, pane[0]),
+      top: bounded(y - ((y - top) * height) / tall, height, pane[1]),
+      width,
+      height,
+    };
   }
 
   /** Returns the left and right end of the visible part of the image. */
