@@ -140,6 +140,7 @@ def _session(config, log):
 def _dataset(config, log):
     """The dataset, and the sampler of its training patches."""
     from wdsr_tf.data import assemble
+    from wdsr_tf.data.variations import Variations
 
     root = Path(config.dataset)
     data = assemble.Data(
@@ -153,6 +154,7 @@ def _dataset(config, log):
         memory_fraction=config.memory_fraction,
         min_bytes=config.min_bytes,
         active_cropping=config.active_cropping,
+        variations=Variations(config.half_size, config.color_noise, config.overlay, config.unsharp_mask),
         part=(config.process_id, config.num_processes),
         log=log,
     )
