@@ -34,7 +34,7 @@ def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
 
     Raises:
         InputError: If a setting doesn't fit the dataset or the network, there is no such run, another process trains
-            it, or memory ran out.
+            it, memory ran out, or perceptual or adversarial training ends in images of one color.
         NotFiniteError: If the loss stays infinite or NaN.
     """
     log = log if log and not config.process_id else _silent
