@@ -15,6 +15,7 @@ from tests.helpers.pictures import write_pairs
 from wdsr_tf.data import degrade, sources
 from wdsr_tf.data.sampler import Sampler, generator
 from wdsr_tf.data.sources import Arrays, HRImages, Pairs, files, free_memory, open_maps_allowed
+from wdsr_tf.data.variations import Variations
 from wdsr_tf.errors import InputError
 
 
@@ -150,6 +151,7 @@ def test_source_without_images_is_rejected():
         {},
         {"min_bytes": 200},
         {"active_cropping": 0.5},
+        {"variations": Variations(half_size=0.5, color_noise=0.5, overlay=0.5, unsharp_mask=0.5)},
         {"text": "waifu2x-art,level=2,margin=2", "min_bytes": 200},
         {"text": "waifu2x-photo,level=0,margin=2", "scale": 1},
         {"text": "real-esrgan,margin=2"},
@@ -217,6 +219,35 @@ def test_patches_of_few_bytes_are_replaced_by_others_of_the_image(half_flat):
 
 def test_active_cropping_prefers_details(half_flat):
     assert (deviations(hr_images(half_flat, active_cropping=1.0)) > 60).all()
+
+
+@pytest.fixture
+def ramps(tmp_path):
+    """Two images whose values grow by one per column; the second has no room for a patch of twice the size."""
+    for i, (height, width) in enumerate([(40, 80), (24, 80)]):
+        np.save(tmp_path / f"{i}.npy", np.broadcast_to(np.arange(width)[:, None], (height, width, 3)).astype("uint8"))
+    return [tmp_path / "0.npy", tmp_path / "1.npy"]
+
+
+def test_half_size_patches_show_twice_as_much_of_images_that_are_large_enough(ramps):
+    def slopes(source):
+        found = [hr[:, 4:-4].astype(int) for _, hr in batches(source, range(25), augment=False)]
+        return {round(float(hr[:, -1].mean() - hr[:, 0].mean()) / (len(hr[0]) - 1)) for each in found for hr in each}
+
+    always = Variations(half_size=1.0)
+    assert slopes(hr_images(ramps[:1])) == {1}
+    assert slopes(hr_images(ramps[:1], variations=always)) == {2}
+    assert slopes(hr_images(ramps[1:], variations=always)) == {1}
+
+
+def test_lr_is_made_from_varied_hr(noise):
+    recipe, variations = degrade.parse("waifu2x-pytorch-v1,level=2", 2), Variations(overlay=1.0, unsharp_mask=1.0)
+    source = HRImages(noise, recipe, lr_patch_size=8, variations=variations)
+    plain = batches(HRImages(noise, recipe, lr_patch_size=8))
+    for (lrs, hrs), (_, before) in zip(batches(source), plain, strict=True):
+        assert not np.array_equal(hrs, before)
+        for lr, hr in zip(lrs, hrs, strict=True):
+            np.testing.assert_array_equal(lr, recipe(np.ascontiguousarray(hr), None))
 
 
 def test_image_without_any_detail_is_used_anyway(tmp_path):

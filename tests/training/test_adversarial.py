@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 from keras import ops
 
+from wdsr_tf.data.feed import Batches
+from wdsr_tf.errors import InputError
 from wdsr_tf.models import create_model
-from wdsr_tf.training import adversarial, trainer
+from wdsr_tf.training import adversarial, callbacks, trainer
 from wdsr_tf.training.optimizers import create_optimizer
+from wdsr_tf.training.run import Run
+from wdsr_tf.training.validation import Crops
 
 
 class Vanilla:
@@ -143,3 +147,56 @@ def test_history_has_every_term_and_d_on_real_and_fake():
     assert "perceptual_loss" not in figures
     total = 0.5 * figures["pixel_loss"] + 0.1 * figures["adversarial_loss"]
     assert figures["loss"] == pytest.approx(total, rel=1e-5)
+
+
+def constant_steps(model):
+    return int(ops.convert_to_numpy(model.adversary.constant.steps))
+
+
+def blank(model, value=0.0):
+    """Makes the last convolution, and so the network, return one color."""
+    for layer in [each for each in model.layers if each.weights][-1:]:
+        layer.set_weights([np.full(weight.shape, value) for weight in layer.get_weights()])
+
+
+def still(model):
+    """Stops all learning."""
+    for optimizer in (model.optimizer, model.adversary.optimizer):
+        optimizer.inner_optimizer.learning_rate = 0.0
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_steps_that_return_one_color_are_counted_until_one_does_not(policy, precision):
+    policy(precision)
+    model = adversaries(name="edsr")
+    still(model)
+    weights = model.get_weights()
+    fit(model, [batch(0)])
+    assert constant_steps(model) == 0
+    blank(model)
+    fit(model, [batch(i) for i in range(3)])
+    assert constant_steps(model) == 3
+    lr, hr = batch(0)
+    fit(model, [(lr, np.full_like(hr, 128))])  # HR is of one color, too
+    assert constant_steps(model) == 0
+    fit(model, [batch(i) for i in range(2)])
+    assert constant_steps(model) == 2
+    model.set_weights(weights)
+    fit(model, [batch(0)])
+    assert constant_steps(model) == 0
+
+
+def test_a_run_that_keeps_returning_one_color_ends_and_the_first_such_step_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(callbacks.StopWhenConstant, "patience", 15)
+    model = adversaries(name="edsr")
+    still(model)
+    blank(model)
+    plan = {"epochs": 10, "steps_per_epoch": 10, "batch_size": 2, "log": lambda line: None}
+    run, keep = Run.start(tmp_path, []), callbacks.Keep(by_psnr=False)
+    crops = Crops(Batches(lambda k: tuple(x.astype("uint8") for x in batch(1000 + k)), 1))
+    with pytest.raises(InputError) as caught:
+        trainer.fit(model, run, (batch(i) for i in range(100)), crops, keep=keep, **plan)
+    assert "images of one color for 20 steps, since step 1." in str(caught.value)  # it checks every ten steps
+    assert "pretrained_discriminator" in str(caught.value)
+    assert [path.name for path in run.models.iterdir()] == ["epoch-0001.keras"]
+    assert "constant_steps" not in run.history_file.read_text()

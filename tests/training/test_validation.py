@@ -12,6 +12,7 @@ from tests.helpers.runs import write_dataset
 from wdsr_tf import checkpoint
 from wdsr_tf.data.assemble import Data
 from wdsr_tf.data.feed import Batches
+from wdsr_tf.data.variations import Variations
 from wdsr_tf.evaluation.datasets import ImagePairs
 from wdsr_tf.evaluation.evaluate import evaluate
 from wdsr_tf.models import create_model
@@ -78,6 +79,15 @@ def test_crops_do_not_depend_on_the_runs_seed(dataset):
     for ours, theirs in zip(one, other, strict=True):
         np.testing.assert_array_equal(ours[1], theirs[1])
     assert str(one).startswith("4 crops of 24 x 24 HR pixels, the same in each epoch and run; RGB, no border")
+
+
+def test_crops_are_of_hr_as_it_is_even_if_training_varies_it(dataset):
+    config = TrainingConfig(dataset=dataset, **SMALL, validation_steps=2)
+    plain = Data(dataset, recipe="waifu2x-pytorch-v1,level=0", lr_patch_size=12, batch_size=2)
+    varied = dataclasses.replace(plain, variations=Variations(overlay=1.0, unsharp_mask=1.0))
+    one, other = (choose(config, data, None, None) for data in (plain, varied))
+    for ours, theirs in zip(one, other, strict=True):
+        np.testing.assert_array_equal(ours[1], theirs[1])
 
 
 def test_each_process_measures_its_part_of_the_crops_and_bicubic_all(dataset):

@@ -9,6 +9,7 @@ from wdsr_tf.data.pairs import cached_hr
 from wdsr_tf.data.patches import Stored
 from wdsr_tf.data.sampler import MixedSampler, Sampler
 from wdsr_tf.data.sources import Arrays, HRImages, Pairs, files
+from wdsr_tf.data.variations import NONE, Variations
 from wdsr_tf.errors import InputError
 
 
@@ -47,6 +48,7 @@ class Data:
         memory_fraction: images are loaded into memory if they fit in this share of the free memory, 0..1.
         min_bytes: as in `sources.HRImages`.
         active_cropping: as in `sources.HRImages`.
+        variations: as in `sources.HRImages`.
         part: (i, n) makes the i-th of n equal parts of each batch, i from 0.
         log: is called with a line about images that are left out.
     """
@@ -61,6 +63,7 @@ class Data:
     memory_fraction: float = 0.5
     min_bytes: int = 0
     active_cropping: float = 0.0
+    variations: Variations = NONE
     part: tuple[int, int] = (0, 1)
     log: Callable = print
 
@@ -99,7 +102,7 @@ class Data:
         recipes = [degrade.parse(self.recipe, scale) for scale in scales]
         paths = div2k.hr_images(self.root, split, ids)
         options = (self.lr_patch_size, Arrays(paths, self.memory_fraction), self.min_bytes, self.active_cropping)
-        found = [HRImages(paths, recipe, *options) for recipe in recipes]
+        found = [HRImages(paths, recipe, *options, self.variations) for recipe in recipes]
         if found[-1].left_out:
             self.log(f"{split}: {len(found[-1].left_out)} of {len(paths)} images left out: too small for a patch")
         return found

@@ -20,6 +20,7 @@ import numpy as np
 
 from wdsr_tf.data import degrade, div2k
 from wdsr_tf.data.augment import augment, crop
+from wdsr_tf.data.variations import NONE, Variations, half_size
 from wdsr_tf.errors import InputError
 
 TRIES = 10  # patches to try for one with enough detail
@@ -68,7 +69,7 @@ class Pairs:
 
 
 class HRImages:
-    """Patches of HR images with LR made on the fly: cropped, rotated, downscaled and compressed, in this order.
+    """Patches of HR images with LR made on the fly: cropped, rotated, varied, downscaled and compressed, in this order.
 
     Args:
         paths: `.npy` files.
@@ -77,6 +78,8 @@ class HRImages:
         arrays: the images' `Arrays`. Default: loaded here.
         min_bytes: a patch whose LR has fewer bytes as PNG is replaced by another of the same image, at most nine times.
         active_cropping: probability, 0..1, that a patch is the most detailed one of ten random places.
+        variations: what else may happen to HR before LR is made. Only images at least twice as large as a patch are
+            halved; of those, active cropping judges the detail before.
 
     Attributes:
         left_out: the files whose images are too small for a patch.
@@ -93,9 +96,11 @@ class HRImages:
         arrays: "Arrays | None" = None,
         min_bytes: int = 0,
         active_cropping: float = 0.0,
+        variations: Variations = NONE,
     ):
         paths = list(paths)
         self.recipe, self.min_bytes, self.active_cropping = recipe, min_bytes, active_cropping
+        self.variations = variations
         self.shapes = patch_shapes(lr_patch_size, recipe.scale)
         self.side = hr_side(recipe, lr_patch_size)
         self.arrays = Arrays(paths) if arrays is None else arrays
@@ -117,10 +122,14 @@ class HRImages:
     def patch(self, index, top, left, flipped, turns, make_rng):
         hr, rng = self.arrays[self.paths[index]], make_rng()
         for attempt in range(TRIES):
-            if attempt or self.active_cropping:
-                top, left = degrade.active_crop(hr, self.side, 1, rng, self.active_cropping)
-            region = hr[top : top + self.side, left : left + self.side].copy()
-            lr, target = self.recipe.pair(augment(region, region, flipped, turns)[1], rng)
+            halved = self.variations.halves(rng) and min(hr.shape[:2]) >= 2 * self.side
+            side = 2 * self.side if halved else self.side
+            if attempt or halved or self.active_cropping:
+                top, left = degrade.active_crop(hr, side, 1, rng, self.active_cropping)
+            region = hr[top : top + side, left : left + side].copy()
+            region = half_size(region, rng) if halved else region
+            region = self.variations(augment(region, region, flipped, turns)[1], rng)
+            lr, target = self.recipe.pair(region, rng)
             if not self.min_bytes or degrade.has_detail(lr, self.min_bytes):
                 break
         return lr, target

@@ -23,6 +23,7 @@ from keras import ops
 
 from wdsr_tf.models.registry import SRModel, center_crop
 from wdsr_tf.training import devices
+from wdsr_tf.training.metrics import ConstantSteps
 
 NEVER = 2**31 - 1  # steps after which an optimizer's scale grows that isn't one for float16
 FIGURES = ("pixel_loss", "perceptual_loss", "adversarial_loss", "discriminator_loss", "real_logit", "fake_logit")
@@ -99,6 +100,7 @@ class Adversary:
     Attributes:
         variables: Those of the discriminator and of its optimizer, and others that its loss changes.
         figures: A metric for each of FIGURES that there is.
+        constant: The metric that counts the steps in which SR is one color.
     """
 
     def __init__(self, model, not_finite, objective, discriminator=None, optimizer=None, more=()):
@@ -111,6 +113,7 @@ class Adversary:
             self.variables = [*discriminator.variables, *optimizer.variables, *more]
         has = {"perceptual_loss": objective.perceptual} | dict.fromkeys(FIGURES[2:], discriminator)
         self.figures = {name: keras.metrics.Mean(name) for name in FIGURES if has.get(name, True)}
+        self.constant = ConstantSteps()
 
     def train_step(self, *arguments):
         """A step of `keras.Model.fit`, on TensorFlow or JAX."""
@@ -133,9 +136,11 @@ class Adversary:
             updates.append(_Update(self.discriminator, self.optimizer))
         count = self.not_finite.steps + 0
         total, (outputs, figures) = generator.compute(lambda: self._generator_loss(lr, hr), self._carried)
+        sr = ops.stop_gradient(first(outputs))
+        real = center_crop(hr, sr)
+        self.constant.watch(real, sr)
         if self.discriminator:
-            sr = ops.stop_gradient(first(outputs))
-            _, more = updates[1].compute(lambda: self._discriminator_loss(center_crop(hr, sr), sr), self._carried)
+            _, more = updates[1].compute(lambda: self._discriminator_loss(real, sr), self._carried)
             figures |= more
         broken = devices.total([ops.cast(ops.logical_not(update.is_finite), "float32") for update in updates])
         broken = [number > 0 for number in broken]
@@ -231,14 +236,16 @@ class _Carried(keras.metrics.Metric):
     @property
     def variables(self):
         adversary = self._adversary()
-        figures = [variable for metric in adversary.figures.values() for variable in metric.variables]
+        metrics = [*adversary.figures.values(), adversary.constant]
+        figures = [variable for metric in metrics for variable in metric.variables]
         return [*adversary.variables, *adversary.objective.frozen, *figures]
 
     def update_state(self, *arguments, **named):
         """Does nothing: the step updates the figures."""
 
     def result(self):
-        return {name: metric.result() for name, metric in self._adversary().figures.items()}
+        adversary = self._adversary()
+        return {metric.name: metric.result() for metric in [*adversary.figures.values(), adversary.constant]}
 
     def reset_state(self):
         for metric in self._adversary().figures.values():

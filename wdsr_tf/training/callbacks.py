@@ -152,16 +152,17 @@ def bicubic_psnr(validation):
     return float(np.mean(found))
 
 
-class StopWhenNotFinite(keras.callbacks.Callback):
-    """Stops a run whose loss hasn't been finite for `patience` consecutive steps.
+class _Stop(keras.callbacks.Callback):
+    """Stops a run after `patience` consecutive steps that `counter`, a figure of the training step, counts.
 
     Checks every ten steps, because a check waits for the device.
     """
 
-    def __init__(self, clock, patience=50):
+    counter, patience = None, 0
+
+    def __init__(self, clock):
         super().__init__()
         self.clock = clock
-        self.patience = patience
 
     def on_epoch_begin(self, epoch, logs=None):
         self.steps_before = self.clock.steps(epoch)
@@ -170,12 +171,37 @@ class StopWhenNotFinite(keras.callbacks.Callback):
         step = self.steps_before + batch + 1
         if step % 10:
             return
-        broken = int(logs["not_finite_steps"])
-        if broken >= self.patience:
-            raise NotFiniteError(
-                f"The loss has not been finite for {broken} steps, since step {step - broken + 1}. {NOT_FINITE} "
-                f"{failures.KEPT}"
-            )
+        counted = int(logs.get(self.counter, 0))
+        if counted >= self.patience:
+            raise self.error(counted, step - counted + 1)
+
+
+class StopWhenNotFinite(_Stop):
+    """Stops a run whose loss hasn't been finite for `patience` consecutive steps."""
+
+    counter, patience = "not_finite_steps", 50
+
+    def error(self, count, first):
+        return NotFiniteError(
+            f"The loss has not been finite for {count} steps, since step {first}. {NOT_FINITE} {failures.KEPT}"
+        )
+
+
+class StopWhenConstant(_Stop):
+    """Stops a run of perceptual or adversarial training whose SR has been one color for `patience` consecutive steps.
+
+    The discriminator may have driven the network there, from where it seldom returns. The patience is longer than for
+    losses that aren't finite, because a network with fresh weights may begin with nearly one color.
+    """
+
+    counter, patience = "constant_steps", 500
+
+    def error(self, count, first):
+        return InputError(
+            f"The network has returned images of one color for {count} steps, since step {first}. Try a lower "
+            "learning_rate or adversarial_weight, more pixel_weight, or a pretrained_discriminator, and start from a "
+            f"network trained by PSNR. {failures.KEPT}"
+        )
 
 
 @dataclasses.dataclass
@@ -280,7 +306,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs |= adversarial.learning_rates(self.model)
         row = {"epoch": epoch + 1, "learning_rate": float(_numpy(self.model.optimizer.learning_rate))}
-        row |= {name: float(value) for name, value in logs.items() if "not_finite" not in name}
+        row |= {name: float(value) for name, value in logs.items() if not name.endswith("_steps")}
         if not np.isfinite(row["val_psnr"]):
             return  # a broken epoch is neither kept nor resumed from
         self.rows.append(row)

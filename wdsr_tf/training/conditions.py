@@ -31,7 +31,11 @@ CONDITIONS = [
     (["pretrained_discriminator", "r1", "gradient_penalty"], lambda c: c.adversarial, "with adversarial"),
     (["perceptual_layers", "vgg_weights"], lambda c: c.perceptual, "with perceptual"),
     (["pixel_weight"], has_more_losses, "with perceptual or adversarial"),
-    (["min_bytes", "active_cropping"], lambda c: c.degrade, "with degrade"),
+    (
+        ["min_bytes", "active_cropping", "half_size", "color_noise", "overlay", "unsharp_mask"],
+        lambda c: c.degrade,
+        "with degrade",
+    ),
     (["memory_fraction"], lambda c: not is_store(c), "to images, not to a store of patches"),
     (["benchmark"], lambda c: c.validation != "crops", "to full-images, without validation=crops"),
     (

@@ -88,6 +88,18 @@ class TrainingConfig:
     active_cropping: float = option(
         0.0, "For LR made during training: fraction of patches to choose for their detail.", minimum=0, maximum=1
     )
+    half_size: float = option(
+        0.0, "For LR made during training: fraction of patches from images at half their size.", minimum=0, maximum=1
+    )
+    color_noise: float = option(
+        0.0, "For LR made during training: fraction of patches with changed colors.", minimum=0, maximum=1
+    )
+    overlay: float = option(
+        0.0, "For LR made during training: fraction of patches blended with a flipped copy.", minimum=0, maximum=1
+    )
+    unsharp_mask: float = option(
+        0.0, "For LR made during training: fraction of patches whose HR is sharpened.", minimum=0, maximum=1
+    )
     training_images: str | None = option(None, "Inclusive range of ids, such as 1-800. Default: all.")
     validation_images: str | None = option(None, "Inclusive range of ids, such as 801-900. Default: all.")
     lr_patch_size: int = option(48, "Side of a training patch in LR pixels.", minimum=1)

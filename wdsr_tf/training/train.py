@@ -34,7 +34,7 @@ def train(config: TrainingConfig, *, resume=None, log=print) -> Run | None:
 
     Raises:
         InputError: If a setting doesn't fit the dataset or the network, there is no such run, another process trains
-            it, or memory ran out.
+            it, memory ran out, or perceptual or adversarial training ends in images of one color.
         NotFiniteError: If the loss stays infinite or NaN.
     """
     log = log if log and not config.process_id else _silent
@@ -140,6 +140,7 @@ def _session(config, log):
 def _dataset(config, log):
     """The dataset, and the sampler of its training patches."""
     from wdsr_tf.data import assemble
+    from wdsr_tf.data.variations import Variations
 
     root = Path(config.dataset)
     data = assemble.Data(
@@ -153,6 +154,7 @@ def _dataset(config, log):
         memory_fraction=config.memory_fraction,
         min_bytes=config.min_bytes,
         active_cropping=config.active_cropping,
+        variations=Variations(config.half_size, config.color_noise, config.overlay, config.unsharp_mask),
         part=(config.process_id, config.num_processes),
         log=log,
     )

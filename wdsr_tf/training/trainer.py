@@ -86,11 +86,11 @@ def fit(
 
     Raises:
         NotFiniteError: If the loss stays infinite or NaN, or the last epoch's PSNR is.
-        InputError: If memory runs out, or another process of the training ends.
+        InputError: If memory runs out, SR stays one color, or another process of the training ends.
     """
     clock = callbacks.Clock(initial_epoch, initial_step, steps_per_epoch)
     model.facts["validation"] = f"{validation.kind}: {validation}"
-    watchers = [callbacks.StopWhenNotFinite(clock), Validate(validation)]
+    watchers = [callbacks.StopWhenNotFinite(clock), callbacks.StopWhenConstant(clock), Validate(validation)]
     if shared.writes:
         watchers.append(callbacks.Baseline(validation, log, warns=keep.by_psnr))
     if _averages(model.optimizer):

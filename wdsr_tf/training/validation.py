@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from wdsr_tf.data import feed
+from wdsr_tf.data.variations import NONE
 from wdsr_tf.evaluation.datasets import ImagePairs
 from wdsr_tf.evaluation.measure import PSNR_LIMIT, decoded
 from wdsr_tf.evaluation.metrics import PROTOCOLS
@@ -143,7 +144,7 @@ def offers_full_images(config) -> bool:
 
 def _crops(config, data):
     """Crops that depend on the images alone: not on the run's seed."""
-    fixed = dataclasses.replace(data, seed=0, augment=False)
+    fixed = dataclasses.replace(data, seed=0, augment=False, variations=NONE)
     sampler = fixed.sampler("valid", config.validation_images, [config.scale])
     count, side = config.validation_steps * config.batch_size, config.lr_patch_size * config.scale
     described = f"{count} crops of {side} x {side} HR pixels, the same in each epoch and run"
