@@ -6,9 +6,17 @@ import { readHeader } from "../image/header";
 import { checkSize } from "../image/limits";
 import { inDepth } from "../image/pixels";
 import { resized } from "../image/resize";
-import type { Compared, Comparison } from "./messages";
+import { DRAWN, type Compared, type Comparison } from "./messages";
+import { Pace } from "./pace";
 
-self.onmessage = async ({ data: { file, width, height } }: MessageEvent<Comparison>) => {
+const pace = new Pace(4);
+
+self.onmessage = ({ data }: MessageEvent<Comparison | typeof DRAWN>) => {
+  if (data === DRAWN) pace.drawn();
+  else compare(data);
+};
+
+async function compare({ file, width, height }: Comparison): Promise<void> {
   const header = await readHeader(file);
   checkSize(header, { width, height });
   const { pixels, kind } = await decode(file, header);
@@ -18,9 +26,10 @@ self.onmessage = async ({ data: { file, width, height } }: MessageEvent<Comparis
   for (const strip of resized(image, width, height, 8)) {
     send({ type: "rows", y, pixels: inDepth(strip, 8) });
     y += strip.height;
+    await pace.sent();
   }
   send({ type: "original", pixels: image });
-};
+}
 
 /** The worker doesn't keep the pixels. */
 function send(compared: Compared): void {

@@ -7,6 +7,9 @@ import type { Engine } from "./engine";
 import type { Request } from "./routes";
 import type { Piece } from "./upscale";
 
+/** To both workers: pixels that they sent are on the screen, or aren't needed. */
+export const DRAWN = "drawn";
+
 /** To the upscaling worker. */
 export interface Order {
   file: Blob;

@@ -19,7 +19,8 @@ export interface Job {
 
 /** What is told while it runs: rectangles of the result, and the fraction of the work that is done, 0 to 1. */
 export interface Watch {
-  piece(piece: Piece): void;
+  /** It goes on when the promise is kept. */
+  piece(piece: Piece): Promise<void>;
   progress(done: number): void;
 }
 
@@ -37,9 +38,9 @@ export async function* upscaled(job: Job, watch: Watch): AsyncGenerator<Pixels> 
     const last = i === networks.length - 1;
     const exact = last && result.width === width && result.height === height;
     const run = await job.open(network);
-    const strips = upscale(image, kind, network, run, exact ? depth : 16, (piece, part) => {
-      if (exact) watch.piece(piece);
+    const strips = upscale(image, kind, network, run, exact ? depth : 16, async (piece, part) => {
       watch.progress((before + part * work) / total);
+      if (exact) await watch.piece(piece);
     });
     if (exact) yield* strips;
     else if (last) yield* shown(resizedStrips(strips, result, job, depth), watch);
@@ -56,7 +57,7 @@ async function* shown(strips: Iterable<Pixels> | AsyncIterable<Pixels>, watch: W
   let y = 0;
   for await (const strip of strips) {
     const copy = inDepth(strip, 8);
-    watch.piece({ x: 0, y, pixels: copy === strip ? { ...copy, data: copy.data.slice() } : copy });
+    await watch.piece({ x: 0, y, pixels: copy === strip ? { ...copy, data: copy.data.slice() } : copy });
     y += strip.height;
     yield strip;
   }

@@ -55,7 +55,7 @@ export async function* upscale(
   network: Network,
   run: Run,
   depth: Depth,
-  show: (piece: Piece, done: number) => void,
+  show: (piece: Piece, done: number) => Promise<void>,
 ): AsyncGenerator<Pixels> {
   const { scale } = network;
   const tiles = tilesFor(image, network);
@@ -71,7 +71,7 @@ export async function* upscale(
     for (const column of tiles.columns) {
       const sr = await run(cut(image, row, column), row.stop - row.start, column.stop - column.start);
       keep(sr, strip, row, column, scale, kind);
-      show({ x: column.low * scale, y: top, pixels: part(strip, column, scale) }, ++count / total);
+      await show({ x: column.low * scale, y: top, pixels: part(strip, column, scale) }, ++count / total);
     }
     yield strip;
   }

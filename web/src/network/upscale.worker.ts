@@ -7,14 +7,21 @@ import { checkSize } from "../image/limits";
 import { depthOf } from "../image/pixels";
 import { Refusal } from "../image/refusal";
 import { depthFor, openWriter } from "../image/writer";
-import type { Order, Report } from "./messages";
+import { DRAWN, type Order, type Report } from "./messages";
+import { Pace } from "./pace";
 import { upscaled } from "./passes";
 import { routeOf, sizeOf, workOf } from "./routes";
 import { Runtime } from "./runtime";
 
 let runtime: Runtime | undefined;
+const pace = new Pace(16);
 
-self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
+self.onmessage = ({ data }: MessageEvent<Order | typeof DRAWN>) => {
+  if (data === DRAWN) pace.drawn();
+  else obey(data);
+};
+
+async function obey(order: Order): Promise<void> {
   const start = performance.now();
   try {
     const result = await work(order);
@@ -23,7 +30,7 @@ self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
     if (error instanceof Refusal) report({ type: "refused", message: { key: error.key, values: error.values } });
     else report({ type: "failed", error: String(error) });
   }
-};
+}
 
 async function work({ file, request, output, engine }: Order): Promise<Blob> {
   const header = await readHeader(file);
@@ -42,7 +49,10 @@ async function work({ file, request, output, engine }: Order): Promise<Blob> {
   const strips = upscaled(
     { image, kind, networks, width, height, depth, open },
     {
-      piece: (piece) => report({ type: "piece", piece }, [piece.pixels.data.buffer]),
+      piece(piece) {
+        report({ type: "piece", piece }, [piece.pixels.data.buffer]);
+        return pace.sent();
+      },
       progress: (done) => report({ type: "progress", done }),
     },
   );

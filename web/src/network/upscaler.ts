@@ -3,7 +3,7 @@
 import type { Message } from "../i18n";
 import type { Output } from "../image/writer";
 import type { Engine } from "./engine";
-import type { Compared, Comparison, Order, Report } from "./messages";
+import { DRAWN, type Compared, type Comparison, type Order, type Report } from "./messages";
 import type { Request } from "./routes";
 import type { Piece } from "./upscale";
 
@@ -59,6 +59,7 @@ export class Upscaler {
         break;
       case "piece":
         this.listener.piece(report.piece);
+        this.worker?.postMessage(DRAWN);
         break;
       case "progress":
         this.listener.progress(report.done);
@@ -95,6 +96,7 @@ export class Comparer {
     this.worker.onmessage = ({ data }: MessageEvent<Compared>) => {
       if (data.type === "original") this.stop(); // the last message
       take(data);
+      this.worker?.postMessage(DRAWN);
     };
     this.worker.postMessage(comparison);
   }

@@ -4,6 +4,7 @@
 // shows the same point as the middle of the result's.
 
 import { say, text, type Key } from "../i18n";
+import { LARGE } from "../image/limits";
 import type { Pixels as AnyPixels, Shallow } from "../image/pixels";
 import { Loupe } from "./loupe";
 
@@ -73,13 +74,16 @@ export class Viewer {
       canvas.width = width;
       canvas.height = height;
     }
+    // Browsers hold up to three copies of a canvas that changes on the screen: a large one appears when it's complete.
+    bicubic.hidden = width * height > LARGE;
     if (!same) this.fit();
     else this.draw();
   }
 
-  /** Takes the original, whose own pixels can be compared with the result. */
+  /** Takes the original, whose own pixels can be compared with the result, when the bicubic image is complete. */
   putOriginal(pixels: Pixels): void {
-    const { nearest } = this.canvases;
+    const { bicubic, nearest } = this.canvases;
+    bicubic.hidden = false;
     [nearest.width, nearest.height] = [pixels.width, pixels.height];
     put(nearest, pixels, 0, 0);
     this.draw();
