@@ -1,4 +1,4 @@
-"""Every engine compared with the same network, with the same weights, in PyTorch's eager mode.
+"""Every engine compared with the same network, with the same weights, in PyTorch.
 
 python -m benchmarks.inference
 python -m benchmarks.inference --startup
@@ -20,42 +20,61 @@ NETWORKS = {
     "edsr-8": ("edsr", {"num_res_blocks": 8}),
     "carn": ("carn", {}),
     "carn-m": ("carn-m", {}),
+    "srvgg": ("srvgg", {}),
+    "rrdbnet": ("rrdbnet", {}),
 }
+DEFAULT = ("wdsr-a-8", "edsr-8", "carn", "srvgg", "rrdbnet")
+SMALLER = {"rrdbnet": 2}  # by what its frames' sides are divided: it takes ten times as long as the others
 ENGINES = {  # contestant -> name and precision
     "keras": ("keras", "float32"),
     "onnx": ("onnx", "float32"),
     "openvino": ("openvino", "float32"),
+    "openvino bfloat16": ("openvino", "bfloat16"),
     "openvino int8": ("openvino", "int8"),
 }
-BASE, CHANNELS_LAST, PRODUCT = "PyTorch", "PyTorch channels_last", "matrix product"
+PEERS = {  # contestant -> options of `pytorch.runner`
+    "PyTorch": {},
+    "PyTorch channels_last": {"channels_last": True},
+    "PyTorch channels_last compiled": {"channels_last": True, "compiled": True},
+    "PyTorch autocast": {"bfloat16": True},
+    "PyTorch autocast channels_last": {"bfloat16": True, "channels_last": True},
+    "PyTorch autocast channels_last compiled": {"bfloat16": True, "channels_last": True, "compiled": True},
+}
+BASE, PRODUCT = "PyTorch", "matrix product"
 SIDE = 2048  # of the matrices
 
 
 def define(flags):
-    flags.list("networks", list(NETWORKS), "Networks to run, at x2.")
+    flags.list("networks", list(DEFAULT), f"Networks to run, at x2, among {', '.join(NETWORKS)}.")
     flags.list("engines", list(ENGINES), "Engines to compare.")
-    flags.list("frames", ["256x256", "339x510"], "Sizes of the LR image in pixels, HEIGHTxWIDTH.")
-    flags.integer("rounds", 9, "Rounds that count, after two that don't.", minimum=1)
+    flags.list("peers", list(PEERS), "What runs in PyTorch. Compiling takes up to a minute for each network and frame.")
+    flags.list("frames", ["256x256"], "Sizes of the LR image in pixels, HEIGHTxWIDTH; rrdbnet gets half the sides.")
+    flags.integer("rounds", 9, "Rounds that count, after one that doesn't.", minimum=1)
+    flags.switch("memory", False, "Measure memory, too, in a process for each contestant.")
     flags.switch("startup", False, "Measure the time to the first pixel instead.")
 
 
 def run(flags, _words):
     measuring.chosen(flags.networks, NETWORKS, "network")
     measuring.chosen(flags.engines, ENGINES, "engine")
+    peers = measuring.chosen(list(dict.fromkeys([BASE, *flags.peers])), PEERS, "peer")
     if flags.startup:
         startup(flags)
         return
     sizes = [frame_size(frame) for frame in flags.frames]
     measuring.protocol(
         "x2, fresh weights, the same ones in PyTorch; uint8 NHWC in, float32 NHWC out, with each library's own choice "
-        f"of threads. All contestants run in turn in one process: medians of {flags.rounds} rounds after two more, "
-        "ratios paired by round. GFLOP/s: twice the multiply-adds of the convolutions, also relative to PyTorch's "
-        f"product of two float32 matrices of {SIDE} x {SIDE} in the same rounds. Memory: the greatest resident size of "
-        "a fresh process that runs one image."
+        f"of threads. All contestants run in turn in one process: medians of {flags.rounds} rounds after one more, "
+        "ratios paired by round. Fastest: PyTorch's contestant with the lowest median in the same precision; int8 is "
+        "compared with the fastest under autocast. GFLOP/s: twice the multiply-adds of the convolutions, also relative "
+        f"to PyTorch's product of two float32 matrices of {SIDE} x {SIDE} in the same rounds. Memory: the greatest "
+        "resident size of a fresh process that runs one image."
     )
     with tempfile.TemporaryDirectory() as folder:
         for name in flags.networks:
-            measure(name, Path(folder), flags.engines, sizes, flags.rounds)
+            divisor = SMALLER.get(name, 1)
+            frames = [(height // divisor, width // divisor) for height, width in sizes]
+            measure(name, Path(folder), flags.engines, peers, frames, flags.rounds, flags.memory)
 
 
 def frame_size(frame):
@@ -66,7 +85,7 @@ def frame_size(frame):
     return int(height), int(width)
 
 
-def measure(name, folder, engines, sizes, rounds):
+def measure(name, folder, engines, peers, sizes, rounds, with_memory):
     """Prints one table per size for the network `name`."""
     from benchmarks import pytorch
     from wdsr_tf.inference.engines import open_engine
@@ -74,10 +93,7 @@ def measure(name, folder, engines, sizes, rounds):
 
     model, path = make_network(name, folder)
     module = pytorch.twin(model)
-    contestants = {
-        BASE: pytorch.runner(module),
-        CHANNELS_LAST: pytorch.runner(pytorch.twin(model), channels_last=True),
-    }
+    contestants = {peer: pytorch.runner(pytorch.twin(model), **PEERS[peer]) for peer in peers}
     pytorch.torch.save(module, path.with_suffix(".pt"))
     for engine in engines:
         contestants[engine] = open_engine(path, *ENGINES[engine], allow_loss=True).run
@@ -86,8 +102,8 @@ def measure(name, folder, engines, sizes, rounds):
         check(contestants, lr[:, :32, :48])
         runs = {contestant: functools.partial(upscale, lr) for contestant, upscale in contestants.items()}
         runs[PRODUCT] = pytorch.matrix_product(SIDE)
-        seconds = measuring.interleaved(runs, rounds, warmup=2)
-        memory = {contestant: run_alone(path, contestant, height, width)[1] for contestant in contestants}
+        seconds = measuring.interleaved(runs, rounds)
+        memory = {name: run_alone(path, name, height, width)[1] if with_memory else None for name in contestants}
         print(f"\n{name}, {height} x {width}\n")
         print_table(seconds, 2 * multiply_adds(model) * height * width, memory)
 
@@ -114,23 +130,33 @@ def noise(height, width):
 
 
 def check(contestants, lr):
-    """Raises if two contestants compute different results; int8 may differ."""
+    """Raises if two contestants compute different results; bfloat16 may differ by 5 % of the range, int8 by more."""
     import numpy as np
 
     results = {name: upscale(lr) for name, upscale in contestants.items() if "int8" not in name}
     scale = np.ptp(results[BASE])
     for name, result in results.items():
-        if np.abs(result - results[BASE]).max() > 1e-4 * scale:
+        if np.abs(result - results[BASE]).max() > (1e-4 if is_float32(name) else 0.05) * scale:
             raise InputError(f"{name} and {BASE} compute different results.")
+
+
+def is_float32(name):
+    """Whether a contestant computes in float32."""
+    return not any(word in name for word in ("bfloat16", "autocast", "int8"))
 
 
 def print_table(seconds, operations, memory):
     """Prints a row per contestant; `operations` are those of one image."""
     product = statistics.median(seconds[PRODUCT])
     print(f"{operations / 1e9:.1f} GFLOP per image; matrix product {2 * SIDE**3 / product / 1e9:.0f} GFLOP/s\n")
-    columns = ("seconds", f"times {BASE} (range)", "times channels_last", "GFLOP/s", "of matrix product", "memory")
-    measuring.print_header("", *columns)
-    base, channels_last = measuring.ratios(seconds, BASE), measuring.ratios(seconds, CHANNELS_LAST)
+    columns = ["seconds", f"times {BASE} (range)", "times the fastest (range)", "GFLOP/s", "of matrix product"]
+    measuring.print_header("", *columns, *(["memory"] if any(memory.values()) else []))
+    base, fastest = measuring.ratios(seconds, BASE), {}
+    for kind in (True, False):
+        peers = [name for name in seconds if name in PEERS and is_float32(name) == kind]
+        if peers:
+            peer = min(peers, key=lambda name: statistics.median(seconds[name]))
+            fastest[kind] = measuring.ratios(seconds, peer)
     rate = measuring.ratios(seconds, PRODUCT)
     for name in memory:
         time = statistics.median(seconds[name])
@@ -138,10 +164,10 @@ def print_table(seconds, operations, memory):
             name,
             f"{time:.3f}",
             measuring.span(*base[name]),
-            f"{channels_last[name][0]:.2f}",
+            measuring.span(*fastest[is_float32(name)][name]) if is_float32(name) in fastest else "",
             f"{operations / time / 1e9:.0f}",
             f"{rate[name][0] * operations / (2 * SIDE**3):.0%}",
-            f"{memory[name] / 2**20:.0f} MiB",
+            *([f"{memory[name] / 2**20:.0f} MiB"] if memory[name] else []),
         )
 
 

@@ -25,7 +25,8 @@ def main(checkpoint, engine, precision, height, width):
         from benchmarks import pytorch
 
         module = pytorch.torch.load(Path(checkpoint).with_suffix(".pt"), weights_only=False)
-        upscale = pytorch.runner(module, channels_last="channels_last" in engine)
+        words = {"channels_last": "channels_last", "autocast": "bfloat16", "compiled": "compiled"}
+        upscale = pytorch.runner(module, **{option: word in engine for word, option in words.items()})
     lr = np.random.default_rng(0).integers(0, 256, (1, int(height), int(width), 3), dtype="uint8")
     started = time.perf_counter()
     upscale(lr)

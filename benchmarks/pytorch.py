@@ -20,11 +20,13 @@ def twin(model):
     """Returns the PyTorch module of an `SRModel`: NCHW, RGB in 0..255.
 
     Args:
-        model: WDSR-A (variant official), EDSR, CARN or CARN-M; without weight normalization (see `fold`).
+        model: WDSR-A (variant official), EDSR, CARN, CARN-M, SRVGG or RRDBNet (x2, with pixel_unshuffle, for even
+            sizes); without weight normalization (see `fold`).
     """
-    build = {"wdsr-a": wdsr, "edsr": edsr, "carn": carn, "carn-m": carn}[model.architecture]
-    std = 255.0 if model.architecture.startswith("carn") else 127.5
-    return Normalized(build(model), DIV2K_MEAN, std).eval()
+    build = {"wdsr-a": wdsr, "edsr": edsr, "carn": carn, "carn-m": carn, "srvgg": srvgg, "rrdbnet": rrdbnet}
+    std = 127.5 if model.architecture in ("wdsr-a", "edsr") else 255.0
+    mean = (0.0, 0.0, 0.0) if model.architecture in ("srvgg", "rrdbnet") else DIV2K_MEAN
+    return Normalized(build[model.architecture](model), mean, std).eval()
 
 
 def twin_to_train(model):
@@ -125,12 +127,73 @@ def carn(model):
     return nn.Sequential(conv(layer("head")), body, *ends)
 
 
-def conv(layer, shuffle=1):
-    """A padded convolution with a Keras layer's weights; `shuffle` is the factor of the pixel shuffle after it."""
+def srvgg(model):
+    layer, scale = model.get_layer, model.scale
+    parts = []
+    for name in ("head", *(f"body_{i}" for i in range(model.hyperparameters["num_res_blocks"]))):
+        prelu = nn.PReLU(model.hyperparameters["num_filters"])
+        prelu.weight.data = torch.from_numpy(layer(f"{name}_prelu").get_weights()[0].ravel())
+        parts += [conv(layer(name)), prelu]
+    body = nn.Sequential(*parts, conv(layer(f"tail_x{scale}"), shuffle=scale), nn.PixelShuffle(scale))
+    return Sum(body, nn.Upsample(scale_factor=scale, mode="nearest"))
+
+
+class Dense(nn.Module):
+    """RRDBNet's dense block: each convolution gets the input and the outputs of all before it."""
+
+    def __init__(self, convs):
+        super().__init__()
+        self.convs, self.act = nn.ModuleList(convs), nn.LeakyReLU(0.2, inplace=True)
+
+    def forward(self, x):
+        features = [x]
+        for each in self.convs[:-1]:
+            features.append(self.act(each(torch.cat(features, 1))))
+        return x + 0.2 * self.convs[-1](torch.cat(features, 1))
+
+
+class Scaled(nn.Module):
+    """x plus 0.2 times a branch of it."""
+
+    def __init__(self, branch):
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x):
+        return x + 0.2 * self.branch(x)
+
+
+def rrdbnet(model):
+    layer = model.get_layer
+
+    def block(name):
+        return Dense([conv(layer(f"{name}_conv{i}")) for i in range(1, 6)])
+
+    def up(i):
+        act = nn.LeakyReLU(0.2, inplace=True)
+        return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), conv(layer(f"upsampler_x2_{i}")), act)
+
+    blocks = [
+        Scaled(nn.Sequential(*(block(f"body_{i}_rdb{j}") for j in (1, 2, 3))))
+        for i in range(model.hyperparameters["num_res_blocks"])
+    ]
+    head = conv(layer("head"), unshuffle=2)
+    body = residual(*blocks, conv(layer("body_out")))
+    ends = [up(1), up(2), conv(layer("hr_conv")), nn.LeakyReLU(0.2, inplace=True), conv(layer("tail"))]
+    return nn.Sequential(nn.PixelUnshuffle(2), head, body, *ends)
+
+
+def conv(layer, shuffle=1, unshuffle=1):
+    """A padded convolution with a Keras layer's weights.
+
+    `shuffle` is the factor of the pixel shuffle after it, `unshuffle` that of the pixel unshuffle before it.
+    """
     kernel, bias = layer.get_weights()
     if shuffle > 1:  # ours: (row, column, color); PyTorch's: (color, row, column)
         order = np.arange(len(bias)).reshape(shuffle**2, -1).T.ravel()
         kernel, bias = kernel[..., order], bias[order]
+    if unshuffle > 1:
+        kernel = kernel[:, :, np.arange(kernel.shape[2]).reshape(unshuffle**2, -1).T.ravel()]
     size, _, inputs, outputs = kernel.shape
     groups = getattr(layer, "groups", 1)
     twin = nn.Conv2d(inputs * groups, outputs, size, padding=size // 2, groups=groups)
@@ -139,15 +202,24 @@ def conv(layer, shuffle=1):
     return twin
 
 
-def runner(module, channels_last=False):
-    """Returns a function that runs `module` in eager mode, from an NHWC array to an NHWC float32 array."""
+def runner(module, channels_last=False, bfloat16=False, compiled=False):
+    """Returns a function that runs `module`, from an NHWC array to an NHWC float32 array.
+
+    Args:
+        module: as `twin` returns it.
+        channels_last: keep it and its input in that layout.
+        bfloat16: run it under autocast.
+        compiled: run it with `torch.compile`, which takes a while for each new shape, rather than eagerly.
+    """
     layout = torch.channels_last if channels_last else torch.contiguous_format
     module = module.to(memory_format=layout)
+    module = torch.compile(module) if compiled else module
 
     @torch.inference_mode()
     def run(lr):
         x = torch.from_numpy(lr).permute(0, 3, 1, 2).float().contiguous(memory_format=layout)
-        return module(x).permute(0, 2, 3, 1).numpy()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            return module(x).float().permute(0, 2, 3, 1).numpy()
 
     return run
 

@@ -41,7 +41,7 @@ def measure(name, path, images):
     """Prints a row per set of calibration images."""
     from wdsr_tf.inference.engines import open_engine, quantize
 
-    float32 = open_engine(path, "openvino")
+    float32 = open_engine(path, "openvino", "float32")
     before = [psnr(float32, images / "benchmark" / benchmark) for benchmark in BENCHMARKS]
     for what, calibration in (("demo/", None), ("photographs", images / "photos" / "train")):
         int8 = open_engine(path, "openvino", "int8", calibration=calibration, allow_loss=True)

@@ -15,7 +15,7 @@ from wdsr_tf import images
 from wdsr_tf.errors import InputError
 from wdsr_tf.images.resize import imresize
 from wdsr_tf.inference import opened as module
-from wdsr_tf.inference.engines import Engine
+from wdsr_tf.inference.engines import Choice, Engine
 from wdsr_tf.inference.routing import routes
 from wdsr_tf.inference.upscaler import Upscaler
 from wdsr_tf.receptive_field import ReceptiveField
@@ -41,6 +41,7 @@ def upscaler(monkeypatch, tmp_path):
         return Upscaler(folder, **options)
 
     monkeypatch.setattr(module, "open_engine", engine)
+    monkeypatch.setattr(module, "choose", lambda *options: Choice("repeat", "float32"))
     return make
 
 
@@ -251,7 +252,7 @@ def test_a_model_is_opened_once_and_logged(upscaler, tmp_path):
     busy = upscaler(log=lines.append)
     for name in ("b.png", "c.png"):
         busy.upscale_file(tmp_path / "a.png", tmp_path / name)
-    assert len(lines) == 1 and lines[0].endswith("x2.keras: x2 x2, repeat")
+    assert len(lines) == 1 and lines[0].endswith("x2.keras: x2 x2, repeat, float32")
 
 
 @pytest.mark.parametrize("options", [{"scale": 4}, {"scale": 3}, {"scale": 0.5}, {"scale": 4, "self_ensemble": True}])
@@ -342,7 +343,7 @@ def test_a_published_weights_file_is_converted_once_and_recognized_in_one_line(t
     three = Upscaler(tmp_path / "carn.npz", scale=3, engine="keras", log=lines.append)
     assert len(lines) == 1 and "carn.npz" in lines[0] and "carn-m x3" in lines[0]
     assert three.upscale(RGB).shape == (30, 48, 3)
-    assert len(lines) == 2 and lines[1].endswith("carn.npz: carn-m x3, keras")
+    assert len(lines) == 2 and lines[1].endswith("carn.npz: carn-m x3, keras, float32")
     assert Upscaler(tmp_path / "carn.npz", scale=3, engine="keras").upscale(RGB).shape == (30, 48, 3)
     with pytest.raises(InputError, match="pass scale, such as 2"):
         Upscaler(tmp_path / "carn.npz")
@@ -352,7 +353,7 @@ def test_a_published_weights_file_is_converted_once_and_recognized_in_one_line(t
 def test_a_model_in_memory_upscales():
     lines = []
     np.testing.assert_array_equal(Upscaler(Fake().engine, log=lines.append).upscale(RGB), repeated(RGB, 2))
-    assert lines == ["model in memory: fake x2, keras"]
+    assert lines == ["model in memory: fake x2, keras, float32"]
 
 
 def test_an_unknown_suffix_is_refused_by_name(upscaler, tmp_path):

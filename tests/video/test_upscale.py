@@ -306,7 +306,7 @@ def test_what_was_finished_with_other_options_or_without_resume_is_made_again(th
     with pytest.raises(KeyboardInterrupt):
         options = VideoOptions(crf=20, deinterlace=True)
         upscale_video(Repeating(before=_interrupt), source, target, options, resume=True, log=said.append)
-    assert any("the video, the model or an option has changed" in line for line in said)
+    assert any("the video, model, engine or an option changed" in line for line in said)
     killed(source, target)
     upscale_video(Repeating(), source, target, VideoOptions(deinterlace=True), log=said.append)
     assert any("pass --resume to continue it" in line for line in said)

@@ -172,9 +172,9 @@ COMMAND = Command(
     words="[NAME=FILE ...]",
     description=(
         "Models are checkpoints below --indir, or files named with --models. Images come from a dataset, a benchmark, "
-        "or a folder of LR and one of HR; they are measured in 8 bits and without transparency. Prints the ranking, "
-        "with the best model in the last line. A model that can't be measured is listed with the reason, and the exit "
-        "code is 1.\n\n"
+        "or a folder of LR and one of HR; they are measured in 8 bits and without transparency, and models "
+        "compute in float32. Prints the ranking, with the best model in the last line. A model that can't be measured "
+        "is listed with the reason, and the exit code is 1.\n\n"
         "Example: bench.py --models carn=carn_m.pth edsr=edsr.keras --scale 2 --benchmark Set5 --protocol paper"
     ),
 )

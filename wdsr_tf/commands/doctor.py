@@ -20,6 +20,7 @@ OPTIONAL = (
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "bf16")
 LITTLE_MEMORY, LITTLE_DISK = 2**30, 2**30  # bytes
 PROBE = 64 * 2**20  # bytes that the measurement of the disk writes
+MODEL = "wdsr-a-8-x2.keras"  # that upscales by default
 SHOWN = 5  # names in a line
 
 OK, WARNING, BROKEN = "ok", "warning", "broken"
@@ -200,10 +201,13 @@ def _speed(folder):
 
 def _choices():
     """What would be chosen here if no flag says otherwise."""
+    from wdsr_tf import weights
+    from wdsr_tf.inference.engines import choose
     from wdsr_tf.training.config import TrainingConfig
 
-    engine = "onnx" if _version("onnxruntime") else "keras"
-    yield Finding("would upscale with", f"engine {engine}")
+    choice = choose(weights.FOLDER / MODEL)
+    because = f", because {choice.reason}" if choice.reason else ""
+    yield Finding("would upscale with", f"engine {choice.engine}, precision {choice.precision}{because}")
     if _version("keras"):
         try:
             from wdsr_tf.training.precision import fastest

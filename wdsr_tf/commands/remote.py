@@ -220,7 +220,7 @@ class Run:
         if self.done:
             say(f"{self.done} of {len(self.found.sources)} are done already; --overwrite upscales them again.")
         if self.outdated:
-            say(f"{self.outdated} were upscaled again: the image, the model or an option has changed.")
+            say(f"{self.outdated} were upscaled again: the image, model, engine or an option changed.")
         if not self.flags.dry_run and (self.written or self.failures):
             say(f"Wrote {self.written} of {self.written + len(self.failures)} files to {self.flags.outdir}.")
         for target, fault in self.faults:

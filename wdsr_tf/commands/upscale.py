@@ -15,7 +15,7 @@ from wdsr_tf.system.url import is_remote
 OWN_MODELS = "output/models"  # where train.py keeps the checkpoints of the newest run
 JOBS = 2
 ENGINES = ("auto", "onnx", "openvino", "keras")
-PRECISIONS = ("auto", "float32", "float16", "int8")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 BAR = "{percentage:3.0f}% |{bar}| {n:.1f}/{total:.1f} megapixels, {remaining} left{postfix}"
 
 DESCRIPTION = """\
@@ -78,9 +78,18 @@ def define(flags):
     flags.switch("self_ensemble", False, "Average eight flips and rotations: slightly better, eight times as long.")
 
     flags.section("Computation")
-    flags.choice("engine", "auto", ENGINES, "What runs the model. Default: onnx if it can run the model, else keras.")
     flags.choice(
-        "precision", "auto", PRECISIONS, "int8 needs openvino, float16 needs keras and a GPU. Default: float32."
+        "engine",
+        "auto",
+        ENGINES,
+        "What runs the model. Default: openvino for bfloat16, else onnx if it can run the model, else keras.",
+    )
+    flags.choice(
+        "precision",
+        "auto",
+        PRECISIONS,
+        "bfloat16 and int8 need openvino, float16 needs keras and a GPU. Default: bfloat16 for images of 8 bits where "
+        "the CPU multiplies it and the model loses at most 0.02 dB, else float32.",
     )
     flags.string(
         "device",
@@ -247,7 +256,7 @@ def choose(upscaler, journal, pairs, overwrite):
     if done:
         say(f"{len(done)} of {len(pairs)} images are done already; --overwrite upscales them again.")
     if outdated:
-        say(f"{len(outdated)} of {len(pairs)} are upscaled again: the image, the model or an option has changed.")
+        say(f"{len(outdated)} of {len(pairs)} are upscaled again: the image, model, engine or an option changed.")
     for _, target in foreign:
         say(f"Kept {one_line(target)}, which isn't a result of this command, or was changed. --overwrite replaces it.")
     for source, _ in quarantined:

@@ -147,7 +147,7 @@ def _missing(upscaler, journal, pairs, options):
         say(f"{counts[State.CURRENT]} of {len(pairs)} videos are done already; --overwrite upscales them again.")
     if counts[State.OUTDATED]:
         outdated = counts[State.OUTDATED]
-        say(f"{outdated} of {len(pairs)} are upscaled again: the video, the model or an option has changed.")
+        say(f"{outdated} of {len(pairs)} are upscaled again: the video, model, engine or an option changed.")
     for pair, found in states.items():
         if found is State.FOREIGN:
             say(

@@ -8,7 +8,7 @@ from pathlib import Path
 from wdsr_tf import weights
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import sha256
-from wdsr_tf.inference.engines import Engine, automatic_engine, automatic_precision, open_engine
+from wdsr_tf.inference.engines import AUTO, Choice, Engine, choose, open_engine
 from wdsr_tf.inference.overlap import measured_overlap
 from wdsr_tf.inference.routing import Candidate
 
@@ -26,22 +26,38 @@ class OpenedModels:
     def __init__(self, has_choice: bool, log, **options):
         self.device, self.calibration = options["device"], options["calibration"]
         self._has_choice, self._log, self._options = has_choice, log, options
-        self._engines, self._descriptions, self._overlaps = {}, {}, {}
+        self._engines, self._choices, self._descriptions, self._overlaps = {}, {}, {}, {}
         self._opening, self._running = threading.RLock(), threading.Lock()
 
     def __iter__(self):
-        return iter(self._engines)
+        return iter(dict.fromkeys(model for model, _ in self._engines))
 
-    def engine(self, model: Candidate) -> Engine:
-        """Returns the model's engine, which runs one tile at a time, whichever thread asks."""
+    def engine(self, model: Candidate, is_deep: bool = False) -> Engine:
+        """Returns the model's engine, which runs one tile at a time, whichever thread asks.
+
+        If it's left to us, images of more than 8 bits (`is_deep`) are computed in float32: bfloat16 has 8 bits.
+        """
         with self._opening:
-            if model not in self._engines:
-                engine = open_engine(self.runnable(model), log=self._log, **self._options)
-                self._engines[model] = dataclasses.replace(engine, run=functools.partial(self._run, engine.run))
-                how = [engine.name, *([engine.precision] if engine.precision != "float32" else [])]
-                how += [str(self.device)] if self.device.is_gpu else []
-                self._log(f"{_shown(model)}: {engine.architecture} x{engine.scale}, {', '.join(how)}")
-            return self._engines[model]
+            choice = self._choice(model, is_deep)
+            opened = model, choice.precision
+            if opened not in self._engines:
+                options = self._options | {"name": choice.engine, "precision": choice.precision}
+                engine = open_engine(self.runnable(model), log=self._log, **options)
+                self._engines[opened] = dataclasses.replace(engine, run=functools.partial(self._run, engine.run))
+                how = [engine.name, engine.precision, *([str(self.device)] if self.device.is_gpu else [])]
+                reason = f": {choice.reason}" if choice.reason else ""
+                self._log(f"{_shown(model)}: {engine.architecture} x{engine.scale}, {', '.join(how)}{reason}")
+            return self._engines[opened]
+
+    def _choice(self, model, is_deep=False):
+        with self._opening:
+            if model not in self._choices:
+                names = self._options["name"], self._options["precision"]
+                self._choices[model] = choose(self.runnable(model), *names, self.device)
+            choice = self._choices[model]
+        if is_deep and self._options["precision"] == AUTO and choice.precision == "bfloat16":
+            return Choice(choice.engine, "float32", "images of more than 8 bits")
+        return choice
 
     def _run(self, run, batch):
         """One tile at a time: a second one would take as much memory again, and the same processor."""
@@ -51,11 +67,11 @@ class OpenedModels:
     def overlap(self, model: Candidate, engine: Engine) -> int:
         """Returns how far the model's tiles overlap, which is measured once if its receptive field is large."""
         with self._opening:
-            if model not in self._overlaps:
+            if (model, engine.precision) not in self._overlaps:
                 file = self.runnable(model)
                 file = file if isinstance(file, Path) else None
-                self._overlaps[model] = measured_overlap(engine, file, self._log, _shown(model))
-            return self._overlaps[model]
+                self._overlaps[model, engine.precision] = measured_overlap(engine, file, self._log, _shown(model))
+            return self._overlaps[model, engine.precision]
 
     def description(self, model: Candidate) -> tuple[str, str]:
         """Returns (checksum, engine, precision, and a GPU) of a model from a file.
@@ -70,13 +86,13 @@ class OpenedModels:
         if model not in self._descriptions:
             from wdsr_tf.importers import formats
 
-            file, name, precision = self.runnable(model), self._options["name"], self._options["precision"]
-            name = automatic_engine(file, precision, self.device) if name == "auto" else name
-            precision = automatic_precision(name) if precision == "auto" else precision
+            file, choice = self.runnable(model), self._choice(model)
             # A converted checkpoint has the time of its conversion in it.
             checksum = formats.sha256(model.source) if model.is_published else sha256(file)
+            deep = self._choice(model, is_deep=True).precision
+            deep = f" ({deep} above 8 bits)" if deep != choice.precision else ""
             gpu = f" {self.device}" if self.device.is_gpu else ""
-            self._descriptions[model] = checksum, f"{name} {precision}{gpu}"
+            self._descriptions[model] = checksum, f"{choice.engine} {choice.precision}{deep}{gpu}"
         return self._descriptions[model]
 
     def runnable(self, model: Candidate):

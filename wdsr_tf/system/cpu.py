@@ -27,9 +27,15 @@ def _value(key, cpuinfo):
     return found[1].strip() if found else ""
 
 
-def multiplies_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
-    """Returns whether the CPU has instructions for bfloat16 matrix products: AMX_BF16 or AVX512_BF16.
+def bfloat16_instructions(cpuinfo: Path = CPUINFO) -> list[str]:
+    """Returns the CPU's instruction sets for bfloat16 matrix products, as Linux names them: of AMX, and of AVX-512.
 
-    Windows doesn't tell, and no Mac has them: there the answer is False.
+    Windows doesn't tell, and no Mac has them: there the list is empty. OpenVINO's own OPTIMIZATION_CAPABILITIES aren't
+    asked, because that takes an import of OpenVINO.
     """
-    return bool(FAST_BFLOAT16 & instruction_sets(cpuinfo))
+    return sorted(FAST_BFLOAT16 & instruction_sets(cpuinfo))
+
+
+def multiplies_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
+    """Returns whether the CPU has `bfloat16_instructions`."""
+    return bool(bfloat16_instructions(cpuinfo))

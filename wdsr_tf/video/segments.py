@@ -129,7 +129,7 @@ def _prepared(folder, recipe, resume, log):
         if segments:
             log(f"Continuing after {sum(len(segment.times) for segment in segments)} finished frames.")
     elif known is not None:
-        why = "the video, the model or an option has changed" if known != text else "pass --resume to continue it"
+        why = "the video, model, engine or an option changed" if known != text else "pass --resume to continue it"
         log(f"Starting over what an earlier run left unfinished: {why}.")
     kept = {segment.path for segment in segments}
     for path in folder.iterdir():

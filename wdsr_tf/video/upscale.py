@@ -209,7 +209,7 @@ class _Compute:
     def _upscaled(self, planes):
         source, result = self._job.source, self._job.encoding
         rgb = color.to_rgb(planes, source.layout, source.matrix, source.full)
-        large = self._upscaler.upscale(rgb)
+        large = self._upscaler.upscale(rgb, bits=max(source.layout.bits, result.layout.bits))
         return color.to_frame(color.to_planes(large, *result.colors), result.layout)
 
 

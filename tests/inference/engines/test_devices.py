@@ -7,10 +7,11 @@ import pytest
 from tests.helpers.engines import Fake
 from wdsr_tf import checkpoint, weights
 from wdsr_tf.errors import InputError
-from wdsr_tf.inference.engines import automatic_engine, open_engine
 from wdsr_tf.inference.engines import keras as keras_engine
 from wdsr_tf.inference.engines import onnx as onnx_engine
+from wdsr_tf.inference.engines import open_engine
 from wdsr_tf.inference.engines import openvino as openvino_engine
+from wdsr_tf.inference.engines.automatic import automatic_engine
 from wdsr_tf.inference.engines.devices import Device, parse_device
 from wdsr_tf.models import create_model
 from wdsr_tf.system import cuda
@@ -105,7 +106,9 @@ class Core:
         return lambda batch: [batch.repeat(2, axis=1).repeat(2, axis=2)]
 
     def get_property(self, device, name):
-        return {("GPU.1", "GPU_DEVICE_TOTAL_MEM_SIZE"): 2**30}[device, name]
+        return {("GPU.1", "GPU_DEVICE_TOTAL_MEM_SIZE"): 2**30, ("CPU", "OPTIMIZATION_CAPABILITIES"): ["FP32"]}[
+            device, name
+        ]
 
 
 def test_openvino_compiles_for_the_gpu_with_that_number(monkeypatch):
@@ -117,6 +120,10 @@ def test_openvino_compiles_for_the_gpu_with_that_number(monkeypatch):
     assert "INFERENCE_NUM_THREADS" not in core.options and core.options["INFERENCE_PRECISION_HINT"] == "f32"
     open_engine(BUNDLED, "openvino").run(np.zeros((1, 4, 4, 3), "uint8"))
     assert core.device == "CPU"
+    with pytest.raises(InputError, match=r"OpenVINO doesn't run bfloat16 on this CPU, .* Use the precision float32"):
+        open_engine(BUNDLED, "openvino", "bfloat16")
+    with pytest.raises(InputError, match=r"OpenVINO runs bfloat16 on CPUs only; on gpu:1, use the precision float32"):
+        open_engine(BUNDLED, "openvino", "bfloat16", device="gpu:1")
     with pytest.raises(InputError, match=r"no device gpu:2; it found gpu:0 \(GPU.0\), gpu:1 \(GPU.1\)"):
         open_engine(BUNDLED, "openvino", device="gpu:2")
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wdsr_tf.errors import InputError, suggestion
-from wdsr_tf.inference.engines.devices import AUTOMATIC, Device, parse_device
+from wdsr_tf.inference.engines.automatic import AUTO, PRECISIONS, Choice, choose
+from wdsr_tf.inference.engines.devices import Device, parse_device
 from wdsr_tf.receptive_field import ReceptiveField
-from wdsr_tf.system import extras, memory
+from wdsr_tf.system import memory
 from wdsr_tf.system.require import require_keras
 
-AUTO = "auto"
-PRECISIONS = {"onnx": ("float32",), "openvino": ("float32", "int8"), "keras": ("float32", "float16")}
+__all__ = ["AUTO", "PRECISIONS", "Choice", "Engine", "check_engine", "choose", "open_engine"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Engine:
 
     Args:
         name: "onnx", "openvino" or "keras".
-        precision: "float32", "float16" or "int8".
+        precision: "float32", "bfloat16", "float16" or "int8".
         architecture: registered name of the network.
         scale: upscaling factor.
         receptive_field: what tiling needs to know.
@@ -45,7 +45,7 @@ class Engine:
 def open_engine(
     model: "str | os.PathLike | Engine | object",
     name: str = AUTO,
-    precision: str = AUTO,
+    precision: str = "float32",
     *,
     allow_loss: bool = False,
     calibration: str | os.PathLike | None = None,
@@ -58,7 +58,8 @@ def open_engine(
         model: a checkpoint (`.keras`), an ONNX file written by `wdsr_tf`, an `SRModel`, or an `Engine`, which is
             returned as it is.
         name: "onnx", "openvino", "keras", or "auto".
-        precision: "float32", "float16" (keras), "int8" (openvino), or "auto".
+        precision: "float32", "float16" (keras), "bfloat16" or "int8" (openvino), or "auto", which stands for the
+            fastest within 0.02 dB.
         allow_loss: use an int8 model that loses more than 0.10 dB.
         calibration: image, or folder of images, that int8 is calibrated on.
         log: called with a line before a conversion that takes a while.
@@ -73,8 +74,8 @@ def open_engine(
     check_engine(name, precision)
     device = parse_device(device)
     model = Path(model) if isinstance(model, str | os.PathLike) else model
-    name = automatic_engine(model, precision, device) if name == AUTO else name
-    precision = automatic_precision(name) if precision == AUTO else precision
+    chosen = choose(model, name, precision, device)
+    name, precision = chosen.engine, chosen.precision
     check_engine(name, precision)
     if not isinstance(model, Path):
         return _open_in_memory(model, name, device)
@@ -96,46 +97,6 @@ def check_engine(name: str, precision: str) -> None:
     if precision not in (AUTO, *offered):
         said = "No engine runs" if name == AUTO else f"The engine {name!r} doesn't run"
         raise InputError(f"{said} in precision {precision!r}. Precisions: {', '.join((AUTO, *offered))}.")
-
-
-def automatic_engine(model, precision: str = AUTO, device: Device = AUTOMATIC) -> str:
-    """The engine that "auto" stands for: ONNX Runtime if the model is ONNX or can be converted, else Keras.
-
-    A precision that only one engine has decides for that engine; for a GPU, the first engine that has one does.
-    """
-    having = [name for name, offered in PRECISIONS.items() if precision in offered]
-    if len(having) == 1:
-        return having[0]
-    if not isinstance(model, Path):
-        return "keras"
-    if device.is_gpu:
-        return _engine_with_gpu(model, device)
-    from wdsr_tf.inference.engines import cache
-
-    if not extras.is_installed("onnxruntime"):
-        return "keras"
-    return "onnx" if cache.find_onnx(model) or cache.can_convert() else "keras"
-
-
-def automatic_precision(engine: str) -> str:
-    """The precision that "auto" stands for."""
-    return PRECISIONS[engine][0]
-
-
-def _engine_with_gpu(model, device):
-    """The first engine that can run `model` on that GPU; raises InputError if none has it."""
-    names = ("onnx", "openvino") if model.suffix == ".onnx" or not extras.is_installed("keras") else PRECISIONS
-    for name in names:
-        if name == "keras":
-            require_keras(f"The device {device}")
-        found = importlib.import_module(f"wdsr_tf.inference.engines.{name}").gpus()
-        if device.number < len(found):
-            return name
-    raise InputError(
-        f"No engine found a device {device} for {model.name}. ONNX Runtime needs an NVIDIA GPU and onnxruntime-gpu in "
-        "place of onnxruntime, OpenVINO an Intel GPU, and Keras a TensorFlow or JAX that was installed for GPUs. "
-        "'wdsr-tf doctor' lists what each has found."
-    )
 
 
 def _open_in_memory(model, name, device):

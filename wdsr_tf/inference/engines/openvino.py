@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU or an Intel GPU, in float32 and int8, from the same ONNX file as the engine 'onnx'.
+"""OpenVINO on the CPU or an Intel GPU, in float32, bfloat16, and int8, from the same ONNX file as the engine 'onnx'.
 
 Height and width are fixed before a network is compiled, which takes a quarter of a second: with free ones int8 is a
 sixth slower. The last two shapes stay compiled, each with memory of its own.
@@ -11,7 +11,7 @@ from wdsr_tf.inference.engines import Engine, cache
 from wdsr_tf.inference.engines.devices import AUTOMATIC, check_found
 from wdsr_tf.inference.engines.onnx import is_lack_of_memory
 from wdsr_tf.system import memory
-from wdsr_tf.system.openvino import compile_network, load_openvino
+from wdsr_tf.system.openvino import compile_network, load_openvino, runs_bfloat16
 
 SHAPES = 2  # compiled at once: the tiles of an image have one shape, and those of the next image another
 
@@ -23,16 +23,24 @@ def load(model, precision="float32", *, allow_loss=False, calibration=None, log=
     if device.is_gpu:
         check_found(device, found, "openvino")
     path, facts = cache.onnx_network(model, log)
+    if precision == "bfloat16" and device.is_gpu:
+        raise InputError(f"OpenVINO runs bfloat16 on CPUs only; on {device}, use the precision float32 or int8.")
+    if precision == "bfloat16" and not runs_bfloat16(core):
+        raise InputError(
+            "OpenVINO doesn't run bfloat16 on this CPU, which has no instructions for it (AVX512_BF16 or AMX_BF16). "
+            "Use the precision float32 or int8, or leave the choice to auto."
+        )
     if precision == "int8":
         from wdsr_tf.inference.engines import quantize
 
         path, cost = quantize.network(model, calibration, log)
         quantize.check_loss(model, cost, allow_loss)
+    hint = "bfloat16" if precision == "bfloat16" else "float32"  # of what int8 leaves in float
     name = found[device.number] if device.is_gpu else "CPU"
 
     @functools.lru_cache(SHAPES)
     def compiled(shape):
-        return compile_network(core, core.read_model(path), shape, name)
+        return compile_network(core, core.read_model(path), shape, name, hint)
 
     def run(batch):
         try:
