@@ -8,7 +8,10 @@ import pytest
 
 from benchmarks.texture import KERAS, L1, OURS, Settings, contest, learned
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="trains in TensorFlow's own step")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="trains in TensorFlow's own step"),
+]
 
 
 def test_adversarial_training_comes_3_db_closer_to_the_spectrum_of_a_texture_than_l1_alone():

@@ -89,7 +89,7 @@ def define(flags):
         "auto",
         PRECISIONS,
         "bfloat16 and int8 need openvino, float16 needs keras and a GPU. Default: bfloat16 for images of 8 bits where "
-        "the CPU multiplies it and the model loses at most 0.02 dB, else float32.",
+        "the CPU multiplies it and the network keeps its PSNR within 0.02 dB, else float32.",
     )
     flags.string(
         "device",

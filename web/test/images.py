@@ -59,14 +59,17 @@ def deep(path, rgb, alpha):
 
 
 def check(cases):
-    """Does what `wdsr-tf upscale` does, and compares: a list of [options, input, the page's file] in a JSON file."""
+    """Does what `wdsr-tf upscale` does, in float32 as the page, and compares.
+
+    `cases` is a JSON file: a list of [options, input, the page's file].
+    """
     upscalers, found = {}, []
     with tempfile.TemporaryDirectory() as folder:
         for options, source, result in json.loads(Path(cases).read_text()):
             key = json.dumps(options, sort_keys=True)
             if key not in upscalers:
                 model = weights.named(options["model"]) or options["model"] if "model" in options else None
-                upscalers[key] = Upscaler(**(options | {"model": model}))
+                upscalers[key] = Upscaler(**(options | {"model": model, "precision": "float32"}))
             target = Path(folder) / f"expected{Path(result).suffix}"
             upscalers[key].upscale_file(source, target)
             found.append(compare(result, target))
