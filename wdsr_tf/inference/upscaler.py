@@ -52,8 +52,7 @@ class Upscaler:
         engine: "onnx", "openvino" or "keras". Default: OpenVINO for bfloat16, else ONNX Runtime if it can run the
             model, else Keras.
         precision: "float32", "float16" (keras), "bfloat16" or "int8" (openvino). Default: bfloat16 for images of 8 bits
-            if the CPU multiplies it, OpenVINO is installed, and the network was measured to keep its PSNR to 0.02 dB; else
-            float32.
+            if the CPU multiplies it, OpenVINO is installed, and the network keeps its PSNR to 0.02 dB; else float32.
         device: "cpu", "gpu", or "gpu:1" and so on. Default: the CPU for ONNX Runtime and OpenVINO, what Keras's backend
             chooses for Keras.
         allow_loss: use int8 models that lose more than 0.10 dB.
