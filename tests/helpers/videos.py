@@ -30,7 +30,7 @@ class Repeating:
     def recipe_of(self, height, width):
         return ("repeating",), {"scale": self.scale}
 
-    def upscale(self, rgb):
+    def upscale(self, rgb, bits):
         self.count += 1
         self.before(self.count)
         return rgb.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
