@@ -1,9 +1,10 @@
 import os
-import signal
-import time
+import subprocess
+import sys
 
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.helpers.commands import runner
 from wdsr_tf.commands.command import Command, say
 from wdsr_tf.errors import InputError
@@ -104,24 +105,35 @@ def test_a_command_knows_which_flags_take_the_next_argument(word, expected):
     assert COMMAND.takes_value(word) is expected
 
 
-def test_sigterm_ends_a_command_like_ctrl_c(capsys):
-    def wait(flags, words):
+TERMINATED = """
+import os, signal, sys, time
+from wdsr_tf.commands.command import Command
+
+def wait(flags, words):
+    {body}
+
+code = Command("act", "Does something.", lambda flags: None, wait).main([])
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+sys.exit(code)
+"""
+WAIT = """
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000):
+        time.sleep(0.01)
+"""
+INTERRUPT = """
+    try:
         os.kill(os.getpid(), signal.SIGTERM)
-        for _ in range(1000):
-            time.sleep(0.01)
-
-    assert Command("act", "Does something.", define, wait).main([]) == 143
-    assert capsys.readouterr().err == "\nTerminated.\n"
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        time.sleep(60)
+    except BaseException:
+        raise KeyboardInterrupt from None
+"""
 
 
-def test_sigterm_is_not_taken_for_ctrl_c_where_a_library_raises_an_interrupt_of_its_own(capsys):
-    def wait(flags, words):
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(60)
-        except BaseException:
-            raise KeyboardInterrupt from None
-
-    assert Command("act", "Does something.", define, wait).main([]) == 143
-    assert capsys.readouterr().err == "\nTerminated.\n"
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+@pytest.mark.parametrize("body", [pytest.param(WAIT, id="wait"), pytest.param(INTERRUPT, id="a library's interrupt")])
+def test_sigterm_ends_a_command_like_ctrl_c_and_is_not_taken_for_it(body):
+    """In a process of its own: signals are no business of one that runs other tests, and threads of many libraries."""
+    words = [sys.executable, "-c", TERMINATED.format(body=body.strip())]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (143, "\nTerminated.\n")
