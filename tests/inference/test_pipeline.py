@@ -44,13 +44,14 @@ def test_a_task_that_fails_at_once_lets_no_later_one_overtake_those_before_it():
 
 @pytest.mark.parametrize("room, most", [(0, 1), (79, 1), (99, 2), (100, 3)])
 def test_tasks_run_at_once_as_far_as_memory_allows(room, most):
-    running, counts, lock = [], [], threading.Lock()
+    running, counts, lock, together = [], [], threading.Lock(), threading.Barrier(most)
 
     def work(turn):
         with lock:
             running.append(1)
             counts.append(len(running))
-        time.sleep(0.01)
+        together.wait(timeout=30)
+        time.sleep(0.01)  # in which one too many would be counted
         with lock:
             running.pop()
 
