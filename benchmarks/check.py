@@ -64,7 +64,7 @@ def crop(rgb):
 def upscaled(rgb, scale, noise=None, alpha=None):
     """(image, result) of an array through the bundled models."""
     whole = rgb if alpha is None else np.dstack([rgb, alpha])
-    sr = Upscaler(scale=scale, noise=noise, memory="200MiB").upscale(whole)
+    sr = Upscaler(scale=scale, noise=noise, memory="200MiB", precision="float32").upscale(whole)
     sr = sr if alpha is None else (sr[..., :3], sr[..., 3])
     return images.Picture(rgb, alpha), images.Picture(*(sr if alpha is not None else (sr,)))
 

@@ -46,7 +46,7 @@ def main():
     for scale in (2, 3, 4):
         print(row(f"bicubic x{scale}", lambda frame, scale=scale: imresize(frame / 255, scale) * 255))
     for name in MODELS:
-        upscaler = Upscaler(weights.FOLDER / f"{name}.onnx")
+        upscaler = Upscaler(weights.FOLDER / f"{name}.onnx", precision="float32")
         print(row(name, lambda frame, upscaler=upscaler: upscaler.upscale(frame / 255) * 255))
 
 

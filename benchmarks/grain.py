@@ -48,7 +48,7 @@ def noisy(rgb, sigma):
 
 def rest(crops, sigma, noise):
     """What is left of the noise."""
-    upscaler, differences = Upscaler(scale=2, noise=noise), []
+    upscaler, differences = Upscaler(scale=2, noise=noise, precision="float32"), []
     for clean in (center(rgb, SMALL) for rgb in crops):
         result = upscaler.upscale(noisy(clean, sigma))
         differences.append(((imresize(result.astype(float), 0.5) - clean) ** 2).mean())

@@ -174,23 +174,12 @@ def make_network():
     return create_model("edsr", SCALE, num_filters=16, num_res_blocks=1)
 
 
-@contextlib.contextmanager
-def precision(name):
-    """Sets the dtype policy meanwhile."""
-    import keras
-
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def contest(settings, seeds, kinds=(L1, OURS, KERAS)):
     """Returns {kind: distances in dB, one per seed, each the mean of CHECKS in the second half of the training}."""
+    from wdsr_tf.inference.engines.keras import dtype_policy
+
     found = {kind: [] for kind in kinds}
-    with precision(settings.precision):
+    with dtype_policy(settings.precision):
         beginner = Contestant(L1, settings, rate=1e-3)
         contestants = [Contestant(kind, settings) for kind in kinds]
         for seed in seeds:
@@ -233,11 +222,12 @@ def learned(kind, name, steps, seed, rate=1e-4):
     import tensorflow as tf
 
     from wdsr_tf import losses
+    from wdsr_tf.inference.engines.keras import dtype_policy
     from wdsr_tf.training.optimizers import create_optimizer
 
     judged = losses.get_adversarial_loss("vanilla")
     hr, sr = bicubic(steps * BATCH, seed)
-    with precision(name):
+    with dtype_policy(name):
         keras.utils.set_random_seed(seed)
         discriminator, optimizer = make_discriminator(kind), create_optimizer("adam", rate)
         trained = discriminator.trainable_variables

@@ -28,11 +28,12 @@ def run(flags, _words):
 
     measuring.protocol(f"{flags.model}, {flags.image}, file to PNG, {flags.rounds} rounds in turn after one more.")
     upscaler = Upscaler(Path(flags.checkpoints) / f"{flags.model}.keras", engine="onnx", precision="float32")
-    with tempfile.TemporaryDirectory() as folder, page(flags) as browser:
+    words = flags.image, flags.model, flags.page_engine
+    with tempfile.TemporaryDirectory() as folder, node("web/test/speed.mjs", *words) as browser:
         print(f"The page runs on {browser.stdout.readline().strip()}")
         contestants = {
             NATIVE: lambda: upscaler.upscale_file(flags.image, Path(folder) / "sr.png"),
-            PAGE: functools.partial(upscale_in, browser),
+            PAGE: functools.partial(ask, browser, "again"),
         }
         seconds = measuring.interleaved(contestants, flags.rounds)
         browser.stdin.close()
@@ -42,16 +43,17 @@ def run(flags, _words):
     print(f"The page has {median:.0%} ({low:.0%} to {high:.0%}) of native speed.")
 
 
-def page(flags):
-    """The page in Chromium; upscales the image once for every line that it is sent."""
-    words = ["node", "web/test/speed.mjs", flags.image, flags.model, flags.page_engine]
-    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+def node(script, *words):
+    """A script in Node.js that answers each line that it is sent with one, when it has done what the line says."""
+    command = ["node", script, *map(str, words)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
 
-def upscale_in(browser):
-    browser.stdin.write("again\n")
-    if not browser.stdout.readline():
-        raise InputError("The page ended; its messages are above.")
+def ask(script, line):
+    """Sends a line, and waits for the answer."""
+    script.stdin.write(f"{line}\n")
+    if not script.stdout.readline():
+        raise InputError("The browser ended; its messages are above.")
 
 
 COMMAND = Command(

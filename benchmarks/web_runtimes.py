@@ -8,12 +8,12 @@ The page uses ONNX Runtime, and nothing here depends on LiteRT's package, which 
 """
 
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks import measuring
+from benchmarks.web import ask, node
 from wdsr_tf.commands.command import Command
 from wdsr_tf.errors import InputError
 from wdsr_tf.system.quiet import load_keras
@@ -56,7 +56,7 @@ def measure(checkpoint, folder, flags):
     wdsr_tf.export(checkpoint, folder, formats=["litert"], tile=side, int8=flags.int8)
     native = session(folder / f"{checkpoint.stem}.onnx")
     expected = native(lr)
-    with browser(folder, checkpoint.stem, side) as page:
+    with node("web/test/runtimes.mjs", folder, checkpoint.stem, side, os.cpu_count()) as page:
         for name, runtime in WEB.items():
             ask(page, f"{runtime} {folder}/sr.f32")
             found = np.fromfile(folder / "sr.f32", "float32").reshape(expected.shape)
@@ -76,17 +76,6 @@ def session(path):
 
     opened = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda lr: opened.run(["sr"], {"lr": lr})[0]
-
-
-def browser(folder, model, side):
-    words = ["node", "web/test/runtimes.mjs", folder, model, side, os.cpu_count()]
-    return subprocess.Popen(list(map(str, words)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-
-
-def ask(page, line):
-    page.stdin.write(f"{line}\n")
-    if not page.stdout.readline():
-        raise InputError("The browser ended; its messages are above.")
 
 
 COMMAND = Command(

@@ -21,7 +21,7 @@ def load(path, precision="float32", *, log=None, device=AUTOMATIC):
     """Opens the checkpoint at `path`, with its convolutions folded into plain ones."""
     if device.is_gpu:
         check_found(device, gpus(), "keras")
-    with _policy(precision), _on(device):
+    with dtype_policy(precision), _on(device):
         model = checkpoints.load(path)
         return of_model(model if is_plain(model.hyperparameters) else fold(model), device)
 
@@ -57,7 +57,8 @@ def _on(device):
 
 
 @contextlib.contextmanager
-def _policy(precision):
+def dtype_policy(precision):
+    """Sets the dtype policy of new layers meanwhile."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
