@@ -24,7 +24,7 @@ install: .venv/installed
 help:
 	@echo 'make            install everything into .venv'
 	@echo 'make demo       upscale the images in demo/ into out/'
-	@echo 'make test       run the tests in two processes (about 11 minutes on two cores)'
+	@echo 'make test       run the tests in two processes (7 to 11 minutes on two cores)'
 	@echo 'make test-all   run the slow tests as well, such as every network at every scale'
 	@echo 'make test-cloud test object storage with an S3 server on loopback; a part of make test'
 	@echo 'make test-wheel build the wheel, install it into an empty environment and upscale with it'
