@@ -65,6 +65,16 @@ def test_values_are_converted_to_the_type_of_their_field():
         ({"pixel_weight": 0.5}, "pixel_weight has no effect"),
         ({"adversarial": "vanilla", "benchmark": True}, "benchmark has no effect"),
         ({"perceptual": 1.0, "training_scales": (2, 3)}, "training_scales has no effect"),
+        ({"oracle_rate": 0.6}, "oracle_rate=0.6 with oracle_drop_rate=0.5 needs more patches than an epoch has"),
+        ({"oracle_rate": 0.1, "oracle_drop_rate": 1}, "it must be at most 1 - oracle_drop_rate, 0."),
+        ({"oracle_rate": 0.5, "batch_size": 1000}, "keeps 500,000 patches of an epoch, but 262,144 are the most"),
+        ({"oracle_rate": 1.1}, "oracle_rate must be at most 1, not 1.1."),
+        ({"oracle_drop_rate": 0.4}, "oracle_drop_rate has no effect here: it applies only with oracle_rate."),
+        ({"oracle_rate": 0.1, "device_resident": True}, "oracle_rate has no effect here: it applies only to one scale"),
+        ({"oracle_rate": 0.1, "training_scales": (2, 3)}, "oracle_rate has no effect"),
+        ({"oracle_rate": 0.1, "devices": 2}, "oracle_rate has no effect here: it applies only to a single device"),
+        ({"oracle_rate": 0.1, "devices": "all"}, "oracle_rate has no effect"),
+        ({"oracle_rate": 0.1, "num_processes": 2, "coordinator": "host:1"}, "oracle_rate has no effect"),
         ({"num_processes": 2}, "coordinator"),
         ({"num_processes": 2, "coordinator": "host:1", "process_id": 2}, "process_id must be below"),
     ],
@@ -80,6 +90,7 @@ def test_a_setting_that_asks_for_nothing_needs_no_effect():
         without_effect({"momentum": 0.0, "min_bytes": 0, "learning_rate_boundaries": (), "validation_steps": 100}) == {}
     )
     assert TrainingConfig(momentum=0).momentum == 0
+    assert TrainingConfig(oracle_rate=0.3, oracle_drop_rate=0.7, devices=1).oracle_rate == 0.3
 
 
 def test_a_store_of_patches_has_no_use_for_the_settings_of_images(tmp_path):

@@ -2,7 +2,7 @@
 
 There is no state to save: a run that resumes at step k asks for batch k and gets what it would have got. The random
 numbers are Philox's raw output, counted by k, so they don't depend on the version of NumPy's distributions. Only
-sources that make LR on the fly use those.
+sources that make LR on the fly use those. `wdsr_tf/data/oracle.py` has the one sampler that depends on the training.
 """
 
 import functools
@@ -15,7 +15,7 @@ import numpy as np
 
 from wdsr_tf.errors import InputError
 
-CHOICES, ORDER, DEGRADATION, SCALES = range(4)  # streams of random numbers of one seed
+CHOICES, ORDER, DEGRADATION, SCALES, HARD, SLOTS = range(6)  # streams of random numbers of one seed
 
 
 class Sampler:
@@ -65,10 +65,14 @@ class Sampler:
         choices = [self.choices(k + j) for j in range(count)]
         self.source.expect(itertools.chain(*choices))
         for j in range(count):
-            for i, (number, choice) in enumerate(zip(self.own, choices[j], strict=True)):
-                make_rng = functools.partial(generator, self.seed, (k + j) * self.batch_size + number)
+            for i, (number, choice) in enumerate(zip(self.numbers(k + j), choices[j], strict=True)):
+                make_rng = functools.partial(generator, self.seed, number)
                 _copy(self.source.patch(*choice, make_rng), (lr[j, i], hr[j, i]))
         return lr, hr
+
+    def numbers(self, k: int) -> list[int]:
+        """Returns the number of each patch of batch `k`, counted through all batches."""
+        return [k * self.batch_size + i for i in self.own]
 
     def choices(self, k: int) -> list[tuple[int, int, int, int, int]]:
         """Returns (index of the image, top, left, flipped, turns) for each patch of batch `k`."""

@@ -36,6 +36,17 @@ CONDITIONS = [
         lambda c: c.degrade,
         "with degrade",
     ),
+    (
+        ["oracle_rate"],
+        lambda c: len({*c.training_scales}) < 2 and not c.device_resident,
+        "to one scale, without device_resident",
+    ),
+    (
+        ["oracle_rate"],
+        lambda c: c.num_processes == 1 and str(c.devices or 1) == "1",
+        "to a single device, without num_processes",
+    ),
+    (["oracle_drop_rate"], lambda c: c.oracle_rate, "with oracle_rate"),
     (["memory_fraction"], lambda c: not is_store(c), "to images, not to a store of patches"),
     (["benchmark"], lambda c: c.validation != "crops", "to full-images, without validation=crops"),
     (

@@ -20,6 +20,7 @@ from wdsr_tf.training.conditions import CONDITIONS, has_more_losses, is_store
 OPTIMIZERS = ("adam", "amsgrad", "adamw", "sgd")
 HYPERPARAMETERS = ("num_filters", "num_res_blocks", "res_expansion", "res_scaling", "weight_norm")  # with own fields
 VALIDATIONS = ("full-images", "crops")
+MOST_HARD = 2**18  # patches that the oracle keeps: a checkpoint lists them in its config, of at most 8 MiB
 LARGEST = 10**9  # whole number that a setting may be: products of two still fit into 64 bits
 SCHEDULES = ("step", "multi-step", "cosine", "triangular", "inverse-time", "constant")
 
@@ -87,6 +88,12 @@ class TrainingConfig:
     )
     active_cropping: float = option(
         0.0, "For LR made during training: fraction of patches to choose for their detail.", minimum=0, maximum=1
+    )
+    oracle_rate: float = option(
+        0.0, "Fraction of an epoch's patches that are hard ones of the epoch before.", minimum=0, maximum=1
+    )
+    oracle_drop_rate: float = option(
+        0.5, "Fraction of the hardest patches that aren't kept, at random.", minimum=0, maximum=1
     )
     half_size: float = option(
         0.0, "For LR made during training: fraction of patches from images at half their size.", minimum=0, maximum=1
@@ -238,6 +245,21 @@ class TrainingConfig:
             raise InputError(f"process_id must be below num_processes ({self.num_processes}), not {self.process_id}.")
         if self.num_processes > 1 and not self.coordinator:
             raise InputError("num_processes needs coordinator, the HOST:PORT on which process 0 listens.")
+        self._check_oracle()
+
+    def _check_oracle(self):
+        """Raises InputError if the oracle needs more patches than an epoch has, or keeps more than a checkpoint can."""
+        if self.oracle_rate > 1 - self.oracle_drop_rate + 1e-9:
+            raise InputError(
+                f"oracle_rate={self.oracle_rate} with oracle_drop_rate={self.oracle_drop_rate} needs more patches than "
+                f"an epoch has: it must be at most 1 - oracle_drop_rate, {1 - self.oracle_drop_rate:g}."
+            )
+        count = round(self.oracle_rate * self.steps_per_epoch * self.batch_size)
+        if count > MOST_HARD:
+            raise InputError(
+                f"oracle_rate={self.oracle_rate} keeps {count:,} patches of an epoch, but {MOST_HARD:,} are the most. "
+                "Use a lower oracle_rate, or fewer steps_per_epoch."
+            )
 
     @property
     def scales(self) -> list[int]:

@@ -29,6 +29,7 @@ from wdsr_tf import checkpoint
 from wdsr_tf.errors import InputError
 from wdsr_tf.files import atomic, open_lock, owned, sweep
 from wdsr_tf.training import curve
+from wdsr_tf.training.config import MOST_HARD
 
 MAX_EPOCH = 10**6
 MAX_ARGS = 2**20  # bytes of args.txt
@@ -247,6 +248,10 @@ def check_facts(facts, path):
     whole &= all(type(number) is int and 0 <= number <= limit for number, limit in [(epoch, MAX_EPOCH), *_steps(steps)])
     if not whole or not isinstance(rows, list) or not all(_is_row(row) for row in rows):
         raise InputError(f"{path} isn't the state of a run: its record of epochs is missing or damaged.")
+    hard = facts.get("oracle", [])
+    listed = isinstance(hard, list) and len(hard) <= MOST_HARD
+    if not listed or not all(type(number) is int and 0 <= number < 2**53 for number in hard):
+        raise InputError(f"{path} isn't the state of a run: its list of hard patches is damaged.")
 
 
 def _steps(numbers):

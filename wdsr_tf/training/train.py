@@ -163,7 +163,7 @@ def _dataset(config, log):
 
 def _train(config, shared, data, batches, resumed, log, held):
     from wdsr_tf.data import feed
-    from wdsr_tf.training import callbacks, devices, resident, samples, trainer, validation
+    from wdsr_tf.training import callbacks, devices, oracle, resident, samples, trainer, validation
 
     devices.check(config.batch_size, shared.count)
     if resumed and shared.writes:
@@ -190,9 +190,12 @@ def _train(config, shared, data, batches, resumed, log, held):
         log(f"Validation was on {recorded}, and is on {validated.kind} now: figures before and after don't compare.")
     rows = _first_weights(config, model, batches, resumed, done, log)
     epoch, step = done.get("epoch", 0), done.get("steps", 0)
-    drawn = batches
+    drawn, hard = batches, None
     if config.device_resident:
         batches = resident.train_from(model, batches)
+    if config.oracle_rate:
+        rates = config.oracle_rate, config.oracle_drop_rate
+        hard = oracle.Oracle(model, batches, config.steps_per_epoch, *rates, step, done.get("oracle", []))
     run = None
     if shared.writes:
         run = resumed or Run.start(config.outdir, config.flag_lines())
@@ -211,7 +214,7 @@ def _train(config, shared, data, batches, resumed, log, held):
     trainer.fit(
         model,
         run,
-        feed.endless(batches, start=step),
+        feed.epoch(hard.sampler) if hard else feed.endless(batches, start=step),
         validated,
         epochs=config.epochs,
         steps_per_epoch=config.steps_per_epoch,
@@ -222,6 +225,7 @@ def _train(config, shared, data, batches, resumed, log, held):
         keep=keep,
         log=log,
         shared=shared,
+        oracle=hard,
     )
     return run
 
@@ -240,7 +244,7 @@ def _done(config, resumed):
     steps = facts.get("steps", facts["epoch"] * steps_per_epoch)
     done = {"source": source, "epoch": facts["epoch"], "steps": steps, "steps_per_epoch": steps_per_epoch}
     done |= {"validation": facts.get("validation", "").partition(":")[0], "history": facts.get("history", [])}
-    return done | {"teacher": facts.get("teacher")}
+    return done | {"teacher": facts.get("teacher"), "oracle": facts.get("oracle", [])}
 
 
 def _check_recipe(config, source):

@@ -68,6 +68,7 @@ def fit(
     keep=callbacks.EVERY_EPOCH,
     log=print,
     shared=devices.ONE,
+    oracle=None,
 ):
     """Trains the compiled `model` and writes everything to `run`.
 
@@ -83,6 +84,7 @@ def fit(
         keep: Which checkpoints to keep.
         log: Is called with a line per epoch.
         shared: The devices that train.
+        oracle: The `Oracle` that chooses patches; `batches` then contains one epoch, and another in each iteration.
 
     Raises:
         NotFiniteError: If the loss stays infinite or NaN, or the last epoch's PSNR is.
@@ -90,7 +92,8 @@ def fit(
     """
     clock = callbacks.Clock(initial_epoch, initial_step, steps_per_epoch)
     model.facts["validation"] = f"{validation.kind}: {validation}"
-    watchers = [callbacks.StopWhenNotFinite(clock), callbacks.StopWhenConstant(clock), Validate(validation)]
+    watchers = [] if oracle is None else [oracle]
+    watchers += [callbacks.StopWhenNotFinite(clock), callbacks.StopWhenConstant(clock), Validate(validation)]
     if shared.writes:
         watchers.append(callbacks.Baseline(validation, log, warns=keep.by_psnr))
     if _averages(model.optimizer):
@@ -105,7 +108,7 @@ def fit(
             batches,
             epochs=epochs,
             initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
+            steps_per_epoch=steps_per_epoch if oracle is None else None,  # then each epoch begins an iteration
             callbacks=watchers,
             shuffle=False,
             verbose=0,
