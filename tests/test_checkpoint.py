@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -312,6 +313,21 @@ def test_a_published_checkpoint_has_no_discriminator(judged, tmp_path):
         checkpoint.load_discriminator(target, variables)
     with pytest.raises(CheckpointError.__base__, match="another discriminator"):
         checkpoint.load_discriminator(path, [])
+
+
+def test_a_large_state_is_published_without_holding_it_in_memory(tmp_path):
+    weights = np.random.default_rng(0).bytes(20 * 2**20)  # more than an archive's directory may have
+    with zipfile.ZipFile(tmp_path / "state.keras", "w") as archive:
+        archive.writestr(checkpoint.WEIGHTS, weights)
+        archive.writestr("discriminator/0000.npy", b"")
+    tracemalloc.start()
+    checkpoint.save_without_discriminator(tmp_path / "state.keras", tmp_path / "epoch-0001.keras")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * 2**20
+    with zipfile.ZipFile(tmp_path / "epoch-0001.keras") as archive:
+        assert archive.namelist() == [checkpoint.WEIGHTS]
+        assert archive.read(checkpoint.WEIGHTS) == weights
 
 
 def npy(array, version=(1, 0)):

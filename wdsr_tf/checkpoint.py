@@ -77,10 +77,10 @@ def has_discriminator(path: str | Path) -> bool:
 
 def save_without_discriminator(path: str | Path, target: str | Path) -> None:
     """Copies the checkpoint at `path`, but without a discriminator."""
-    with archives.opened(path) as (archive, members), zipfile.ZipFile(target, "w") as copy:
+    with archives.opened(path) as (archive, members), zipfile.ZipFile(target, "w") as published:
         for name, member in members.items():
             if not DISCRIMINATOR.fullmatch(name):
-                copy.writestr(member, archive.read(member))
+                archives.copy_member(archive, member, published)
 
 
 def load_discriminator(path: str | Path, variables: Sequence[Any]) -> None:

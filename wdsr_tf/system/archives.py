@@ -1,7 +1,9 @@
 """Safe reading of zip archives: bounded directory, unique names, bounded members. Imports the standard library only."""
 
 import contextlib
+import copy
 import io
+import shutil
 import zipfile
 
 from wdsr_tf.errors import InputError
@@ -46,6 +48,12 @@ def read(archive, member, size: int, methods=(zipfile.ZIP_STORED,)) -> bytearray
     if len(data) != member.file_size:
         raise InputError(f"member {_shown(member)} is shorter than the directory says")
     return data
+
+
+def copy_member(archive, member, target):
+    """Copies a member, of whatever size, from `archive` to the archive `target`."""
+    with archive.open(member) as source, target.open(copy.copy(member), "w") as file:  # which changes the record
+        shutil.copyfileobj(source, file, BLOCK)
 
 
 def _shown(member):
